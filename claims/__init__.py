@@ -1,0 +1,1 @@
+"""The claims, one file per system.  `pytest claims/` judges them."""

@@ -1,0 +1,95 @@
+"""The command-line options of a run, and the settings that make its numbers repeatable."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+import replications
+
+DTYPES = ("float32", "float64")
+
+
+def add(parser: pytest.Parser) -> None:
+    """Add the options of `pytest claims/`."""
+    group = parser.getgroup("claims", "judging claims")
+    group.addoption("--claims-json", metavar="PATH", help="write the ledger of this run to PATH")
+    flags = {
+        "--require-all": "fail if any claim was skipped or is unsupported",
+        "--offline": "never use the network (as REPLICATIONS_OFFLINE=1)",
+        "--no-controls": "do not run the controls; every report then says so",
+        "--lesions": "measure the lesioned subjects; every row is observed, no control runs",
+    }
+    for flag, text in flags.items():
+        group.addoption(flag, action="store_true", help=text)
+    group.addoption("--device", default="cpu", help="cpu, cuda or cuda:N (default cpu)")
+    group.addoption("--dtype", default="float32", choices=DTYPES, help="default float32")
+    group.addoption(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="torch threads of each process (default 1: the same numbers on any number of cores)",
+    )
+
+
+def apply(config: pytest.Config) -> None:
+    """Check the options and pin what can move a number.  pytest.UsageError with the remedy."""
+    options = config.option
+    _check_device(options.device)
+    if options.threads < 1:
+        raise pytest.UsageError(f"--threads {options.threads}: give a number of at least 1")
+    if options.claims_json:
+        _check_ledger(Path(options.claims_json))
+    if options.offline:
+        os.environ["REPLICATIONS_OFFLINE"] = "1"
+    torch.set_num_threads(options.threads)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def _check_device(name: str) -> None:
+    if name == "cpu":
+        return
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type != "cuda":
+        raise pytest.UsageError(f"--device {name}: give cpu, cuda or cuda:N")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if (device.index or 0) >= found:
+        raise pytest.UsageError(
+            f"--device {name}: torch {torch.__version__} sees {found} CUDA devices here; "
+            "use --device cpu, or install a CUDA build of torch on a machine with a GPU"
+        )
+
+
+def _check_ledger(path: Path) -> None:
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise pytest.UsageError(f"--claims-json {path}: not a file in a folder that exists")
+
+
+def header(config: pytest.Config) -> list[str]:
+    """What runs, on what, with which files."""
+    options = config.option
+    offline = os.environ.get("REPLICATIONS_OFFLINE", "") not in ("", "0")
+    folders = os.environ.get("REPLICATIONS_FIXTURES")
+    places = [f"REPLICATIONS_FIXTURES={folders}"] if folders else []
+    places += ["fixtures/", "cache", "no network (offline)" if offline else "network"]
+    return [
+        f"interp-claims {replications.__version__}, "
+        f"TransformerLens {version('transformer_lens')}, torch {torch.__version__}",
+        f"claims: device {options.device}, {options.dtype}, {options.threads} threads, TF32 off, "
+        + ("LESIONS, no controls" if options.lesions else _controls(options.no_controls)),
+        f"fixtures: {', then '.join(places)}",
+    ]
+
+
+def _controls(off: bool) -> str:
+    return "controls NOT RUN" if off else "with controls"

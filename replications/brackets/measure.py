@@ -1,0 +1,201 @@
+"""The bracket classifier under the microscope: one subject, its traces and its directions.
+
+Notation follows ARENA's chapter on balanced brackets.  LDu is logit(unbalanced) minus
+logit(balanced) at position 0, so more means "unbalanced".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+from torch import Tensor
+
+from replications import linear, sites
+from replications.brackets import model
+from replications.brackets.adversarial import Adversarial
+from replications.brackets.behaviour import Behaviour
+from replications.brackets.checking import CheckingHead
+from replications.brackets.circuit import Circuit
+from replications.brackets.components import Components
+from replications.brackets.data import BracketData
+from replications.brackets.elevation import ElevationHead
+from replications.brackets.model import BALANCED, UNBALANCED
+from replications.brackets.neurons import Neurons
+from replications.brackets.roles import find_roles
+from replications.brackets.trace import (
+    COMPONENTS, HeadName, Roles, Trace, head_label, parse_head, trace_reads,
+)  # fmt: skip
+from replications.lens import Edit, Lens, Weights
+
+
+class BracketSubject:
+    """One bracket classifier with the strings it is measured on. Everything is computed once, when asked.
+
+    `lens` is the model, `data` the strings, `roles` says which head does what; left out, the
+    heads are found by what they do (`replications.brackets.roles`).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lens: Lens,
+        data: BracketData,
+        *,
+        roles: Roles | None = None,
+        full_data: Callable[[], BracketData] | None = None,
+    ) -> None:
+        self.name = name
+        self.lens = lens
+        self.data = data
+        self._roles = roles
+        self._full_data = full_data
+
+    def __repr__(self) -> str:
+        return f"<bracket classifier {self.name!r}, {len(self.data)} strings>"
+
+    @property
+    def weights(self) -> Weights:
+        return self.lens.weights
+
+    @cached_property
+    def full_data(self) -> BracketData:
+        """All the strings there are: 100,000 published ones for `arena`."""
+        return self._full_data() if self._full_data else self.data
+
+    @cached_property
+    def roles(self) -> Roles:
+        return self._roles or find_roles(self)
+
+    @property
+    def roles_by_rule(self) -> list[str]:
+        """The heads found by rule: elevation, helper, total, negative."""
+        found = find_roles(self)
+        return [head_label(h) for h in (found.elevation, found.helper, found.total, found.negative)]
+
+    # ---------------------------------------------------------------- runs
+    @cached_property
+    def trace(self) -> Trace:
+        """The intact run on all strings."""
+        return self.rerun()
+
+    def rerun(self, edits: Sequence[Edit] = (), data: BracketData | None = None) -> Trace:
+        """A run with edits, on this subject's strings or on others."""
+        tokens = (self.data if data is None else data).tokens
+        return Trace(self.lens.run(tokens, trace_reads(), edits), self.weights)
+
+    def variant(self, name: str, lens: Lens, roles: Roles | None = None) -> BracketSubject:
+        """Another model on the same strings, with this subject's roles unless told otherwise."""
+        return BracketSubject(
+            f"{self.name}~{name}",
+            lens,
+            self.data,
+            roles=roles or self.roles,
+            full_data=self._full_data,
+        )
+
+    @cached_property
+    def untrained(self) -> BracketSubject:
+        """The same architecture with random weights, on the same strings, under the same roles."""
+        return self.variant("untrained", self.lens.reopen(model.untrained_state_dict(seed=0)))
+
+    # ---------------------------------------------------------------- directions
+    @cached_property
+    def final_fit(self) -> linear.LinearFit:
+        """Linear fit of the final LayerNorm at position 0."""
+        return linear.fit(self.trace.run["resid_final"], self.trace.run["ln_final"])
+
+    @cached_property
+    def first_layernorm_fit(self) -> linear.LinearFit:
+        """Linear fit of layer 0's first LayerNorm over all positions, pads included."""
+        reads = {"before": sites.RESID_PRE(0), "after": sites.LN1(0)}
+        run = self.lens.run(self.data.tokens, reads)
+        return linear.fit(run["before"].flatten(0, 1), run["after"].flatten(0, 1))
+
+    @cached_property
+    def unbalanced_after_final(self) -> Tensor:
+        """Direction after the final LayerNorm that means "unbalanced", float64 [d_model]."""
+        return (self.weights.W_U[:, UNBALANCED] - self.weights.W_U[:, BALANCED]).double()
+
+    @cached_property
+    def unbalanced_before_final(self) -> Tensor:
+        """The same before the final LayerNorm (pf): fit.T @ (W_U[:, 0] - W_U[:, 1])."""
+        return self.final_fit.pull_back(self.unbalanced_after_final)
+
+    def in_unbalanced_direction(self, trace: Trace) -> Tensor:
+        """u: each component's output at position 0 along pf, float64 [component n].
+
+        Less each component's mean over balanced strings of the intact run.
+        """
+        direction = self.unbalanced_before_final
+        centre = (self.trace.components[:, self.data.labels, 0].double() @ direction).mean(1)
+        return trace.components[:, :, 0].double() @ direction - centre[:, None]
+
+    @cached_property
+    def contributions(self) -> dict[str, Tensor]:
+        """u of the intact run by component name, each float64 [n]."""
+        return dict(zip(COMPONENTS, self.in_unbalanced_direction(self.trace), strict=True))
+
+    # ---------------------------------------------------------------- classes of strings that open with '('
+    @cached_property
+    def T(self) -> Tensor:
+        """Only the total elevation is wrong, first bracket '(': bool [n]."""
+        return self.data.only_total & self.data.starts_open
+
+    @cached_property
+    def N(self) -> Tensor:
+        """Only some suffix is negative, first bracket '(': bool [n]."""
+        return self.data.only_negative & self.data.starts_open
+
+    @cached_property
+    def B(self) -> Tensor:
+        """Labelled balanced: bool [n]."""
+        return self.data.labels
+
+    # ---------------------------------------------------------------- parts
+    @cached_property
+    def behaviour(self) -> Behaviour:
+        return Behaviour(self)
+
+    @cached_property
+    def components(self) -> Components:
+        return Components(self)
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        return Circuit(self)
+
+    @cached_property
+    def adversarial(self) -> Adversarial:
+        return Adversarial(self)
+
+    @cached_property
+    def neurons(self) -> Neurons:
+        return Neurons(self)
+
+    @cached_property
+    def elevation_head(self) -> ElevationHead:
+        """The layer-0 head that tallies brackets (0.0 in the published model)."""
+        return self._elevation_head(self.roles.elevation)
+
+    @cached_property
+    def total_head(self) -> CheckingHead:
+        """The head that catches a wrong total elevation (2.0 in the published model)."""
+        return self.head(head_label(self.roles.total))
+
+    @cached_property
+    def negative_head(self) -> CheckingHead:
+        """The head that catches a negative suffix (2.1 in the published model)."""
+        return self.head(head_label(self.roles.negative))
+
+    @cached_property
+    def _heads(self) -> dict[HeadName, CheckingHead]:
+        return {}
+
+    def head(self, label: str) -> CheckingHead:
+        """Any head by its index, such as "2.0". Raises BadInput for an unknown one."""
+        name = parse_head(label)
+        return self._heads.setdefault(name, CheckingHead(self, name))
+
+    def _elevation_head(self, name: HeadName) -> ElevationHead:
+        return ElevationHead(self, name)

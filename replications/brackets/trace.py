@@ -1,0 +1,107 @@
+"""What one run of the bracket classifier wrote, component by component.
+
+Components, in the order in which they write to the residual stream:
+emb, 0.0, 0.1, mlp0, 1.0, 1.1, mlp1, 2.0, 2.1, mlp2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from replications import sites
+from replications.brackets.model import BALANCED, SHAPE, UNBALANCED
+from replications.errors import BadInput
+from replications.lens import Run, Weights
+
+LAYERS = range(SHAPE.n_layers)
+HEADS = tuple((layer, head) for layer in LAYERS for head in range(SHAPE.n_heads))
+HeadName = tuple[int, int]
+
+
+def head_label(head: HeadName) -> str:
+    """(2, 0) -> "2.0"."""
+    return f"{head[0]}.{head[1]}"
+
+
+COMPONENTS = (
+    "emb",
+    *(name for i in LAYERS for name in (head_label((i, 0)), head_label((i, 1)), f"mlp{i}")),
+)
+
+
+def parse_head(label: str) -> HeadName:
+    """"2.0" -> (2, 0). Raises BadInput for a head the classifier does not have."""
+    names = {head_label(head): head for head in HEADS}
+    if label not in names:
+        raise BadInput(f"unknown head {label!r}; the classifier has {', '.join(names)}")
+    return names[label]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which head does what. In the published model: 0.0, 1.1, 2.0 and 2.1."""
+
+    elevation: HeadName = (0, 0)
+    helper: HeadName = (1, 1)
+    total: HeadName = (2, 0)
+    negative: HeadName = (2, 1)
+
+
+PUBLISHED_ROLES = Roles()
+
+
+class Trace:
+    """What one run of the classifier wrote at positions 0 and 1, for n strings."""
+
+    def __init__(self, run: Run, weights: Weights) -> None:
+        self.run = run
+        self.logits = run.logits[:, 0]
+        """[n 2], unbalanced then balanced."""
+        self.components = _components(run, weights)
+        """[component n pos=2 d_model], the attention output biases left out."""
+
+    @property
+    def logit_difference(self) -> Tensor:
+        """LDu, float64 [n]."""
+        logits = self.logits.double()
+        return logits[:, UNBALANCED] - logits[:, BALANCED]
+
+    @property
+    def calls_balanced(self) -> Tensor:
+        """The verdict, bool [n]."""
+        return self.logits.argmax(-1) == BALANCED
+
+    @property
+    def losses(self) -> Tensor:
+        """Cross-entropy of "unbalanced" and of "balanced" for each string, float64 [n 2]."""
+        return -self.logits.double().log_softmax(-1)
+
+
+def trace_reads() -> dict[str, sites.Place]:
+    """The places a `Trace` is made of."""
+    first_two = {"pos": slice(0, 2)}
+    reads = {
+        "embed": sites.EMBED().pick(**first_two),
+        "pos_embed": sites.POS_EMBED().pick(**first_two),
+        "resid_final": sites.RESID_POST(LAYERS[-1]).pick(pos=0),
+        "ln_final": sites.LN_FINAL().pick(pos=0),
+    }
+    for layer in LAYERS:
+        reads[f"z{layer}"] = sites.Z(layer).pick(**first_two)
+        reads[f"mlp{layer}"] = sites.MLP_OUT(layer).pick(**first_two)
+        reads[f"neurons{layer}"] = sites.MLP_POST(layer).pick(pos=1)
+        reads[f"resid_pre{layer}"] = sites.RESID_PRE(layer).pick(pos=1)
+        reads[f"ln1_{layer}"] = sites.LN1(layer).pick(pos=1)
+        reads[f"pattern{layer}"] = sites.PATTERN(layer).pick(query=0)
+    return reads
+
+
+def _components(run: Run, weights: Weights) -> Tensor:
+    parts = [run["embed"] + run["pos_embed"]]
+    for layer in LAYERS:
+        heads = torch.einsum("nphk,hkd->hnpd", run[f"z{layer}"], weights.W_O[layer])
+        parts += [*heads, run[f"mlp{layer}"]]
+    return torch.stack(parts)

@@ -1,0 +1,163 @@
+"""The command line: systems, fixtures, training and reports.
+
+Exit status: 0 all is well, 1 a check came out negative, 2 bad usage or input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from replications import __version__, fixtures
+from replications.errors import BadInput, ReplicationError
+
+OK, NEGATIVE, USAGE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.  Usage errors raise SystemExit(2) (argparse)."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except ReplicationError as exc:
+        print(f"error: {' '.join(str(exc).split())}", file=sys.stderr)
+        return USAGE
+    except BrokenPipeError:  # the reader went away, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser with every command."""
+    top = argparse.ArgumentParser(prog="python -m replications", description=__doc__)
+    top.add_argument("--version", action="version", version=f"interp-claims {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    systems = commands.add_parser("systems", help="list the systems and their subjects")
+    systems.set_defaults(run=_systems)
+
+    files = commands.add_parser("fixtures", help="show, fetch or verify the files claims read")
+    actions = files.add_subparsers(required=True, metavar="ACTION")
+    status = actions.add_parser("status", help="where each file was found, and whether it is right")
+    status.set_defaults(run=_fixtures_status)
+    fetch = actions.add_parser("fetch", help="download what is missing, verified by sha256")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="default: every file")
+    fetch.set_defaults(run=_fixtures_fetch)
+    verify = actions.add_parser("verify", help="check every copy; status 1 if one is wrong")
+    verify.set_defaults(run=_fixtures_verify)
+
+    train = commands.add_parser("train", help="train a subject with a system's recipe")
+    train.add_argument("system")
+    train.add_argument("options", nargs=argparse.REMAINDER, help="see: train SYSTEM --help")
+    train.set_defaults(run=_train)
+
+    ledger = commands.add_parser("ledger", help="render CLAIMS.md from a ledger, or check it")
+    ledger.add_argument("ledger", type=Path, metavar="LEDGER", help="file of --claims-json")
+    ledger.add_argument("--lesions", type=Path, metavar="LEDGER2", help="ledger of --lesions")
+    target = ledger.add_mutually_exclusive_group()
+    target.add_argument("--out", type=Path, metavar="CLAIMS.md", help="default: standard output")
+    target.add_argument("--check", type=Path, metavar="CLAIMS.md", help="status 1 if it is stale")
+    ledger.set_defaults(run=_ledger)
+    return top
+
+
+def _systems(args: argparse.Namespace) -> int:
+    from replications.systems import SYSTEMS, load
+
+    state = {line.name: line.state for line in fixtures.status()}
+    rows = []
+    for system in SYSTEMS:
+        for info in load(system).SUBJECTS:
+            worst = [name for name in info.fixtures if state.get(name) != "ok"]
+            ready = ", ".join(f"{name} {state.get(name, 'unlisted')}" for name in worst) or "ready"
+            rows.append((system, info.name, info.kind, "gates" if info.gates else "-", ready))
+    print(tabulate(rows, headers=("system", "subject", "kind", "gates", "files")))
+    return OK
+
+
+def _fixtures_status(args: argparse.Namespace) -> int:
+    _print_states(fixtures.status())
+    return OK
+
+
+def _fixtures_verify(args: argparse.Namespace) -> int:
+    states = fixtures.verify()
+    _print_states(states)
+    count = Counter(line.state for line in states)
+    print(f"{count['ok']} ok, {count['corrupt']} corrupt, {count['missing']} missing")
+    return NEGATIVE if count["corrupt"] else OK
+
+
+def _print_states(states: Sequence[fixtures.State]) -> None:
+    rows = [(line.name, line.kind, line.where or "-", line.state) for line in states]
+    print(tabulate(rows, headers=("name", "kind", "where", "state")))
+    for line in states:
+        if line.state == "corrupt":
+            print(line.detail)
+    missing = [line for line in states if line.state == "missing"]
+    for line in missing:
+        print(f"{line.name}: missing ({line.detail})")
+    if missing:
+        print(f"Remedy: run `{fixtures.FETCH}`, or set REPLICATIONS_FIXTURES to a folder with them.")
+
+
+def _fixtures_fetch(args: argparse.Namespace) -> int:
+    names = args.names or list(fixtures.manifest())
+    for name in names:
+        fixtures.entry(name)  # refuse a misspelt name before anything is downloaded
+    for name in names:
+        print(f"{name}: {fixtures.fetch(name)}", flush=True)
+    return OK
+
+
+def _train(args: argparse.Namespace) -> int:
+    from replications.systems import SYSTEMS
+
+    if args.system not in SYSTEMS:
+        raise BadInput(f"unknown system {args.system!r}; there are: {', '.join(SYSTEMS)}")
+    module = importlib.import_module(f"replications.{args.system}.train")
+    return int(module.main(args.options))
+
+
+def _ledger(args: argparse.Namespace) -> int:
+    from replications.ledger import Ledger
+    from replications.report import claims_md
+
+    ledger = Ledger.read(args.ledger)
+    lesions = Ledger.read(args.lesions) if args.lesions else None
+    if args.check:
+        stale = claims_md.check(_read(args.check), ledger.claims)
+        for line in stale:
+            print(f"{args.check}: {line}")
+        return NEGATIVE if stale else OK
+    text = claims_md.render(ledger, lesions)
+    if args.out:
+        _write(args.out, text)
+    else:
+        print(text, end="")
+    return OK
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BadInput(f"cannot read {path}: {exc}") from exc
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as exc:
+        raise BadInput(f"cannot write {path}: {exc.strerror}") from exc
+    finally:
+        part.unlink(missing_ok=True)

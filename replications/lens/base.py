@@ -1,0 +1,150 @@
+"""What the suite asks of a model, whatever TransformerLens is installed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from replications.sites import Place
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The architecture of a small transformer, in TransformerLens's own words."""
+
+    n_layers: int
+    n_heads: int
+    d_model: int
+    d_head: int
+    d_mlp: int
+    n_ctx: int
+    d_vocab: int
+    d_vocab_out: int
+    act_fn: str = "relu"
+    attention: Literal["causal", "bidirectional"] = "causal"
+    pad_token: int | None = None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model's parameters, on the CPU. Axes as in TransformerLens: W_Q [layer head d_model d_head]."""
+
+    W_E: Tensor
+    W_pos: Tensor
+    W_Q: Tensor
+    W_K: Tensor
+    W_V: Tensor
+    W_O: Tensor
+    b_O: Tensor
+    W_in: Tensor
+    b_in: Tensor
+    W_out: Tensor
+    b_out: Tensor
+    W_U: Tensor
+    b_U: Tensor
+
+    def OV(self, layer: int, head: int) -> Tensor:
+        """W_V @ W_O of one head, [d_model d_model], applied to row vectors: x @ OV."""
+        return self.W_V[layer, head] @ self.W_O[layer, head]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What to keep of a place: the picked part, then `reduce` of it (to save memory)."""
+
+    place: Place
+    reduce: Callable[[Tensor], Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Change the picked part of a place: `change(current, rows)` returns its new value.
+
+    `rows` is the slice of the batch being run, for edits that carry a value per example.
+    """
+
+    place: Place
+    change: Callable[[Tensor, slice], Tensor]
+
+
+def put(place: Place, value: Tensor) -> Edit:
+    """Set the place to one value for every example; it broadcasts against the picked part."""
+    return Edit(place, lambda current, rows: value.to(current).expand_as(current))
+
+
+def put_rows(place: Place, values: Tensor) -> Edit:
+    """Set the place to `values[i]` for example i; the first axis is the whole batch."""
+    return Edit(place, lambda current, rows: values[rows].to(current).expand_as(current))
+
+
+def apply(place: Place, change: Callable[[Tensor], Tensor]) -> Edit:
+    """Set the place to a function of what is there."""
+    return Edit(place, lambda current, rows: change(current))
+
+
+@dataclass(frozen=True)
+class Run:
+    """The logits [batch pos d_vocab_out] of a run and what was read, by the caller's names."""
+
+    logits: Tensor
+    reads: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.reads[name]
+
+
+class Lens(ABC):
+    """A model seen through one version of TransformerLens."""
+
+    shape: Shape
+    state_dict: Mapping[str, Tensor]
+    """What the model was opened with, in TransformerLens's classic layout."""
+    weights: Weights
+    edits: tuple[Edit, ...] = ()
+
+    def run(
+        self,
+        tokens: Tensor,
+        read: Mapping[str, Place | Read] | None = None,
+        edits: Sequence[Edit] = (),
+        *,
+        masked: bool = True,
+        batch: int = 500,
+    ) -> Run:
+        """Run `tokens` [batch pos], reading and editing places on the way.
+
+        Padding keys are masked unless `masked=False` (only to show that the mask matters).
+        Results come back on the device of `tokens`, without gradients.
+        """
+        reads = {n: r if isinstance(r, Read) else Read(r) for n, r in (read or {}).items()}
+        edits = (*self.edits, *edits)
+        runs = [
+            self._run_batch(tokens[start : start + batch], reads, edits, start, masked)
+            for start in range(0, len(tokens), batch)
+        ]
+        logits = torch.cat([run.logits for run in runs]).to(tokens.device)
+        joined = {name: torch.cat([run[name] for run in runs]) for name in reads}
+        return Run(logits, {name: value.to(tokens.device) for name, value in joined.items()})
+
+    @abstractmethod
+    def _run_batch(
+        self,
+        tokens: Tensor,
+        reads: Mapping[str, Read],
+        edits: Sequence[Edit],
+        start: int,
+        masked: bool,
+    ) -> Run: ...
+
+    @abstractmethod
+    def with_edits(self, edits: Sequence[Edit]) -> Lens:
+        """The same model with `edits` made in every run, before those of the run itself."""
+
+    @abstractmethod
+    def reopen(self, state_dict: Mapping[str, Tensor]) -> Lens:
+        """The same architecture with other weights, on the same device, in the same dtype."""

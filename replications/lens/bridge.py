@@ -1,0 +1,112 @@
+"""TransformerLens 4.x: `TransformerBridge.boot_native`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# model_bridge first: other import orders are circular on 4.0.
+from transformer_lens.model_bridge import TransformerBridge  # isort: skip
+from transformer_lens.config import TransformerBridgeConfig
+from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
+
+from replications.lens.base import Edit, Lens, Read, Run, Shape, Weights
+
+
+class BridgeLens(Lens):
+    """A model built by `boot_native` from weights in TransformerLens's classic layout."""
+
+    def __init__(
+        self, shape: Shape, state_dict: Mapping[str, Tensor], device: str, dtype: torch.dtype
+    ) -> None:
+        config = TransformerBridgeConfig(
+            n_layers=shape.n_layers,
+            n_heads=shape.n_heads,
+            d_model=shape.d_model,
+            d_head=shape.d_head,
+            d_mlp=shape.d_mlp,
+            n_ctx=shape.n_ctx,
+            d_vocab=shape.d_vocab,
+            d_vocab_out=shape.d_vocab_out,
+            act_fn=shape.act_fn,
+            attention_dir=shape.attention,
+            normalization_type="LN",
+            seed=0,
+        )
+        model = TransformerBridge.boot_native(config)
+        model.load_state_dict(convert_tl_checkpoint(dict(state_dict), model.cfg), strict=True)
+        self.model = model.to(device=torch.device(device), dtype=dtype).eval().requires_grad_(False)
+        self.shape = shape
+        self.state_dict = state_dict
+        self.device = torch.device(device)
+        self.dtype = dtype
+        names = Weights.__dataclass_fields__
+        self.weights = Weights(**{name: getattr(self.model, name).detach().cpu() for name in names})
+
+    def with_edits(self, edits: Sequence[Edit]) -> BridgeLens:
+        other = copy.copy(self)
+        other.edits = (*self.edits, *edits)
+        return other
+
+    def reopen(self, state_dict: Mapping[str, Tensor]) -> BridgeLens:
+        return BridgeLens(self.shape, state_dict, str(self.device), self.dtype)
+
+    @torch.no_grad()
+    def _run_batch(
+        self,
+        tokens: Tensor,
+        reads: Mapping[str, Read],
+        edits: Sequence[Edit],
+        start: int,
+        masked: bool,
+    ) -> Run:
+        tokens = tokens.to(self.device)
+        rows = slice(start, start + len(tokens))
+        kept: dict[str, Tensor] = {}
+        hooks: list[tuple[str, Callable[..., Any]]] = []
+        removers = []
+        # Edits come before reads, so that a read shows what the rest of the model sees.
+        actions = [(e.place, _editor(e, rows)) for e in edits]
+        actions += [(r.place, _reader(name, r, kept)) for name, r in reads.items()]
+        for place, action in actions:
+            if place.site.via == "hook":
+                hooks.append((place.path, action))
+            else:
+                removers.append(self._on_module_output(place.path, action))
+        mask = self._mask(tokens) if masked else None
+        try:
+            logits = self.model.run_with_hooks(tokens, fwd_hooks=hooks, attention_mask=mask)
+        finally:
+            for remover in removers:
+                remover.remove()
+        return Run(logits, kept)
+
+    def _mask(self, tokens: Tensor) -> Tensor | None:
+        if self.shape.pad_token is None:
+            return None
+        return (tokens != self.shape.pad_token).long()
+
+    def _on_module_output(self, path: str, action: Callable[..., Any]) -> Any:
+        module = self.model.get_submodule(path)
+        return module.register_forward_hook(lambda _module, _inputs, output: action(output))
+
+
+def _editor(edit: Edit, rows: slice) -> Callable[..., Tensor]:
+    def change(value: Tensor, hook: object = None) -> Tensor:
+        # In place: on 4.x `resid_mid` is an alias, and a new tensor would miss the skip path.
+        value[edit.place.index] = edit.change(value[edit.place.index], rows)
+        return value
+
+    return change
+
+
+def _reader(name: str, read: Read, kept: dict[str, Tensor]) -> Callable[..., None]:
+    def keep(value: Tensor, hook: object = None) -> None:
+        part = value[read.place.index]
+        kept[name] = part.clone() if read.reduce is None else read.reduce(part)
+
+    return keep

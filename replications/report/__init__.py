@@ -1,0 +1,1 @@
+"""Reports, each rendered from ledgers alone."""

@@ -1,0 +1,113 @@
+"""The rows of a ledger, gathered claim by claim: the gating verdict and how often it replicates."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from replications.claim import STATUSES, Row
+from replications.ledger import Ledger
+
+NOT_REACHED = ("skip", "unsupported")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One claim of a ledger with its rows: those of the subjects that gate, and `others`.
+
+    A claim that is only observed has the same rows; its gating subjects do not fail a run.
+    """
+
+    id: str
+    entry: Mapping[str, Any]
+    gating: tuple[Row, ...]
+    others: tuple[Row, ...]
+
+    @property
+    def shown(self) -> Row | None:
+        """The row whose value stands for the claim: the worst gating one, None if there is none."""
+        order = ("error", "fail", "vacuous", "skip", "unsupported", "pass", "observed")
+        return min(self.gating, key=lambda r: order.index(r.status), default=None)
+
+    @property
+    def verdict(self) -> str:
+        """The status that stands for the claim; "observed" where no subject gates."""
+        if self.shown:
+            return self.shown.status
+        return "error" if any(r.status == "error" for r in self.others) else "observed"
+
+    @property
+    def replicates(self) -> str:
+        """In how many of the judged other subjects it holds, as "6/8"; "–" if none was judged."""
+        judged = [r for r in self.others if r.holds is not None]
+        return f"{sum(r.replicates for r in judged)}/{len(judged)}" if judged else "–"
+
+    @property
+    def groups(self) -> dict[str, list[Row]]:
+        """The other subjects' rows by group, the part of the name before the slash."""
+        grouped: dict[str, list[Row]] = defaultdict(list)
+        for row in self.others:
+            grouped[row.subject.split("/")[0]].append(row)
+        return dict(grouped)
+
+
+def lines(ledger: Ledger) -> list[Line]:
+    """One line per claim that has rows, in claim order."""
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for row in ledger.rows:
+        rows[row.claim].append(row)
+    return [_line(name, entry, rows[name]) for name, entry in ledger.claims.items() if rows[name]]
+
+
+def _line(name: str, entry: Mapping[str, Any], rows: Sequence[Row]) -> Line:
+    gates = set(entry["gating"])
+    gating = tuple(r for r in rows if r.subject in gates)
+    return Line(name, entry, gating, tuple(r for r in rows if r.subject not in gates))
+
+
+def not_reached(ledger: Ledger) -> list[tuple[str, str, str, int]]:
+    """(status, reason, "system/subject, …", number of rows), one per status and reason."""
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in ledger.rows:
+        if row.status in NOT_REACHED:
+            found[row.status, row.reason].append(row)
+    result = []
+    for (status, reason), rows in found.items():
+        subjects = dict.fromkeys(subject_of(row) for row in rows)
+        result.append((status, reason, ", ".join(subjects), len(rows)))
+    return result
+
+
+def subject_of(row: Row) -> str:
+    """The subject of a row with its system: "brackets/retrained/seed3"."""
+    return f"{row.claim.split('/')[0]}/{row.subject}"
+
+
+def counts(rows: Sequence[Row]) -> str:
+    """Every status with its number of rows: "62 pass, 0 fail, …, 480 observed (301 hold), …"."""
+    found = Counter(row.status for row in rows)
+    hold = sum(row.replicates for row in rows if row.status == "observed")
+    verdicts = ("pass", "fail", "vacuous", "error")
+    order = [*verdicts, *(s for s in STATUSES if s not in verdicts)]
+    return ", ".join(
+        f"{found[status]} {status}" + (f" ({hold} hold)" if status == "observed" else "")
+        for status in order
+    )
+
+
+def controls(rows: Sequence[Row]) -> str:
+    """What became of the controls, in words."""
+    judged = [row for row in rows if row.holds is not None]
+    skipped = sum(row.controls_skipped for row in judged)
+    accepted = sum(row.control_accepted for row in judged)
+    ran = sum(bool(row.control) and not row.controls_skipped for row in judged)
+    said = []
+    if skipped:
+        said.append(f"controls NOT RUN on {skipped} rows")
+    if accepted:
+        said.append(f"a control was accepted on {accepted} rows")
+    elif ran:
+        said.append("every control rejected" if not skipped else "the others rejected")
+    return ", ".join(said) or "no control to run"

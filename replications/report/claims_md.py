@@ -1,0 +1,214 @@
+"""CLAIMS.md from ledgers alone, and whether a CLAIMS.md still says what the claims say."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+from replications.claim import STATUSES, Claim, Row
+from replications.ledger import Ledger, describe
+from replications.report import board
+from replications.report.board import Line
+from replications.report.closing import control, margin
+from replications.report.lesions_md import lesion_section
+from replications.report.markdown import cell, table
+from replications.report.text import clip, published, short, span
+
+Entry = Mapping[str, Any]
+
+PREAMBLE = """\
+# Claims
+
+Each row is one published finding, measured again. *Published* is what the document prints,
+*beyond* where it prints nothing. *Measured*, *margin* and *control* belong to the subject that
+gates. The margin is the distance to the nearest edge of the expectation, negative outside it. The
+control is something on which the same expectation must be rejected: an expectation it met would be
+`vacuous`. *Others* counts the subjects that do not gate in which the finding holds, and whose
+control was rejected; the lines under each table give their range. This file is rendered, not
+written; the last section says how."""
+
+REGENERATE = """\
+## How this file is made
+
+```
+pytest claims/ --claims-json claims.json
+pytest claims/ --lesions --claims-json lesions.json
+python -m replications ledger claims.json --lesions lesions.json --out CLAIMS.md
+```
+
+or `make ledger`. One claim again: `pytest claims/ -k name -v`."""
+
+_ROW = re.compile(r"^\| (?P<says>.*)<br>`(?P<id>[^`]+)` \| (?P<published>.*?) \| ")
+_DETAIL = re.compile(r"^- \*\*`(?P<id>[^`]+)`\*\* expects (?P<rest>.*)$")
+
+
+def render(ledger: Ledger, lesions: Ledger | None = None) -> str:
+    """The whole of CLAIMS.md."""
+    sections = [PREAMBLE, _summary(ledger), _not_reached(ledger)]
+    for system, of_system in groupby(board.lines(ledger), key=lambda line: line.entry["system"]):
+        sections.append(f"## {system}")
+        sections += _system(list(of_system))
+    if lesions is not None:
+        sections.append(lesion_section(ledger, lesions))
+    sections.append(REGENERATE)
+    return "\n\n".join(sections) + "\n"
+
+
+# ---- head ---------------------------------------------------------------------------------------
+
+
+def _summary(ledger: Ledger) -> str:
+    counted: dict[tuple[str, str], list[Row]] = {}
+    for row in ledger.rows:
+        counted.setdefault((row.claim.split("/")[0], row.kind), []).append(row)
+    rows = []
+    for (system, kind), of_kind in sorted(counted.items()):
+        statuses = Counter(row.status for row in of_kind)
+        subjects = len({row.subject for row in of_kind})
+        hold = sum(row.replicates for row in of_kind if row.status == "observed")
+        shown = [str(statuses[s]) if statuses[s] else "" for s in STATUSES]
+        at = STATUSES.index("observed")
+        shown[at] += f" ({hold} hold)" if statuses["observed"] else ""
+        rows.append([system, kind, str(subjects), *shown])
+    said = f"{len(ledger.claims)} claims, {len(ledger.rows)} rows; {board.controls(ledger.rows)}."
+    head = ["system", "kind", "subjects", *STATUSES]
+    return f"## Summary\n\n{said}\n\n{table(head, rows)}\n\n{_environment(ledger.environment)}"
+
+
+def _environment(environment: Entry) -> str:
+    get = environment.get
+    packages = [
+        f"interp-claims {get('suite')}" + (f" ({get('commit')})" if get("commit") else ""),
+        f"Python {get('python')}",
+        f"torch {get('torch')}",
+        f"TransformerLens {get('transformer_lens')}",
+        f"numpy {get('numpy')}",
+        f"scipy {get('scipy')}",
+    ]
+    cores = f"{get('cores')} cores" if get("cores") else "cores unknown"
+    device = get("device_name") or get("device")
+    machine = [f"{get('cpu')}, {cores}, {get('platform')}"]
+    machine.append(f"computed on {get('device')} ({device}) in {get('dtype')}")
+    machine.append(f"{get('threads')} torch threads, TF32 {'on' if get('tf32') else 'off'}")
+    return f"Measured {get('date')} with {', '.join(packages)}; on {', '.join(machine)}."
+
+
+def _not_reached(ledger: Ledger) -> str:
+    lines = [
+        f"- {status}: {subjects} (rows: {number}). {reason}"
+        for status, reason, subjects, number in board.not_reached(ledger)
+    ]
+    said = "\n".join(lines) or "Every claim reached every subject."
+    return f"## Not reached and how to reach it\n\n{said}"
+
+
+# ---- one system ---------------------------------------------------------------------------------
+
+
+def _system(lines: list[Line]) -> list[str]:
+    """A heading, a table and the details for each section, in the order claims first name it."""
+    by_section: dict[tuple[str, str, str], list[Line]] = {}
+    for line in lines:
+        e = line.entry
+        by_section.setdefault((e["document"], e["section"], e["url"]), []).append(line)
+    out = []
+    for (document, section, url), of_section in by_section.items():
+        source = f"[{document}]({url})" if url else document
+        out.append(f"### {section or 'Whole document'}\n\nSource: {source}")
+        head = ["finding", "published", "measured", "margin", "control", "verdict", "others"]
+        out.append(table(head, [_row(line) for line in of_section]))
+        out.append("\n".join(_detail(line) for line in of_section))
+    return out
+
+
+def _row(line: Line) -> list[str]:
+    row = line.shown
+    kind = f" ({row.kind})" if row else ""
+    return [
+        _finding(line.id, line.entry),
+        _published(line.entry),
+        clip(short(row.measured, line.entry["parts"]), 90) if row else "–",
+        margin(row),
+        clip(control(row), 40),
+        line.verdict + kind,
+        line.replicates,
+    ]
+
+
+def _finding(name: str, entry: Entry) -> str:
+    return f"{cell(entry['says'])}<br>`{name}`"
+
+
+def _published(entry: Entry) -> str:
+    return cell(clip(published(entry["published"]), 90))
+
+
+def expected(entry: Entry) -> str:
+    """What a claim expects of each group of subjects, with the reasons for the tolerances."""
+    said = []
+    for group, words in entry["expectation"].items():
+        because = entry["because"].get(group)
+        said.append(f"{group}: {words}" + (f" (because: {because})" if because else ""))
+    return " / ".join(said)
+
+
+def _detail(line: Line) -> str:
+    entry = line.entry
+    said = [f"- **`{line.id}`** expects {expected(entry)}. Tier {entry['tier']}."]
+    said.append(_control_detail(line))
+    if entry["observe"]:
+        said.append(f"Recorded, does not gate: {entry['observe'].rstrip('.')}.")
+    if line.shown and line.shown.reason and line.shown.status != "skip":
+        said.append(f"{line.shown.subject}: {line.shown.reason}.")
+    said += [_group(line, group, rows) for group, rows in line.groups.items()]
+    if entry["note"]:
+        said.append(f"Note: {entry['note']}")
+    return " ".join(text for text in said if text)
+
+
+def _control_detail(line: Line) -> str:
+    if line.entry["no_control"]:
+        return f"No control: {line.entry['no_control'].rstrip('.')}."
+    row = line.shown or (line.others[0] if line.others else None)
+    return f"Control: {row.control}." if row else ""
+
+
+def _group(line: Line, group: str, rows: list[Row]) -> str:
+    judged = [row for row in rows if row.holds is not None]
+    if not judged:
+        return f"{group} ({rows[0].kind}): not judged ({rows[0].status})."
+    holds = sum(row.replicates for row in judged)
+    values = span([row.measured for row in judged], line.entry["parts"])
+    accepted = sum(row.control_accepted for row in judged)
+    suffix = f", control accepted on {accepted}" if accepted else ""
+    return f"{group} ({rows[0].kind}): holds in {holds}/{len(judged)}, {values}{suffix}."
+
+
+# ---- stale? -------------------------------------------------------------------------------------
+
+
+def check(text: str, claims: Mapping[str, Entry] | Iterable[Claim]) -> list[str]:
+    """What of `text` is stale against `claims`: one line per difference, none if it is current.
+
+    `claims` are claims, or the `claims` of a ledger.  Measured values are not compared: they
+    change from machine to machine.
+    """
+    if not isinstance(claims, Mapping):
+        claims = {claim.id: describe(claim) for claim in claims}
+    rows = {m["id"]: m for m in map(_ROW.match, text.splitlines()) if m}
+    details = {m["id"]: m["rest"] for m in map(_DETAIL.match, text.splitlines()) if m}
+    stale = [f"{name}: no such claim any more" for name in rows if name not in claims]
+    for name, entry in claims.items():
+        if name not in rows:
+            stale.append(f"{name}: missing")
+            continue
+        if rows[name]["says"] != cell(entry["says"]):
+            stale.append(f"{name}: the sentence changed")
+        if rows[name]["published"] != _published(entry):
+            stale.append(f"{name}: the published value changed")
+        if not details.get(name, "").startswith(f"{expected(entry)}. Tier {entry['tier']}."):
+            stale.append(f"{name}: the expectation or the tier changed")
+    return stale

@@ -1,0 +1,98 @@
+"""The closing table and the last lines of a run, as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tabulate import tabulate
+
+from replications.claim import Row
+from replications.ledger import Ledger
+from replications.report import board
+from replications.report.text import clip, published, short
+
+HEADERS = ("claim", "published", "measured", "margin", "control", "verdict", "others")
+_BELOW = "└ "
+_WIDTHS = (46, 16, 28, 10, 22)
+
+
+def table(ledger: Ledger, *, verbose: bool = False) -> str:
+    """One line per claim; if `verbose`, one more per subject below it."""
+    rows = []
+    for line in board.lines(ledger):
+        rows.append(_cells(line.id, line, line.shown, line.verdict, line.replicates))
+        if verbose:
+            rows += [_cells(f"{_BELOW}{r.subject}", line, r, _word(r), "") for r in _ordered(line)]
+    return tabulate(rows, headers=HEADERS, disable_numparse=True)
+
+
+def _ordered(line: board.Line) -> tuple[Row, ...]:
+    return line.gating + line.others
+
+
+def _cells(
+    name: str, line: board.Line, row: Row | None, verdict: str, others: str
+) -> tuple[str, ...]:
+    parts = line.entry["parts"]
+    facts = (
+        name,
+        published(line.entry["published"]) if not name.startswith(_BELOW) else "",
+        short(row.measured, parts) if row else "–",
+        margin(row),
+        control(row),
+    )
+    clipped = (clip(text, width) for text, width in zip(facts, _WIDTHS, strict=True))
+    return (*clipped, verdict, others)
+
+
+def _word(row: Row) -> str:
+    """The status of one row; an observed one says whether it holds."""
+    if row.status != "observed":
+        return row.status
+    if row.control_accepted:
+        return "observed (control accepted)"
+    return "observed (holds)" if row.holds else "observed (does not hold)"
+
+
+def margin(row: Row | None) -> str:
+    """The margin with its sign, to three digits."""
+    return "–" if row is None or row.margin is None else f"{row.margin:+.3g}"
+
+
+def control(row: Row | None) -> str:
+    """The value of the control; of several, all values."""
+    if row is None or row.holds is None:
+        return "–"
+    if not row.control:
+        return "none"
+    return "not run" if row.controls_skipped else short(row.control_measured)
+
+
+def last_lines(ledger: Ledger, *, require_all: bool = False, missing: int = 0) -> list[str]:
+    """What was not reached and how to reach it, then the count of each status.
+
+    `missing` is the number of claims that reported no row at all, as when a worker died.
+    """
+    said = [
+        f"{status}: {subjects} (rows: {number}): {reason}"
+        for status, reason, subjects, number in board.not_reached(ledger)
+    ]
+    for line in board.lines(ledger):
+        accepted = [r.subject for r in line.others if r.control_accepted]
+        if accepted:
+            said.append(f"observed: {line.id}: a control was accepted on {', '.join(accepted)}")
+    recorded = [name for name, entry in ledger.claims.items() if entry["observe"]]
+    if recorded:
+        said.append(f"recorded, not gating on any subject: {', '.join(recorded)}")
+    counted = f"claims: {board.counts(ledger.rows)}; {board.controls(ledger.rows)}"
+    return [*said, counted + _unreached(ledger, require_all, missing)]
+
+
+def _unreached(ledger: Ledger, require_all: bool, missing: int) -> str:
+    unreached: list[Any] = [r for r in ledger.rows if r.status in board.NOT_REACHED]
+    text = ""
+    if unreached:
+        subjects = ", ".join(dict.fromkeys(board.subject_of(r) for r in unreached))
+        text = f"; NOT REACHED: {subjects}, rows: {len(unreached)}, remedy above"
+        text += " (--require-all: this run fails)" if require_all else ""
+    return text + (f"; {missing} claims reported NO ROW" if missing else "")

@@ -1,0 +1,17 @@
+"""Markdown tables that GitHub reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def cell(text: str) -> str:
+    """`text` inside a table: one line, bars escaped."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with unpadded cells, so that one changed value changes one line."""
+    lines = [list(head), ["---"] * len(head)]
+    lines += [[c if "<br>" in c else cell(c) for c in row] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

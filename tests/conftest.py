@@ -1,0 +1,51 @@
+"""Rules for every test: warnings are errors, and nothing outside this machine is reached."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+# Deprecations inside other people's packages are theirs to fix; ours are errors.
+WARNINGS = (
+    "error",
+    "ignore::DeprecationWarning:transformer_lens",
+    "ignore::DeprecationWarning:transformers",
+    "ignore::FutureWarning:transformers",
+    "ignore::DeprecationWarning:torch",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            # First in line, so that a test's own filterwarnings mark still wins.
+            item.add_marker(pytest.mark.filterwarnings(*WARNINGS), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    """Refuse every address but loopback, and switch automatic downloads off."""
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    def guarded_look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host not in (*LOOPBACK, None):
+            raise AssertionError(f"a test tried to look up {host!r}")
+        return look_up(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket, "getaddrinfo", guarded_look_up)
+        patch.setenv("REPLICATIONS_OFFLINE", "1")
+        yield

@@ -1,0 +1,122 @@
+"""A system of five subjects and a file of claims about it, for the tests of the board.
+
+Loaded with `-p tests.fake_board`, it takes the place of the real systems.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from replications import systems
+from replications.claim import Kind, SubjectInfo
+from replications.errors import FixtureCorrupt, FixtureMissing, Unsupported
+
+VALUES = {"arena": 1.0, "retrained/seed0": 0.0, "retrained/seed1": 2.0, "arena~halved": 0.5}
+PROBLEMS: dict[str, Exception] = {
+    "gone": FixtureMissing("fake/weights.pt is not here"),
+    "corrupt": FixtureCorrupt("fake/weights.pt is not the file of the manifest"),
+    "old": Unsupported("this version has no such site"),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One number for a model."""
+
+    value: float
+
+    @property
+    def untrained(self) -> Subject:
+        return Subject(0.0)
+
+
+def _info(name: str, group: str, kind: Kind, gates: bool = False, remedy: str = "") -> SubjectInfo:
+    return SubjectInfo("fake", name, group, kind, gates, (), remedy)
+
+
+class Fake(ModuleType):
+    """The module `replications.fake`."""
+
+    SUBJECTS = (
+        _info("arena", "arena", "original", True),
+        _info("gone", "gone", "original", True, "run: fetch it"),
+        _info("corrupt", "corrupt", "original", True),
+        _info("old", "old", "toy", True),
+        _info("retrained/seed0", "retrained", "retrained"),
+        _info("retrained/seed1", "retrained", "retrained"),
+    )
+    LESIONS = (_info("arena~halved", "arena", "original"),)
+
+    @staticmethod
+    def subject(name: str, *, device: str = "cpu", dtype: str = "float32") -> Any:
+        print(f"OPENED {name} {device} {dtype}")
+        if name in PROBLEMS:
+            raise PROBLEMS[name]
+        return Subject(VALUES[name])
+
+
+sys.modules["replications.fake"] = Fake("replications.fake")
+systems.SYSTEMS = ("fake",)
+
+HEAD = """
+from math import nan
+from replications.claim import Source, claim, instead, on
+from replications.expect import at_least, near
+
+SOURCE = Source("A document") / "1 > One"
+UNTRAINED = on("untrained", lambda subject: subject.untrained)
+"""
+
+GOOD = """
+@claim("fake/one", says="It is one.", source=SOURCE, tier=1, published=1, control=UNTRAINED,
+       expect={"arena": near(1, abs=0.1), "retrained": at_least(0.5)})
+def test_one(subject):
+    return subject.value
+
+@claim("fake/large", says="It is large.", source=SOURCE, tier=2, control=UNTRAINED,
+       expect={"retrained": at_least(1.5), "arena": at_least(0.9)})
+def test_large(subject):
+    return subject.value
+"""
+
+UNREACHED = """
+@claim("fake/gone", says="It is here.", source=SOURCE, tier=1, control=UNTRAINED,
+       expect={"gone": at_least(0), "old": at_least(0), "arena": at_least(0.5)})
+def test_gone(subject):
+    return subject.value
+"""
+
+BAD = """
+@claim("fake/fails", says="It is two.", source=SOURCE, tier=1, published=2, control=UNTRAINED,
+       expect={"arena": near(2, abs=0.1)})
+def test_fails(subject):
+    return subject.value
+
+@claim("fake/vacuous", says="It is any.", source=SOURCE, tier=1, control=UNTRAINED,
+       expect={"arena": at_least(-1)})
+def test_vacuous(subject):
+    return subject.value
+
+@claim("fake/nan", says="It is large.", source=SOURCE, tier=1, expect={"arena": at_least(0.5)},
+       control=instead("a broken control", lambda subject: nan))
+def test_nan_control(subject):
+    return subject.value
+
+@claim("fake/crashes", says="It is here.", source=SOURCE, tier=1, control=UNTRAINED,
+       expect={"retrained": at_least(0)})
+def test_crashes(subject):
+    return 1 / subject.value
+
+@claim("fake/corrupt", says="It is here.", source=SOURCE, tier=1, control=UNTRAINED,
+       expect={"corrupt": at_least(0)})
+def test_corrupt(subject):
+    return subject.value
+
+@claim("fake/corrupt-too", says="It is here.", source=SOURCE, tier=1, control=UNTRAINED,
+       expect={"corrupt": at_least(0)})
+def test_corrupt_too(subject):
+    return subject.value
+"""

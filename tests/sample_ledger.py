@@ -1,0 +1,80 @@
+"""A small ledger for the tests of everything that reads one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from replications.claim import Claim, Row, Source, claim, instead
+from replications.expect import at_least, near, parts
+from replications.ledger import Ledger, describe
+
+DOCUMENT = Source("A document", "https://example.org/a")
+CONTROL = instead("untrained", lambda subject: 0.0)
+ENVIRONMENT = {"suite": "0.1", "torch": "2.13.0", "cpu": "A processor", "cores": 2}
+NEAR_ONE = near(1, abs=0.1, because="spread of two seeds")
+
+
+def _claim(name: str, **fields: Any) -> Claim:
+    def measure(subject: Any) -> Any:
+        return subject
+
+    claim(name, **{"control": CONTROL, **fields})(measure)
+    made: Claim = measure.claim  # type: ignore[attr-defined]
+    return made
+
+
+BIG = _claim(
+    "toys/big",
+    says="The value is near 1 | or so.",
+    source=DOCUMENT / "1 > Values",
+    tier=1,
+    published=0.99,
+    expect={"arena": NEAR_ONE, "retrained": at_least(0.5)},
+    note="Measured twice.",
+)
+SIDES = _claim(
+    "toys/sides",
+    says="Both sides are positive.",
+    source=DOCUMENT / "2 > Sides",
+    tier=1,
+    published=None,
+    expect={"arena": parts(left=at_least(0), right=at_least(0))},
+    control=None,
+    no_control="true of any weights",
+)
+CLAIMS = (BIG, SIDES)
+
+
+def row(made: Claim, subject: str, status: str, **fields: Any) -> Row:
+    """A row of `made`; what is not given is that of a claim judged without trouble."""
+    facts: dict[str, Any] = {
+        "kind": "retrained" if subject.startswith("retrained") else "original",
+        "measured": 0.98,
+        "margin": 0.08,
+        "control_measured": 0.0 if made.controls else None,
+        "holds": True,
+        "reason": "",
+        "seconds": 0.5,
+        **fields,
+    }
+    return Row(
+        claim=made.id,
+        subject=subject,
+        published=made.published,
+        expectation=str(made.expect.get(subject.split("/")[0], "")),
+        control="; ".join(c.name for c in made.controls),
+        status=status,
+        **facts,
+    )
+
+
+def ledger(*rows: Row, claims: tuple[Claim, ...] = CLAIMS) -> Ledger:
+    """A ledger of `rows`; without any, one in which everything passes and 1 of 2 seeds holds."""
+    rows = rows or (
+        row(SIDES, "arena", "pass", measured=[1.5, 2.5], margin=1.5),
+        row(BIG, "retrained/seed1", "observed", measured=0.25, margin=-0.25, holds=False),
+        row(BIG, "retrained/seed0", "observed", measured=0.75, margin=0.25),
+        row(BIG, "arena", "pass"),
+    )
+    described = {made.id: describe(made, ["arena"]) for made in claims}
+    return Ledger(ENVIRONMENT, {"toys/weights.pt": "0" * 64}, described, rows)

@@ -1,0 +1,222 @@
+"""Who may import whom, and what a claim file may contain; planted violations are found."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from replications.systems import SYSTEMS
+
+ROOT = Path(__file__).parent.parent
+OUTSIDE = ("claims", "bench", "tests", "pytest", "_pytest")
+STANDARD_ONLY = ("errors", "values", "expect", "claim")
+PRINTS = ("cli.py", "__main__.py", "train.py")
+# A state dict has parameter names, which are no hook names but begin like them.  Whole ones are
+# known by their end; two files put them together from pieces.
+PARAMETER = re.compile(r"blocks\.\d+\.(?:ln1|ln2|attn|mlp)\.(?:[Wb]_\w+|[wb])")
+BUILD_PARAMETER_NAMES = ("model.py", "layout.py")
+
+
+def violations(path: str, source: str) -> list[str]:
+    """What `source`, standing at `path` in the repository, does against the rules."""
+    tree = ast.parse(source)
+    place = PurePosixPath(path)
+    found: list[str] = []
+    imported = set(_imports(tree, place))
+    if place.parts[0] == "replications":
+        found += _package(place, imported)
+        found += _hook_names(place, tree)
+        found += _prints(place, tree)
+    if place.parts[0] == "claims" and place.name.startswith("test_"):
+        found += _claim_file(tree, imported)
+    return [f"{path}: {problem}" for problem in found]
+
+
+def _imports(tree: ast.AST, place: PurePosixPath) -> Iterator[str]:
+    """Dotted names of everything imported, also relatively and through import_module("…")."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = list(place.parent.parts)[: len(place.parent.parts) - node.level + 1]
+            base = ".".join(
+                [*(above if node.level else []), *([node.module] if node.module else [])]
+            )
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
+            yield from (a.value for a in node.args if _is_text(a))  # type: ignore[attr-defined]
+
+
+def _called(node: ast.Call) -> str:
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _package(place: PurePosixPath, imported: set[str]) -> list[str]:
+    found = [f"imports {name}" for name in imported if name.split(".")[0] in OUTSIDE]
+    if place.parts[1] != "lens":
+        found += [f"imports {n}" for n in imported if n.split(".")[0] == "transformer_lens"]
+    mine = place.parts[1] if place.parts[1] in SYSTEMS else None
+    for name in imported:
+        system = name.split(".")[1] if name.startswith("replications.") else None
+        if system in SYSTEMS and system != mine:
+            found.append(f"imports the system {system}")
+    if place.parent.name == "replications" and place.stem in STANDARD_ONLY:
+        ours = {f"replications.{name}" for name in STANDARD_ONLY}
+        for name in imported:
+            known = name.split(".")[0] in sys.stdlib_module_names
+            if not known and ".".join(name.split(".")[:2]) not in ours:
+                found.append(f"imports {name}, but may import the standard library only")
+    return found
+
+
+def _hook_names(place: PurePosixPath, tree: ast.Module) -> list[str]:
+    if place.parts[1] in ("sites.py", "lens"):
+        return []
+    names = r"\bhook_\w" if place.name in BUILD_PARAMETER_NAMES else r"\bhook_\w|\bblocks\."
+    prose = {id(node) for node in _docstrings(tree)}
+    return [
+        f"line {node.lineno} has the hook name {node.value!r}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in prose
+        and not PARAMETER.fullmatch(node.value)
+        and re.search(names, node.value)
+    ]
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and _is_text(first.value):
+                yield first.value
+
+
+def _prints(place: PurePosixPath, tree: ast.Module) -> list[str]:
+    if place.name in PRINTS:
+        return []
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [f"line {node.lineno} prints" for node in calls if _called(node) == "print"]
+
+
+def _claim_file(tree: ast.Module, imported: set[str]) -> list[str]:
+    heavy = ("torch", "numpy", "transformer_lens", "scipy", "einops")
+    found = [f"imports {name}" for name in imported if name.split(".")[0] in heavy]
+    measuring = {id(node) for node in _measuring(tree)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assert):
+            found.append(f"line {node.lineno} asserts; the decorator judges")
+        elif isinstance(node, ast.Try):
+            found.append(f"line {node.lineno} catches errors")
+        elif isinstance(node, ast.Compare) and id(node) in measuring:
+            found.append(f"line {node.lineno} compares; use an expectation")
+        elif isinstance(node, (ast.BinOp, ast.AugAssign)) and id(node) in measuring:
+            found.append(f"line {node.lineno} computes; measure it in replications")
+    return found
+
+
+def _measuring(tree: ast.Module) -> Iterator[ast.AST]:
+    """What stands inside functions and lambdas, where measured values are at hand.
+
+    Decorators only write down expectations; they may compute with published numbers.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for statement in node.body:
+                yield from ast.walk(statement)
+        elif isinstance(node, ast.Lambda):
+            yield from ast.walk(node.body)
+
+
+# ---- the repository keeps the rules ------------------------------------------------------------
+
+
+def sources() -> list[str]:
+    """Every Python file the rules are about."""
+    folders = ("replications", "claims")
+    return [str(p.relative_to(ROOT)) for f in folders for p in sorted((ROOT / f).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", sources())
+def test_the_layers_are_kept(path: str) -> None:
+    assert violations(path, (ROOT / path).read_text(encoding="utf-8")) == []
+
+
+def test_there_is_something_to_check() -> None:
+    assert {"replications/expect.py", "claims/conftest.py"} <= set(sources())
+
+
+# ---- each rule can fail ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("replications/linear.py", "import pytest"),
+        ("replications/linear.py", "from claims import test_brackets"),
+        ("replications/brackets/measure.py", "from tests.sample_ledger import ledger"),
+        ("replications/brackets/measure.py", "import bench.workloads as w"),
+        ("replications/linear.py", "import importlib\nimportlib.import_module('tests.x')"),
+        ("replications/sweep.py", "from transformer_lens import HookedTransformer"),
+        ("replications/brackets/model.py", "import transformer_lens.utils"),
+        ("replications/brackets/model.py", "def f():\n    import transformer_lens"),
+        ("replications/linear.py", "from replications.brackets import data"),
+        ("replications/linear.py", "from replications import brackets"),
+        ("replications/linear.py", "from . import brackets"),
+        ("replications/report/text.py", "from ..brackets.data import tokenize"),
+        ("replications/lens/bridge.py", "import replications.brackets.data"),
+        ("replications/ioi/data.py", "from replications.brackets.data import tokenize"),
+        ("replications/expect.py", "import torch"),
+        ("replications/claim.py", "from replications.ledger import Ledger"),
+        ("replications/values.py", "import numpy as np"),
+        ("replications/brackets/measure.py", "NAME = 'blocks.0.attn'"),
+        ("replications/brackets/measure.py", "def f(i):\n    return f'blocks.{i}.attn'"),
+        ("replications/brackets/model.py", "NAME = 'hook_embed'"),
+        ("replications/linear.py", "print(1)"),
+        ("claims/test_brackets.py", "import torch"),
+        ("claims/test_brackets.py", "from numpy import array"),
+        ("claims/test_brackets.py", "def test_x(subject):\n    assert subject.value"),
+        ("claims/test_brackets.py", "def test_x(subject):\n    return subject.value < 3"),
+        ("claims/test_brackets.py", "def test_x(subject):\n    return subject.a - subject.b"),
+        ("claims/test_brackets.py", "def test_x(subject):\n    return subject.a / 3"),
+        ("claims/test_brackets.py", "CONTROL = instead('x', lambda s: s.a * 2)"),
+        ("claims/test_brackets.py", "CONTROL = instead('x', lambda s: s.a > 2)"),
+        ("claims/test_brackets.py", "try:\n    pass\nexcept Exception:\n    pass"),
+    ],
+)
+def test_a_planted_violation_is_found(path: str, source: str) -> None:
+    assert len(violations(path, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("replications/lens/bridge.py", "import transformer_lens\nNAME = 'blocks.0.hook_out'"),
+        ("replications/sites.py", "NAME = 'blocks.{layer}.hook_out'"),
+        ("replications/brackets/model.py", "NAME = f'blocks.{0}.attn.W_Q'"),
+        ("replications/brackets/lesions.py", "NAME = 'blocks.0.attn.W_Q'"),
+        ("replications/brackets/measure.py", "'''Reads hook_normalized, blocks.0.'''"),
+        ("replications/brackets/measure.py", "from replications.brackets.data import tokenize"),
+        ("replications/brackets/measure.py", "from .data import tokenize"),
+        ("replications/cli.py", "print(1)"),
+        ("replications/expect.py", "import math\nfrom replications.values import number"),
+        (
+            "claims/test_brackets.py",
+            "SOURCE = ARENA / '2 > Stage 1'\nX = [at_least(x / 2) for x in Y if x > 5]",
+        ),
+        ("claims/test_brackets.py", "def test_x(subject):\n    return subject.head.cosine"),
+        ("claims/conftest.py", "import torch\nassert torch"),
+    ],
+)
+def test_what_is_allowed_is_not_reported(path: str, source: str) -> None:
+    assert violations(path, source) == []
