@@ -220,8 +220,9 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
         return None
     row = Row(**record["row"])
     if row.status == "observed":
-        held = "holds" if row.replicates else "does not hold"
-        return "observed", "o", f"OBSERVED ({'control accepted' if row.control_accepted else held})"
+        held = "holds" if row.holds else "does not hold"
+        word = "control accepted" if row.holds and row.control_accepted else held
+        return "observed", "o", f"OBSERVED ({word})"
     if row.status == "unsupported":
         return "unsupported", "u", "UNSUPPORTED"
     return None

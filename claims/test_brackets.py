@@ -236,9 +236,7 @@ def test_final_layernorm_is_nearly_linear(subject):
         "arena": near(0.9753, abs=5e-5, because=PRINTED),
         "retrained": at_least(0.9),
     },
-    control=(
-        instead("shuffled rows", lambda s: s.components.shuffled_layer1_layernorm_r_squared),
-    ),
+    control=(instead("shuffled rows", lambda s: s.components.shuffled_layer1_layernorm_r_squared),),
     note="Pads are included, as in the document; without them it is 0.9751.",
 )
 def test_layer_1_layernorm_is_nearly_linear(subject):
@@ -288,9 +286,7 @@ def test_a_clearing_feature_breaks_the_linear_fit(subject):
     tier=2,
     published=0,
     expect={group: at_most(1e-4) for group in ("arena", "retrained")},
-    control=instead(
-        "the weakest other component", lambda s: s.components.smallest_other_effect
-    ),
+    control=instead("the weakest other component", lambda s: s.components.smallest_other_effect),
 )
 def test_embeddings_contribute_nothing_at_position_0(subject):
     return subject.components.largest_embedding_effect
@@ -592,9 +588,7 @@ def test_embeddings_contribute_nothing_at_position_1(subject):
     tier=1,
     published="qualitative",
     expect={
-        group: parts(
-            mlp1=at_least(1.0), times_the_next=at_least(3.0), rank_of_mlp0=at_most(3)
-        )
+        group: parts(mlp1=at_least(1.0), times_the_next=at_least(3.0), rank_of_mlp0=at_most(3))
         for group in ("arena", "retrained")
     },
     control=untrained,
@@ -728,9 +722,7 @@ def test_some_layer_1_neurons_fire_on_both_sides(subject):
     source=CIRCUIT / "Interpreting the neurons",
     tier=2,
     published="qualitative",
-    expect={
-        "arena": parts(smallest_response=at_least(0.05), layer_1_exceeds_by=at_least(0.5))
-    },
+    expect={"arena": parts(smallest_response=at_least(0.05), layer_1_exceeds_by=at_least(0.5))},
     control=instead(
         "neurons 0.33 and 0.21",
         lambda s: s.neurons.weaker_two_sided(("0.33", "0.21"), ("1.10", "1.3")),
@@ -804,8 +796,7 @@ def test_neuron_0_0_works_the_other_way(subject):
     tier=2,
     published="qualitative",
     expect={
-        group: parts(layer_0=at_least(16), layer_1=at_least(9))
-        for group in ("arena", "retrained")
+        group: parts(layer_0=at_least(16), layer_1=at_least(9)) for group in ("arena", "retrained")
     },
     control=untrained,
 )
@@ -820,8 +811,7 @@ def test_many_neurons_detect_the_proportion(subject):
     tier=1,
     published="qualitative",
     expect={
-        group: parts(lowest=at_least(2.0), median=at_least(3.0))
-        for group in ("arena", "retrained")
+        group: parts(lowest=at_least(2.0), median=at_least(3.0)) for group in ("arena", "retrained")
     },
     control=(
         instead("head 0.1", lambda s: s.elevation_head.sibling.looks_ahead),
@@ -1319,9 +1309,7 @@ def test_the_strings_beside_the_attack_are_judged_right(subject):
     source=BONUS / "Adversarial attacks",
     tier=2,
     published="argument",
-    expect={
-        "arena": parts(most=exactly(1), fewest=exactly(1), lowest_elevation=exactly(-1))
-    },
+    expect={"arena": parts(most=exactly(1), fewest=exactly(1), lowest_elevation=exactly(-1))},
     control=instead("A))((B", lambda s: s.adversarial.negative_places_doubled),
 )
 def test_attacks_are_negative_at_one_place_only(subject):
@@ -1396,9 +1384,7 @@ def test_the_total_head_catches_early_closes(subject):
     source=BONUS / "Dealing with early closing parens",
     tier=2,
     published="question",
-    expect={
-        group: parts(v=at_least(5.0), k=at_least(2.0)) for group in ("arena", "retrained")
-    },
+    expect={group: parts(v=at_least(5.0), k=at_least(2.0)) for group in ("arena", "retrained")},
     control=instead("head 2.1", lambda s: s.circuit.early_close(s.negative_head)),
 )
 def test_early_closes_travel_through_value_and_key(subject):

@@ -223,7 +223,7 @@ class Row:
     @property
     def control_accepted(self) -> bool:
         """Whether the expectation also held, or could not be judged, on a control."""
-        return self.reason.startswith(ACCEPTED)
+        return ACCEPTED in self.reason
 
     @property
     def controls_skipped(self) -> bool:
@@ -319,10 +319,11 @@ def _try_control(
 
 
 def _status(holds: bool, why: str, accepted: list[str], gates: bool) -> tuple[str, str]:
-    if not holds:
-        return ("fail" if gates else "observed"), why
-    if accepted:
-        return ("vacuous" if gates else "observed"), ACCEPTED + "; ".join(accepted)
+    objections = [ACCEPTED + "; ".join(accepted)] if accepted else []
+    if not holds:  # a control that was accepted is told all the same
+        return ("fail" if gates else "observed"), "; ".join([why, *objections])
+    if objections:
+        return ("vacuous" if gates else "observed"), objections[0]
     return ("pass" if gates else "observed"), ""
 
 

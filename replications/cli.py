@@ -27,11 +27,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except ReplicationError as exc:
-        print(f"error: {' '.join(str(exc).split())}", file=sys.stderr)
+        _complain(exc)
         return USAGE
     except BrokenPipeError:  # the reader went away, as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+def _complain(exc: ReplicationError) -> None:
+    print(f"error: {' '.join(str(exc).split())}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,9 +79,10 @@ def _systems(args: argparse.Namespace) -> int:
     rows = []
     for system in SYSTEMS:
         for info in load(system).SUBJECTS:
-            worst = [name for name in info.fixtures if state.get(name) != "ok"]
-            ready = ", ".join(f"{name} {state.get(name, 'unlisted')}" for name in worst) or "ready"
-            rows.append((system, info.name, info.kind, "gates" if info.gates else "-", ready))
+            files = [(name.split("/")[-1], state.get(name, "unlisted")) for name in info.fixtures]
+            bad = ", ".join(f"{name} {word}" for name, word in files if word != "ok")
+            gates = "yes" if info.gates else "no"
+            rows.append((system, info.name, info.kind, gates, bad or "ready"))
     print(tabulate(rows, headers=("system", "subject", "kind", "gates", "files")))
     return OK
 
@@ -105,16 +110,23 @@ def _print_states(states: Sequence[fixtures.State]) -> None:
     for line in missing:
         print(f"{line.name}: missing ({line.detail})")
     if missing:
-        print(f"Remedy: run `{fixtures.FETCH}`, or set REPLICATIONS_FIXTURES to a folder with them.")
+        print(
+            f"Remedy: run `{fixtures.FETCH}`, or set REPLICATIONS_FIXTURES to a folder with them."
+        )
 
 
 def _fixtures_fetch(args: argparse.Namespace) -> int:
     names = args.names or list(fixtures.manifest())
     for name in names:
         fixtures.entry(name)  # refuse a misspelt name before anything is downloaded
-    for name in names:
-        print(f"{name}: {fixtures.fetch(name)}", flush=True)
-    return OK
+    failed = 0
+    for name in names:  # one that fails does not keep the others away
+        try:
+            print(f"{name}: {fixtures.fetch(name)}", flush=True)
+        except ReplicationError as exc:
+            failed += 1
+            _complain(exc)
+    return USAGE if failed else OK
 
 
 def _train(args: argparse.Namespace) -> int:

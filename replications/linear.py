@@ -52,7 +52,9 @@ def fit(inputs: Tensor, outputs: Tensor, cutoff: float = CUTOFF) -> LinearFit:
     residual = (y - x @ coef.T).square().sum(0)
     total = y.square().sum(0)
     # An output that never varies is explained exactly if its residual is zero too.
-    r_squared = torch.where(total > 0, 1 - residual / total.clamp_min(1e-300), (residual == 0) * 1.0)
+    r_squared = torch.where(
+        total > 0, 1 - residual / total.clamp_min(1e-300), (residual == 0) * 1.0
+    )
     return LinearFit(coef, y_mean - coef @ x_mean, r_squared.mean().item(), int(kept.sum()))
 
 

@@ -24,7 +24,9 @@ def correlation(a: Tensor, b: Tensor) -> float:
 
 def spearman(a: Tensor, b: Tensor) -> float:
     """Spearman rank correlation."""
-    return float(scipy_stats.spearmanr(a.double().cpu().numpy(), b.double().cpu().numpy()).statistic)
+    return float(
+        scipy_stats.spearmanr(a.double().cpu().numpy(), b.double().cpu().numpy()).statistic
+    )
 
 
 def quantile(a: Tensor, q: float) -> float:

@@ -201,6 +201,15 @@ def test_controls_can_be_left_out_and_the_row_says_so() -> None:
     assert (free.status, free.control, free.controls_skipped) == ("pass", "", False)
 
 
+@pytest.mark.parametrize(("info", "status"), [(GATING, "fail"), (OBSERVED, "observed")])
+def test_an_accepted_control_is_told_also_where_the_claim_does_not_hold(
+    info: SubjectInfo, status: str
+) -> None:
+    row = judge(written(control=instead("any", lambda toy: 1)), info, Toy(0.25))
+    assert (row.status, row.holds, row.control_accepted) == (status, False, True)
+    assert "0.25 is outside ≥ 0.5" in row.reason
+
+
 def test_a_lesioned_subject_is_observed_without_controls() -> None:
     row = judge(written(), GATING, Toy(0.25), lesion=True)
     assert (row.status, row.holds, row.control_measured) == ("observed", False, None)

@@ -76,7 +76,7 @@ def test_what_was_not_reached_is_named_with_the_remedy() -> None:
     text = render(ledger(skipped))
     assert "- skip: toys/arena (rows: 1). run: fetch it" in text
     assert "| skip (original) |" in line_with(text, "<br>`toys/big`")
-    assert "Every claim reached every subject." in render(ledger())
+    assert "No row of this ledger was skipped." in render(ledger())
 
 
 def test_controls_that_did_not_run_are_told() -> None:
@@ -166,6 +166,7 @@ def test_values_are_short() -> None:
     assert short(None) == "–"
     assert short("about 0.5") == "about 0.5"
     assert short([1, 2.5]) == "[1, 2.5]"
+    assert short(list(range(7)), shown=8) == "[0, 1, 2, 3, 4, 5, 6]"
     assert short(list(range(7))) == "[0, 1, … 6] (7)"
     assert short([1, 2], ["a", "b"]) == "a 1, b 2"
 

@@ -113,6 +113,7 @@ def _claim_file(tree: ast.Module, imported: set[str]) -> list[str]:
     heavy = ("torch", "numpy", "transformer_lens", "scipy", "einops")
     found = [f"imports {name}" for name in imported if name.split(".")[0] in heavy]
     measuring = {id(node) for node in _measuring(tree)}
+    numbers = {id(node) for node in ast.walk(tree) if _of_numbers(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert):
             found.append(f"line {node.lineno} asserts; the decorator judges")
@@ -120,7 +121,7 @@ def _claim_file(tree: ast.Module, imported: set[str]) -> list[str]:
             found.append(f"line {node.lineno} catches errors")
         elif isinstance(node, ast.Compare) and id(node) in measuring:
             found.append(f"line {node.lineno} compares; use an expectation")
-        elif isinstance(node, (ast.BinOp, ast.AugAssign)) and id(node) in measuring:
+        elif isinstance(node, (ast.BinOp, ast.AugAssign)) and id(node) in measuring - numbers:
             found.append(f"line {node.lineno} computes; measure it in replications")
     return found
 
@@ -136,6 +137,12 @@ def _measuring(tree: ast.Module) -> Iterator[ast.AST]:
                 yield from ast.walk(statement)
         elif isinstance(node, ast.Lambda):
             yield from ast.walk(node.body)
+
+
+def _of_numbers(node: ast.AST) -> bool:
+    """Arithmetic of written numbers alone, such as 1 / 56."""
+    named = (ast.Name, ast.Attribute, ast.Call)
+    return isinstance(node, ast.BinOp) and not any(isinstance(n, named) for n in ast.walk(node))
 
 
 # ---- the repository keeps the rules ------------------------------------------------------------
@@ -215,6 +222,7 @@ def test_a_planted_violation_is_found(path: str, source: str) -> None:
             "SOURCE = ARENA / '2 > Stage 1'\nX = [at_least(x / 2) for x in Y if x > 5]",
         ),
         ("claims/test_brackets.py", "def test_x(subject):\n    return subject.head.cosine"),
+        ("claims/test_brackets.py", "def f():\n    return at_least(5 / 56)"),
         ("claims/conftest.py", "import torch\nassert torch"),
     ],
 )

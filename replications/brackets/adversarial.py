@@ -1,4 +1,4 @@
-"""Strings built to fool the classifier: A)(B with A and B balanced, so that one suffix is negative."""
+"""Strings built to fool the classifier: A)(B with A and B balanced, so one suffix is negative."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ PUBLISHED_LENGTHS = tuple(range(2, 38, 2))
 """Lengths i of A in the published family; B has length 38 - i."""
 STRONGEST = (24, 26, 28, 30, 32)
 WEAK = (12, 14, 18, 34, 36)
-UNEVEN = (26, 28)
-"""Lengths of A that put the '(' before B at position 28 or 30, among the uneven queries 27 to 31."""
 
 
 def nested(length: int) -> str:
-    """"((…))" of an even length: the tallest balanced string."""
+    """ "((…))" of an even length: the tallest balanced string."""
     return "(" * (length // 2) + ")" * (length // 2)
 
 
 def flat(length: int) -> str:
-    """"()()…" of an even length: the lowest balanced string."""
+    """ "()()…" of an even length: the lowest balanced string."""
     return "()" * (length // 2)
 
 
@@ -102,7 +100,7 @@ class Adversarial:
 
     @cached_property
     def family(self) -> tuple[Attack, ...]:
-        """Every A)(B with nested, non-empty A and B and at most 40 brackets, most convincing first."""
+        """Every A)(B with nested, non-empty A and B, up to 40 brackets, most convincing first."""
         sizes = [
             (a, b)
             for a in range(2, MAX_LENGTH, 2)

@@ -1,4 +1,4 @@
-"""What the classifier does, seen from outside: verdicts, confidences, padding, direction of reading."""
+"""What the classifier does, seen from outside: verdicts, confidences, padding, the data set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from torch import Tensor
 
 from replications import sites
 from replications.brackets.data import (
-    CONTEXT, MAX_LENGTH, PAD, BracketData, decode, failures, tokenize,
+    CONTEXT,
+    MAX_LENGTH,
+    PAD,
+    BracketData,
+    decode,
+    failures,
+    tokenize,
 )  # fmt: skip
 from replications.brackets.model import BALANCED, sinusoid
 from replications.brackets.trace import LAYERS
@@ -144,7 +150,7 @@ class Behaviour:
 
     @property
     def token_table(self) -> dict[str, object]:
-        """Token ids of the printed examples, "()" decoded again, and verdicts that come out right."""
+        """Token ids of printed examples, "()" decoded again, and verdicts that come out right."""
         return self._token_table(swap=False)
 
     @property

@@ -1,4 +1,4 @@
-"""The heads that write the verdict to position 0: 2.0 (total elevation) and 2.1 (negative suffix)."""
+"""The heads that write the verdict to position 0: 2.0 (total) and 2.1 (negative suffix)."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class CheckingHead:
 
     @property
     def closed_starts(self) -> dict[str, float]:
-        """Accuracy on strings that start with ')', and the attention to position 1 by first bracket."""
+        """Accuracy on strings that start with ')', and attention to position 1 by first bracket."""
         closed = ~self.s.data.starts_open
         right = self.s.trace.calls_balanced[closed] == self.s.B[closed]
         return {
@@ -202,7 +202,7 @@ class CheckingHead:
     @cached_property
     def _input_fit_everywhere(self) -> linear.LinearFit:
         reads = {"before": sites.RESID_PRE(self.layer), "after": sites.LN1(self.layer)}
-        run = self.s.lens.run(self.s.data.tokens, reads)
+        run = self.s.lens.read(self.s.data.tokens, reads)
         return linear.fit(run["before"].flatten(0, 1), run["after"].flatten(0, 1))
 
     @property
@@ -212,7 +212,7 @@ class CheckingHead:
         direction = self.OV @ self.s.unbalanced_before_final
         tokens = self.s.data.tokens[self.s.N]
         read = Read(sites.LN1(self.layer), lambda x: x.double() @ direction.to(x.device))
-        values = self.s.lens.run(tokens, {"value": read})["value"]
+        values = self.s.lens.read(tokens, {"value": read})["value"]
         brackets = (tokens == OPEN) | (tokens == CLOSE)
         return (
             values[self._negative_places].mean() - values[brackets & ~self._negative_places].mean()
@@ -244,7 +244,7 @@ class CheckingHead:
             reads[f"mlp{layer}"] = Read(
                 sites.MLP_OUT(layer), lambda x: x.double() @ direction.to(x.device)
             )
-        return dict(self.s.lens.run(tokens, reads).reads)
+        return dict(self.s.lens.read(tokens, reads))
 
     @property
     def mlps_against_heads(self) -> dict[str, float]:
@@ -272,12 +272,6 @@ class CheckingHead:
         z = self.s.trace.run[f"z{self.layer}"][self.s.B, 0, self.index]
         return (put(self.place(pos=0), z.double().mean(0)),)
 
-    @cached_property
-    def balanced_mean_everywhere(self) -> Tensor:
-        """Mean z on balanced strings, [pos d_head]."""
-        run = self.s.lens.run(self.s.data.tokens[self.s.B], {"z": self.place()})
-        return run["z"].double().mean(0)
-
     def silence_everywhere(self) -> Sequence[Edit]:
         """The same at every position."""
-        return (put(self.place(), self.balanced_mean_everywhere),)
+        return (put(self.place(), self.s.mean_z((self.layer, self.index), balanced=True)),)

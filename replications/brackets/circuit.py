@@ -14,7 +14,7 @@ from torch import Tensor
 
 from replications import sites, stats
 from replications.brackets.data import BracketData
-from replications.brackets.trace import HEADS, HeadName, head_label
+from replications.brackets.trace import COMPONENTS, HEADS, HeadName, head_label
 from replications.lens import Edit, put, put_rows
 
 if TYPE_CHECKING:
@@ -68,18 +68,20 @@ class Circuit:
     def without(self, label: str) -> dict[str, float]:
         """A head replaced by its balanced mean everywhere: share of the total head's contribution
         that is lost on N strings, and the relative change of it on T strings."""
-        u = self._total_contribution(self.s.head(label).silence_everywhere())
-        before = self.s.total_head.contribution
-        lost, changed = (1 - u[m].mean() / before[m].mean() for m in (self.s.N, self.s.T))
-        return {"lost_on_N": lost.item(), "change_on_T": changed.abs().item()}
+        edits = self.s.head(label).silence_everywhere()
+        return {
+            "lost_on_N": self._lost(edits, self.s.N),
+            "change_on_T": abs(self._lost(edits, self.s.T)),
+        }
 
-    def _total_contribution(
-        self, edits: Sequence[Edit], data: BracketData | None = None
-    ) -> Tensor:
-        trace = self.s.rerun(edits, data)
-        u = self.s.in_unbalanced_direction(trace)
-        index = list(self.s.contributions).index(self.s.total_head.label)
-        return u[index]
+    def _lost(self, edits: Sequence[Edit], rows: Tensor) -> float:
+        """Share of the total head's mean contribution on some strings that edits take away."""
+        after = self._total_contribution(edits, self.s.data.subset(rows)).mean()
+        return (1 - after / self.s.total_head.contribution[rows].mean()).item()
+
+    def _total_contribution(self, edits: Sequence[Edit], data: BracketData) -> Tensor:
+        u = self.s.in_unbalanced_direction(self.s.rerun(edits, data))
+        return u[COMPONENTS.index(self.s.total_head.label)]
 
     @property
     def helper(self) -> dict[str, float]:
@@ -177,9 +179,8 @@ class Circuit:
     # ---------------------------------------------------------------- stage by stage
     def errors_without(self, head: HeadName) -> float:
         """Error rate on T strings with a head's output set to its mean over all strings."""
-        place = sites.Z(head[0]).pick(head=head[1])
-        mean = self.s.lens.run(self.s.data.tokens, {"z": place})["z"].double().mean(0)
-        verdicts = self.s.rerun([put(place, mean)], self.s.data.subset(self.s.T)).calls_balanced
+        edit = put(sites.Z(head[0]).pick(head=head[1]), self.s.mean_z(head))
+        verdicts = self.s.rerun([edit], self.s.data.subset(self.s.T)).calls_balanced
         return verdicts.double().mean().item()
 
     @property
@@ -193,24 +194,21 @@ class Circuit:
         return max(self.errors_without(h) for h in others)
 
     def _mlp_mean(self, layer: int, position: int) -> Edit:
-        place = sites.MLP_OUT(layer).pick(pos=position)
-        out = self.s.lens.run(self.s.data.tokens[self.s.B], {"out": place})["out"]
-        return put(place, out.double().mean(0))
+        outputs = self.s.trace.components[COMPONENTS.index(f"mlp{layer}"), self.s.B, position]
+        return put(sites.MLP_OUT(layer).pick(pos=position), outputs.double().mean(0))
 
     @property
     def lost_without_mlps(self) -> float:
         """Share of the total head's contribution on T strings that is lost when the outputs of
         mlp0 and mlp1 at position 1 are replaced."""
-        u = self._total_contribution([self._mlp_mean(layer, 1) for layer in (0, 1)])
-        before = self.s.total_head.contribution
-        return (1 - u[self.s.T].mean() / before[self.s.T].mean()).item()
+        return self._lost([self._mlp_mean(layer, 1) for layer in (0, 1)], self.s.T)
 
     def gained_from_mlps(self, position: int) -> float:
         """Rise of the total head's contribution on balanced strings when the outputs of mlp0 and
         mlp1 at a position come from T strings, as a share of its contribution on T strings."""
         base, donors = self._balanced_strings, self.s.data.tokens[self._donors(self.s.T)]
         places = {f"{layer}": sites.MLP_OUT(layer).pick(pos=position) for layer in (0, 1)}
-        outputs = self.s.lens.run(donors, places)
+        outputs = self.s.lens.read(donors, places)
         edits = [put_rows(place, outputs[name]) for name, place in places.items()]
         rise = self._total_contribution(edits, base) - self._total_contribution((), base)
         return (rise.mean() / self.s.total_head.contribution[self.s.T].mean()).item()
@@ -227,11 +225,11 @@ class Circuit:
         return self._indirect(2)
 
     def _indirect(self, position: int) -> dict[str, float]:
-        head = self.s.total_head
-        after = head.in_direction(self.s.rerun([self._mlp_mean(0, position)]))
-        change = {c: (head.inputs[c] - after[c])[self.s.T].mean().item() for c in ("mlp0", "mlp1")}
-        own = head.inputs["mlp0"][self.s.T].mean().item()
-        return {"change_of_mlp1": change["mlp1"], "over_mlp0": change["mlp1"] / own}
+        head, rows = self.s.total_head, self.s.T
+        trace = self.s.rerun([self._mlp_mean(0, position)], self.s.data.subset(rows))
+        own, mlp1 = (head.inputs[c][rows].mean() for c in ("mlp0", "mlp1"))
+        change = (mlp1 - head.in_direction(trace)["mlp1"].mean()).item()
+        return {"change_of_mlp1": change, "over_mlp0": change / own.item()}
 
     # ---------------------------------------------------------------- patching between strings
     @cached_property
@@ -265,7 +263,7 @@ class Circuit:
         '))' + B."""
         clean, corrupted = self._first_bracket_pairs
         place = site(head.layer).pick(pos=position, head=head.index)
-        value = self.s.lens.run(corrupted.tokens, {"value": place})["value"]
+        value = self.s.lens.read(corrupted.tokens, {"value": place})["value"]
         after = self.s.rerun([put_rows(place, value)], clean)
         before = self.s.rerun((), clean)
         return (after.logit_difference - before.logit_difference).mean().item()

@@ -43,7 +43,7 @@ class Components:
     @cached_property
     def _layer1(self) -> tuple[Tensor, Tensor]:
         reads = {"before": sites.RESID_PRE(1), "after": sites.LN1(1)}
-        run = self.s.lens.run(self.s.data.tokens, reads)
+        run = self.s.lens.read(self.s.data.tokens, reads)
         return run["before"].flatten(0, 1), run["after"].flatten(0, 1)
 
     @property

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from replications import linear, sites, stats
 from replications.brackets.data import (
-    CLOSE, CONTEXT, MAX_LENGTH, OPEN, BracketData, prefix_counts, suffix_counts, tokenize,
+    CLOSE,
+    CONTEXT,
+    MAX_LENGTH,
+    OPEN,
+    BracketData,
+    prefix_counts,
+    suffix_counts,
+    tokenize,
 )  # fmt: skip
 from replications.brackets.model import SHAPE
 from replications.brackets.trace import COMPONENTS, HeadName, head_label
@@ -80,7 +87,7 @@ class ElevationHead:
 
     def _output_at_1(self, strings: list[str]) -> Tensor:
         place = sites.Z(self.layer).pick(pos=1, head=self.index)
-        z = self.s.lens.run(tokenize(strings, length=CONTEXT), {"z": place})["z"]
+        z = self.s.lens.read(tokenize(strings, length=CONTEXT), {"z": place})["z"]
         return z.double() @ self.s.weights.W_O[self.layer, self.index].double()
 
     def squared_cosines(self, layer: int, vector: Tensor | None = None) -> Tensor:
@@ -132,7 +139,7 @@ class ElevationHead:
     def _outputs_everywhere(self) -> Tensor:
         """z at every position, [n pos d_head]."""
         place = sites.Z(self.layer).pick(head=self.index)
-        return self.s.lens.run(self.s.data.tokens, {"z": place})["z"]
+        return self.s.lens.read(self.s.data.tokens, {"z": place})["z"]
 
     def _output_at(self, position: int) -> Tensor:
         W_O = self.s.weights.W_O[self.layer, self.index].double()
@@ -212,7 +219,7 @@ class ElevationHead:
         """Attention [query key] with queries of all-'(' or all-')' and keys averaged over both."""
         tokens = tokenize(["(" * MAX_LENGTH, ")" * MAX_LENGTH])
         reads = {"q": sites.Q(self.layer), "k": sites.K(self.layer)}
-        run = self.s.lens.run(tokens, reads)
+        run = self.s.lens.read(tokens, reads)
         q, k = run["q"][:, :, self.index].double(), run["k"][:, :, self.index].double()
         grids = (q @ k.mean(0).T / SHAPE.d_head**0.5).softmax(-1)
         return {"(": grids[0], ")": grids[1]}
@@ -220,9 +227,7 @@ class ElevationHead:
     def _after_over_before(self, bracket: str) -> Tensor:
         """Mean attention to later brackets over that to earlier ones, for queries 5 to 35."""
         grid = self._grids[bracket]
-        return torch.stack(
-            [grid[i, i + 1 : 41].mean() / grid[i, 1:i].mean() for i in range(5, 36)]
-        )
+        return torch.stack([grid[i, i + 1 : 41].mean() / grid[i, 1:i].mean() for i in range(5, 36)])
 
     @property
     def looks_ahead(self) -> dict[str, float]:
@@ -272,9 +277,9 @@ class ElevationHead:
         queries of the all-'(' string put in: variation, and entropy over its maximum."""
         rows = self.s.B & (self.s.data.lengths == MAX_LENGTH)
         q_place, all_open = sites.Q(self.layer), tokenize("(" * MAX_LENGTH)
-        queries = self.s.lens.run(all_open, {"q": q_place})["q"][0]
+        queries = self.s.lens.read(all_open, {"q": q_place})["q"][0]
         place = sites.PATTERN(self.layer).pick(head=self.index, query=1)
-        run = self.s.lens.run(self.s.data.tokens[rows], {"p": place}, [put(q_place, queries)])
+        run = self.s.lens.read(self.s.data.tokens[rows], {"p": place}, [put(q_place, queries)])
         return _evenness(run["p"].double().mean(0)[1:41])
 
     @property
@@ -287,7 +292,7 @@ class ElevationHead:
         """Share of '(' in the suffix from `query` on: weighted by this head's attention, and true."""
         data = BracketData.from_strings([string])
         place = sites.PATTERN(self.layer).pick(head=self.index, query=query)
-        pattern = self.s.lens.run(data.tokens, {"p": place})["p"][0].double()
+        pattern = self.s.lens.read(data.tokens, {"p": place})["p"][0].double()
         suffix = torch.arange(CONTEXT) >= query
         opens = (data.tokens[0] == OPEN) & suffix
         brackets = suffix & (data.tokens[0] >= OPEN)

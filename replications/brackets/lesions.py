@@ -45,7 +45,7 @@ def _mean_mlp(*layers: int, pos: int | None = None) -> Lesion:
 def _mean(subject: BracketSubject, place: sites.Place, pos: int | None) -> Edit:
     if pos is not None:
         place = place.pick(pos=pos)
-    values = subject.lens.run(subject.data.tokens[subject.B], {"value": place})["value"]
+    values = subject.lens.read(subject.data.tokens[subject.B], {"value": place})["value"]
     return put(place, values.double().mean(0))
 
 
@@ -65,5 +65,7 @@ LESIONS: dict[str, Lesion] = {
     "mlp1 at position 1 mean": _mean_mlp(1, pos=1),
     "mlp0 and mlp1 everywhere mean": _mean_mlp(0, 1),
     "mlp2 mean": _mean_mlp(2),
-    **{f"head {label} mean": _silent(label) for label in ("0.0", "0.1", "1.0", "1.1", "2.0", "2.1")},
+    **{
+        f"head {label} mean": _silent(label) for label in ("0.0", "0.1", "1.0", "1.1", "2.0", "2.1")
+    },
 }

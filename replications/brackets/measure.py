@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from replications import linear, sites
@@ -24,7 +25,14 @@ from replications.brackets.model import BALANCED, UNBALANCED
 from replications.brackets.neurons import Neurons
 from replications.brackets.roles import find_roles
 from replications.brackets.trace import (
-    COMPONENTS, HeadName, Roles, Trace, head_label, parse_head, trace_reads,
+    COMPONENTS,
+    LAYERS,
+    HeadName,
+    Roles,
+    Trace,
+    head_label,
+    parse_head,
+    trace_reads,
 )  # fmt: skip
 from replications.lens import Edit, Lens, Weights
 
@@ -84,6 +92,19 @@ class BracketSubject:
         tokens = (self.data if data is None else data).tokens
         return Trace(self.lens.run(tokens, trace_reads(), edits), self.weights)
 
+    @cached_property
+    def _mean_z(self) -> dict[bool, list[Tensor]]:
+        reads = {f"{layer}": sites.Z(layer) for layer in LAYERS}
+        z = self.lens.read(self.data.tokens, reads)
+        masks = {True: self.B, False: torch.ones_like(self.B)}
+        return {
+            only: [z[name][rows].double().mean(0) for name in reads] for only, rows in masks.items()
+        }
+
+    def mean_z(self, head: HeadName, *, balanced: bool = False) -> Tensor:
+        """A head's mean attention output over all (or over balanced) strings, [pos d_head]."""
+        return self._mean_z[balanced][head[0]][:, head[1]]
+
     def variant(self, name: str, lens: Lens, roles: Roles | None = None) -> BracketSubject:
         """Another model on the same strings, with this subject's roles unless told otherwise."""
         return BracketSubject(
@@ -109,7 +130,7 @@ class BracketSubject:
     def first_layernorm_fit(self) -> linear.LinearFit:
         """Linear fit of layer 0's first LayerNorm over all positions, pads included."""
         reads = {"before": sites.RESID_PRE(0), "after": sites.LN1(0)}
-        run = self.lens.run(self.data.tokens, reads)
+        run = self.lens.read(self.data.tokens, reads)
         return linear.fit(run["before"].flatten(0, 1), run["after"].flatten(0, 1))
 
     @cached_property

@@ -110,9 +110,7 @@ def subject(
     return BracketSubject(info.name, lens, data or _measurement_data())
 
 
-def _open_arena(
-    name: str, data: BracketData | None, device: str, dtype: str
-) -> BracketSubject:
+def _open_arena(name: str, data: BracketData | None, device: str, dtype: str) -> BracketSubject:
     weights = model.read_state_dict(fixtures.read_bytes(ARENA_WEIGHTS), ARENA_WEIGHTS)
     content = fixtures.read_bytes(ARENA_DATA)
     arena = BracketSubject(

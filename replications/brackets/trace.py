@@ -33,7 +33,7 @@ COMPONENTS = (
 
 
 def parse_head(label: str) -> HeadName:
-    """"2.0" -> (2, 0). Raises BadInput for a head the classifier does not have."""
+    """ "2.0" -> (2, 0). Raises BadInput for a head the classifier does not have."""
     names = {head_label(head): head for head in HEADS}
     if label not in names:
         raise BadInput(f"unknown head {label!r}; the classifier has {', '.join(names)}")
@@ -54,14 +54,14 @@ PUBLISHED_ROLES = Roles()
 
 
 class Trace:
-    """What one run of the classifier wrote at positions 0 and 1, for n strings."""
+    """What one run of the classifier wrote at positions 0, 1 and 2, for n strings."""
 
     def __init__(self, run: Run, weights: Weights) -> None:
         self.run = run
         self.logits = run.logits[:, 0]
         """[n 2], unbalanced then balanced."""
         self.components = _components(run, weights)
-        """[component n pos=2 d_model], the attention output biases left out."""
+        """[component n pos=3 d_model], the attention output biases left out."""
 
     @property
     def logit_difference(self) -> Tensor:
@@ -82,16 +82,16 @@ class Trace:
 
 def trace_reads() -> dict[str, sites.Place]:
     """The places a `Trace` is made of."""
-    first_two = {"pos": slice(0, 2)}
+    first = {"pos": slice(0, 3)}
     reads = {
-        "embed": sites.EMBED().pick(**first_two),
-        "pos_embed": sites.POS_EMBED().pick(**first_two),
+        "embed": sites.EMBED().pick(**first),
+        "pos_embed": sites.POS_EMBED().pick(**first),
         "resid_final": sites.RESID_POST(LAYERS[-1]).pick(pos=0),
         "ln_final": sites.LN_FINAL().pick(pos=0),
     }
     for layer in LAYERS:
-        reads[f"z{layer}"] = sites.Z(layer).pick(**first_two)
-        reads[f"mlp{layer}"] = sites.MLP_OUT(layer).pick(**first_two)
+        reads[f"z{layer}"] = sites.Z(layer).pick(**first)
+        reads[f"mlp{layer}"] = sites.MLP_OUT(layer).pick(**first)
         reads[f"neurons{layer}"] = sites.MLP_POST(layer).pick(pos=1)
         reads[f"resid_pre{layer}"] = sites.RESID_PRE(layer).pick(pos=1)
         reads[f"ln1_{layer}"] = sites.LN1(layer).pick(pos=1)

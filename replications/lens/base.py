@@ -121,10 +121,36 @@ class Lens(ABC):
         Padding keys are masked unless `masked=False` (only to show that the mask matters).
         Results come back on the device of `tokens`, without gradients.
         """
-        reads = {n: r if isinstance(r, Read) else Read(r) for n, r in (read or {}).items()}
+        return self._run(tokens, read or {}, edits, masked, batch, stop=None)
+
+    def read(
+        self,
+        tokens: Tensor,
+        read: Mapping[str, Place | Read],
+        edits: Sequence[Edit] = (),
+        *,
+        batch: int = 500,
+    ) -> Mapping[str, Tensor]:
+        """What `run` reads, stopping after the last layer that is read."""
+        layers = [(r.place if isinstance(r, Read) else r).layer for r in read.values()]
+        known = [layer for layer in layers if layer is not None]
+        # A place outside the layers (the final LayerNorm, say) needs the whole run.
+        stop = max(known) + 1 if len(known) == len(layers) else None
+        return self._run(tokens, read, edits, True, batch, stop).reads
+
+    def _run(
+        self,
+        tokens: Tensor,
+        read: Mapping[str, Place | Read],
+        edits: Sequence[Edit],
+        masked: bool,
+        batch: int,
+        stop: int | None,
+    ) -> Run:
+        reads = {n: r if isinstance(r, Read) else Read(r) for n, r in read.items()}
         edits = (*self.edits, *edits)
         runs = [
-            self._run_batch(tokens[start : start + batch], reads, edits, start, masked)
+            self._run_batch(tokens[start : start + batch], reads, edits, start, masked, stop)
             for start in range(0, len(tokens), batch)
         ]
         logits = torch.cat([run.logits for run in runs]).to(tokens.device)
@@ -139,7 +165,9 @@ class Lens(ABC):
         edits: Sequence[Edit],
         start: int,
         masked: bool,
-    ) -> Run: ...
+        stop: int | None,
+    ) -> Run:
+        """One batch, whose first row is row `start`; only the first `stop` layers, if given."""
 
     @abstractmethod
     def with_edits(self, edits: Sequence[Edit]) -> Lens:

@@ -15,6 +15,7 @@ from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
 from replications.lens.base import Edit, Lens, Read, Run, Shape, Weights
+from replications.sites import Place
 
 
 class BridgeLens(Lens):
@@ -37,9 +38,9 @@ class BridgeLens(Lens):
             normalization_type="LN",
             seed=0,
         )
-        model = TransformerBridge.boot_native(config)
+        model = TransformerBridge.boot_native(config, device=device, dtype=dtype)  # type: ignore[attr-defined]
         model.load_state_dict(convert_tl_checkpoint(dict(state_dict), model.cfg), strict=True)
-        self.model = model.to(device=torch.device(device), dtype=dtype).eval().requires_grad_(False)
+        self.model = model.eval().requires_grad_(False)
         self.shape = shape
         self.state_dict = state_dict
         self.device = torch.device(device)
@@ -63,12 +64,14 @@ class BridgeLens(Lens):
         edits: Sequence[Edit],
         start: int,
         masked: bool,
+        stop: int | None,
     ) -> Run:
         tokens = tokens.to(self.device)
         rows = slice(start, start + len(tokens))
         kept: dict[str, Tensor] = {}
         hooks: list[tuple[str, Callable[..., Any]]] = []
         removers = []
+        actions: list[tuple[Place, Callable[..., Any]]]
         # Edits come before reads, so that a read shows what the rest of the model sees.
         actions = [(e.place, _editor(e, rows)) for e in edits]
         actions += [(r.place, _reader(name, r, kept)) for name, r in reads.items()]
@@ -79,11 +82,14 @@ class BridgeLens(Lens):
                 removers.append(self._on_module_output(place.path, action))
         mask = self._mask(tokens) if masked else None
         try:
-            logits = self.model.run_with_hooks(tokens, fwd_hooks=hooks, attention_mask=mask)
+            output = self.model.run_with_hooks(
+                tokens, fwd_hooks=hooks, attention_mask=mask, stop_at_layer=stop
+            )
         finally:
             for remover in removers:
                 remover.remove()
-        return Run(logits, kept)
+        # Stopped early, the output is a residual stream, not logits.
+        return Run(output if stop is None else output[:0], kept)
 
     def _mask(self, tokens: Tensor) -> Tensor | None:
         if self.shape.pad_token is None:

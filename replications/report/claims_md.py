@@ -18,6 +18,7 @@ from replications.report.markdown import cell, table
 from replications.report.text import clip, published, short, span
 
 Entry = Mapping[str, Any]
+LIST = 8  # longer lists are shortened
 
 PREAMBLE = """\
 # Claims
@@ -101,7 +102,7 @@ def _not_reached(ledger: Ledger) -> str:
         f"- {status}: {subjects} (rows: {number}). {reason}"
         for status, reason, subjects, number in board.not_reached(ledger)
     ]
-    said = "\n".join(lines) or "Every claim reached every subject."
+    said = "\n".join(lines) or "No row of this ledger was skipped."
     return f"## Not reached and how to reach it\n\n{said}"
 
 
@@ -114,14 +115,20 @@ def _system(lines: list[Line]) -> list[str]:
     for line in lines:
         e = line.entry
         by_section.setdefault((e["document"], e["section"], e["url"]), []).append(line)
-    out = []
+    sources = {(document, url) for document, _, url in by_section}
+    out = [_source(*next(iter(sources)))] if len(sources) == 1 else []
     for (document, section, url), of_section in by_section.items():
-        source = f"[{document}]({url})" if url else document
-        out.append(f"### {section or 'Whole document'}\n\nSource: {source}")
+        out.append(f"### {section or 'Whole document'}")
+        if len(sources) > 1:
+            out.append(_source(document, url))
         head = ["finding", "published", "measured", "margin", "control", "verdict", "others"]
         out.append(table(head, [_row(line) for line in of_section]))
         out.append("\n".join(_detail(line) for line in of_section))
     return out
+
+
+def _source(document: str, url: str) -> str:
+    return f"Source: [{document}]({url})" if url else f"Source: {document}"
 
 
 def _row(line: Line) -> list[str]:
@@ -130,7 +137,7 @@ def _row(line: Line) -> list[str]:
     return [
         _finding(line.id, line.entry),
         _published(line.entry),
-        clip(short(row.measured, line.entry["parts"]), 90) if row else "–",
+        clip(short(row.measured, line.entry["parts"], LIST), 90) if row else "–",
         margin(row),
         clip(control(row), 40),
         line.verdict + kind,
@@ -143,7 +150,7 @@ def _finding(name: str, entry: Entry) -> str:
 
 
 def _published(entry: Entry) -> str:
-    return cell(clip(published(entry["published"]), 90))
+    return cell(clip(published(entry["published"], LIST), 90))
 
 
 def expected(entry: Entry) -> str:

@@ -49,9 +49,9 @@ def _word(row: Row) -> str:
     """The status of one row; an observed one says whether it holds."""
     if row.status != "observed":
         return row.status
-    if row.control_accepted:
-        return "observed (control accepted)"
-    return "observed (holds)" if row.holds else "observed (does not hold)"
+    if not row.holds:
+        return "observed (does not hold)"
+    return "observed (control accepted)" if row.control_accepted else "observed (holds)"
 
 
 def margin(row: Row | None) -> str:

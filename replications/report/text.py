@@ -9,28 +9,28 @@ DIGITS = 6
 SHOWN = 4
 
 
-def short(value: Any, names: Sequence[str] | None = None) -> str:
-    """A JSON value to about six digits; a long list shows its ends and its length."""
+def short(value: Any, names: Sequence[str] | None = None, shown: int = SHOWN) -> str:
+    """A JSON value to about six digits; a list longer than `shown`: its ends and its length."""
     if value is None:
         return "–"
     if isinstance(value, list):
-        return _short_list(value, names)
+        return _short_list(value, names, shown)
     if isinstance(value, float):
         return f"{value:.{DIGITS}g}"
     return str(value)
 
 
-def _short_list(values: list[Any], names: Sequence[str] | None) -> str:
+def _short_list(values: list[Any], names: Sequence[str] | None, shown: int) -> str:
     if names and len(names) == len(values):
         return ", ".join(f"{n} {short(v)}" for n, v in zip(names, values, strict=True))
-    if len(values) <= SHOWN:
+    if len(values) <= shown:
         return "[" + ", ".join(short(v) for v in values) + "]"
     return f"[{short(values[0])}, {short(values[1])}, … {short(values[-1])}] ({len(values)})"
 
 
-def published(value: Any) -> str:
+def published(value: Any, shown: int = SHOWN) -> str:
     """The published value; what is not in the document says so."""
-    return "beyond" if value is None else short(value)
+    return "beyond" if value is None else short(value, shown=shown)
 
 
 def clip(text: str, width: int) -> str:
