@@ -268,7 +268,7 @@ def test_one_direction_carries_the_logit_difference(subject):
 
 @claim(
     "brackets/ln-fit-limit",
-    says="A linear fit of a LayerNorm fails when one huge feature is switched on to clear the rest.",
+    says="A linear fit of a LayerNorm fails when one huge feature switches on and off.",
     source=BACKWARDS / "An aside on layernorm",
     tier=2,
     published="qualitative",
@@ -316,7 +316,7 @@ def test_the_last_heads_dominate(subject):
 
 @claim(
     "brackets/bimodal-means-important",
-    says="The classes separate in the histograms of the last heads and overlap in minor components.",
+    says="The classes separate in the histograms of the last heads, and overlap elsewhere.",
     source=BACKWARDS / "Which components matter?",
     tier=2,
     published="qualitative",
@@ -946,7 +946,7 @@ def test_left_and_right_brackets_are_written_in_opposite_directions(subject):
 
 @claim(
     "brackets/bracket-responses-opposite",
-    says="One more '(' and one more ')' move the output of 0.0 at position 1 in opposite directions.",
+    says="One more '(' and one more ')' move 0.0's output at position 1 in opposite directions.",
     source=CIRCUIT / "The 0.0 OV circuit",
     tier=2,
     expect={"arena": at_most(-0.99), "retrained": at_most(-0.9)},
@@ -1270,7 +1270,7 @@ def test_length_30_is_the_best_attack(subject):
 
 @claim(
     "brackets/advex-family",
-    says="Of all 171 nested A)(B of up to 40 brackets, 24 are called balanced, 15 and 4 pairs first.",
+    says="Of all 171 nested A)(B up to 40 brackets 24 are called balanced, 15 and 4 pairs first.",
     source=BONUS / "Adversarial attacks",
     tier=2,
     expect={
@@ -1360,7 +1360,7 @@ def test_the_mechanism_explains_every_strong_attack(subject):
 
 @claim(
     "brackets/early-close-component",
-    says="Head 2.0 answers every string that opens with ')', even where its own job gives no cause.",
+    says="Head 2.0 answers every string that opens with ')', even if the total is right.",
     source=BONUS / "Dealing with early closing parens",
     tier=1,
     published="2.0",

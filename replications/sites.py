@@ -23,7 +23,7 @@ Index = int | slice
 
 @dataclass(frozen=True)
 class Site:
-    """A kind of activation.  `path` is a hook name or, for `via="module"`, a module whose output is read."""
+    """A kind of activation.  `path` is a hook or, with `via="module"`, a module's output."""
 
     name: str
     axes: tuple[str, ...]
@@ -35,7 +35,7 @@ class Site:
         return "{layer}" in self.path
 
     def __call__(self, layer: int | None = None) -> Place:
-        """This site in `layer` (None for a site that exists once). Raises BadInput on a mismatch."""
+        """This site in `layer` (None for a site that exists once).  BadInput on a mismatch."""
         if self.layered != (layer is not None):
             need = "needs a layer" if self.layered else "exists once and takes no layer"
             raise BadInput(f"site {self.name!r} {need}, got layer={layer!r}")

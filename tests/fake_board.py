@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from replications import systems
 from replications.claim import Kind, SubjectInfo
 from replications.errors import FixtureCorrupt, FixtureMissing, Unsupported
@@ -58,8 +60,12 @@ class Fake(ModuleType):
         return Subject(VALUES[name])
 
 
-sys.modules["replications.fake"] = Fake("replications.fake")
-systems.SYSTEMS = ("fake",)
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """Take the place of the real systems; importing this file alone changes nothing."""
+    sys.modules["replications.fake"] = Fake("replications.fake")
+    systems.SYSTEMS = ("fake",)
+
 
 HEAD = """
 from math import nan

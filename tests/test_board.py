@@ -14,7 +14,6 @@ import pytest
 
 import claims.conftest  # noqa: F401  loaded once here, so that each inner run is quick
 from replications import systems
-from tests import fake_board
 from tests.fake_board import BAD, GOOD, HEAD, UNREACHED
 
 pytest_plugins = ["pytester"]
@@ -37,8 +36,7 @@ Run = Callable[..., Any]
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest in this process on a file of claims; the ledger goes to claims.json."""
     monkeypatch.setenv("REPLICATIONS_OFFLINE", "0")  # restored afterwards, also if a run sets it
-    monkeypatch.setattr(systems, "SYSTEMS", ("fake",))
-    monkeypatch.setitem(sys.modules, "replications.fake", fake_board.Fake("replications.fake"))
+    monkeypatch.setattr(systems, "SYSTEMS", systems.SYSTEMS)  # restored: each run changes it
 
     def start(source: str, *options: str) -> Any:
         pytester.makepyfile(test_fake=HEAD + source)

@@ -220,7 +220,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(
 
 
 def test_a_missing_file_without_a_source_says_how_to_remake_it(world: World) -> None:
-    with pytest.raises(FixtureMissing, match="no download address .python make.py."):
+    with pytest.raises(FixtureMissing, match=r"no download address .python make\.py."):
         fixtures.find(NAME)
 
 

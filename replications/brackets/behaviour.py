@@ -23,7 +23,7 @@ from replications.brackets.data import (
 from replications.brackets.model import BALANCED, sinusoid
 from replications.brackets.trace import LAYERS
 from replications.errors import BadInput
-from replications.lens import apply
+from replications.lens import Edit, apply
 
 if TYPE_CHECKING:
     from replications.brackets.measure import BracketSubject
@@ -118,24 +118,28 @@ class Behaviour:
     # ---------------------------------------------------------------- direction of attention
     @property
     def causal_excess(self) -> float:
-        """Accuracy with every attention made causal, less the share of the larger class."""
+        """Accuracy with every attention made causal, less the share of the larger class.
+
+        On the first thousand strings.
+        """
         causal = torch.ones(CONTEXT, CONTEXT).tril()
 
         def make_causal(pattern: Tensor) -> Tensor:
             kept = pattern * causal.to(pattern)
             return kept / kept.sum(-1, keepdim=True)
 
-        verdicts = self.s.rerun([apply(sites.PATTERN(i), make_causal) for i in LAYERS])
-        return self._excess(verdicts.calls_balanced)
+        return self._excess([apply(sites.PATTERN(i), make_causal) for i in LAYERS])
 
     @property
     def excess(self) -> float:
         """Accuracy of the intact model, less the share of the larger class."""
-        return self._excess(self.s.trace.calls_balanced)
+        return self._excess([])
 
-    def _excess(self, verdicts: Tensor) -> float:
-        share = self.s.B.double().mean().item()
-        return (verdicts == self.s.B).double().mean().item() - max(share, 1 - share)
+    def _excess(self, edits: Sequence[Edit]) -> float:
+        data = self.s.data.subset(slice(1000))
+        verdicts = self.s.lens.run(data.tokens, edits=edits).logits[:, 0].argmax(-1) == BALANCED
+        share = data.labels.double().mean().item()
+        return (verdicts == data.labels).double().mean().item() - max(share, 1 - share)
 
     # ---------------------------------------------------------------- tokens and positions
     def _token_table(self, swap: bool) -> dict[str, object]:

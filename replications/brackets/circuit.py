@@ -253,7 +253,7 @@ class Circuit:
 
     @cached_property
     def _first_bracket_pairs(self) -> tuple[BracketData, BracketData]:
-        """Balanced strings B as '()' + B and as '))' + B: they differ in the first bracket alone."""
+        """Balanced strings B as '()' + B and as '))' + B: only the first bracket differs."""
         rows = (self.s.B & (self.s.data.lengths <= 38)).nonzero()[:PAIRS, 0]
         tails = [self.s.data.strings[i] for i in rows.tolist()]
         return tuple(BracketData.from_strings([p + t for t in tails]) for p in ("()", "))"))  # type: ignore[return-value]

@@ -58,7 +58,7 @@ class Constructions:
     # ---------------------------------------------------------------- limits of a linear LayerNorm
     @property
     def clearing_fit(self) -> float:
-        """R² of a linear fit of a LayerNorm when one feature is 0 or 100 times as large as the rest."""
+        """R² of a linear fit of a LayerNorm, one feature being 0 or 100 times the size of the rest."""
         return self._layernorm_fit(cleared=True)
 
     @property

@@ -289,7 +289,7 @@ class ElevationHead:
         return _evenness(self.s.total_head.attention[rows].double().mean(0)[1:41])
 
     def weighted_and_true_share(self, string: str, query: int) -> tuple[float, float]:
-        """Share of '(' in the suffix from `query` on: weighted by this head's attention, and true."""
+        """Share of '(' in the suffix from `query` on: weighted by the attention, and true."""
         data = BracketData.from_strings([string])
         place = sites.PATTERN(self.layer).pick(head=self.index, query=query)
         pattern = self.s.lens.read(data.tokens, {"p": place})["p"][0].double()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from replications import sites
+from replications.brackets.trace import HEADS, head_label
 from replications.lens import Edit, Lens, put
 
 if TYPE_CHECKING:
@@ -65,7 +66,5 @@ LESIONS: dict[str, Lesion] = {
     "mlp1 at position 1 mean": _mean_mlp(1, pos=1),
     "mlp0 and mlp1 everywhere mean": _mean_mlp(0, 1),
     "mlp2 mean": _mean_mlp(2),
-    **{
-        f"head {label} mean": _silent(label) for label in ("0.0", "0.1", "1.0", "1.1", "2.0", "2.1")
-    },
+    **{f"head {label} mean": _silent(label) for label in map(head_label, HEADS)},
 }

@@ -38,7 +38,9 @@ from replications.lens import Edit, Lens, Weights
 
 
 class BracketSubject:
-    """One bracket classifier with the strings it is measured on. Everything is computed once, when asked.
+    """One bracket classifier with the strings it is measured on.
+
+    Everything is computed once, when it is asked for.
 
     `lens` is the model, `data` the strings, `roles` says which head does what; left out, the
     heads are found by what they do (`replications.brackets.roles`).
@@ -157,7 +159,7 @@ class BracketSubject:
         """u of the intact run by component name, each float64 [n]."""
         return dict(zip(COMPONENTS, self.in_unbalanced_direction(self.trace), strict=True))
 
-    # ---------------------------------------------------------------- classes of strings that open with '('
+    # ---------------------------------------------------------------- classes of strings
     @cached_property
     def T(self) -> Tensor:
         """Only the total elevation is wrong, first bracket '(': bool [n]."""

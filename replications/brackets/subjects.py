@@ -1,4 +1,4 @@
-"""The bracket classifiers that are measured: the published one, our retrained ones, lesioned ones."""
+"""The bracket classifiers that are measured: published, retrained by us, lesioned."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ARENA = SubjectInfo(
     kind="original",
     gates=True,
     fixtures=(ARENA_WEIGHTS, ARENA_DATA),
-    remedy="python -m replications fixtures fetch, or REPLICATIONS_FIXTURES=<folder with brackets/>",
+    remedy="python -m replications fixtures fetch",
 )
 _CONSTRUCTION = SubjectInfo(
     system="brackets",
