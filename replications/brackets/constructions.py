@@ -58,7 +58,7 @@ class Constructions:
     # ---------------------------------------------------------------- limits of a linear LayerNorm
     @property
     def clearing_fit(self) -> float:
-        """R² of a linear fit of a LayerNorm, one feature being 0 or 100 times the size of the rest."""
+        """R² of a linear fit of a LayerNorm with one feature 0 or 100 times the rest."""
         return self._layernorm_fit(cleared=True)
 
     @property

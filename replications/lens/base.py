@@ -32,7 +32,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Weights:
-    """A model's parameters, on the CPU, in TransformerLens's axes: W_Q [layer head d_model d_head]."""
+    """A model's parameters, on the CPU. Axes as in TransformerLens: W_Q [layer head d_model …]."""
 
     W_E: Tensor
     W_pos: Tensor

@@ -1,0 +1,1 @@
+"""Claims about the balanced-bracket classifier, one file for each part of the document."""

@@ -1,0 +1,26 @@
+"""What the bracket claims share: the source, its sections, and controls.
+
+Subjects: the published weights (`arena`), models we trained ourselves (`retrained`), and, where
+the document argues without weights, small constructions (`construction`).  T are strings whose
+only fault is the total elevation, N those whose only fault is a negative suffix; both open
+with '('.  LDu is logit(unbalanced) less logit(balanced).
+"""
+
+from __future__ import annotations
+
+from replications.claim import Source, on
+
+ARENA = Source(
+    "ARENA 3.0, chapter 1.5.1: Balanced Bracket Classifier",
+    "https://github.com/callummcdougall/ARENA_3.0",
+)
+SETUP = ARENA / "1 Bracket classifier"
+BACKWARDS = ARENA / "2 Moving backwards"
+CIRCUIT = ARENA / "3 Understanding the total elevation circuit"
+BONUS = ARENA / "4 Bonus"
+
+MODELS = ("arena", "retrained")
+"""Both kinds of trained model, for claims that ask the same of each."""
+PRINTED = "half a unit of the last digit printed"
+
+untrained = on("untrained weights", lambda s: s.untrained)

@@ -1,0 +1,189 @@
+"""Section 1: the classifier, its data and its verdicts."""
+
+from __future__ import annotations
+
+from claims.brackets.common import MODELS, PRINTED, SETUP, untrained
+from replications.claim import claim, instead
+from replications.expect import at_least, at_most, exactly, listed, near, parts
+
+EXAMPLES = (99.9986, 99.9989, 0.0005, 99.9987, 99.9987, 0.0006, 99.9982)
+
+
+@claim(
+    "brackets/pos-emb-sinusoidal",
+    says="The positional embeddings are fixed sinusoids, not learned.",
+    source=SETUP / "Other details",
+    tier=2,
+    published="qualitative",
+    expect={"arena": at_most(1e-5, because="float32 rounding of sines and cosines")},
+    control=untrained,
+)
+def test_positions_are_sinusoidal(subject):
+    return subject.behaviour.distance_from_sinusoid
+
+
+@claim(
+    "brackets/pad-mask-invariance",
+    says="With padding keys masked, the amount of padding does not change the logits.",
+    source=SETUP / "Masking padding tokens",
+    tier=2,
+    published="qualitative",
+    expect={
+        group: parts(logit_shift=at_most(1e-4), attention_to_pads=at_most(1e-6)) for group in MODELS
+    },
+    control=instead("no padding mask", lambda s: s.behaviour.padding_effect_without_mask),
+)
+def test_padding_does_not_change_the_verdict(subject):
+    return subject.behaviour.padding_effect
+
+
+@claim(
+    "brackets/bidirectional-needed",
+    says="Made causal, the model does no better than naming the larger class.",
+    source=SETUP / "Causal vs bidirectional attention",
+    tier=2,
+    published="qualitative",
+    expect={"arena": at_most(0.02), "retrained": at_most(0.02)},
+    control=instead("attention left bidirectional", lambda s: s.behaviour.excess),
+)
+def test_causal_attention_destroys_the_classifier(subject):
+    return subject.behaviour.causal_excess
+
+
+@claim(
+    "brackets/tokenizer-table",
+    says="Token ids are [start] 0, [pad] 1, [end] 2, '(' 3 and ')' 4, and decoding drops the pads.",
+    source=SETUP / "Tokenizer",
+    tier=2,
+    published="[0,3,4,2]; [[0,3,4,2,1,1],[0,3,4,3,4,2]]; '()'",
+    expect={
+        "arena": parts(
+            ids_and_decoding=exactly(["0 3 4 2", "0 3 4 2 1 1", "0 3 4 3 4 2", "()"]),
+            examples_right=exactly(7),
+        )
+    },
+    control=instead("ids of the brackets exchanged", lambda s: s.behaviour.token_table_swapped),
+)
+def test_tokens_are_the_ones_the_model_was_trained_on(subject):
+    return subject.behaviour.token_table
+
+
+@claim(
+    "brackets/dataset-size-balance",
+    says="The data set holds 100,000 strings of up to 40 brackets, about half of them balanced.",
+    source=SETUP / "Dataset",
+    tier=2,
+    published=[100_000, 0.5, 40],
+    expect={
+        "arena": parts(
+            strings=exactly(100_000),
+            balanced_share=near(0.5, abs=0.06, because="the document says half; it is 46 %"),
+            longest=exactly(40),
+        )
+    },
+    control=instead("uniformly random strings", lambda s: s.behaviour.uniform_data_profile),
+)
+def test_data_set_is_large_and_balanced(subject):
+    return subject.behaviour.data_profile
+
+
+@claim(
+    "brackets/even-length",
+    says="Every string of the data set has even length, so parity carries no label.",
+    source=SETUP / "Data visualisation",
+    tier=1,
+    published=0,
+    expect={"arena": exactly(0)},
+    control=instead(
+        "strings of random length", lambda s: s.behaviour.odd_lengths_of_random_strings
+    ),
+)
+def test_all_lengths_are_even(subject):
+    return subject.behaviour.odd_lengths
+
+
+@claim(
+    "brackets/parity-head-by-hand",
+    says="One head built by hand tells odd from even length.",
+    source=SETUP / "Data visualisation (bonus)",
+    tier=2,
+    published="construction",
+    expect={"construction": exactly(1.0)},
+    control=instead(
+        "parity taken out of the positions", lambda s: s.parity_head_accuracy_without_parity
+    ),
+)
+def test_one_head_can_tell_parity(subject):
+    return subject.parity_head_accuracy
+
+
+@claim(
+    "brackets/example-confidences",
+    says="The seven printed examples get the printed confidence of being balanced (per cent).",
+    source=SETUP / "Running the model",
+    tier=1,
+    published=list(EXAMPLES),
+    expect={
+        "arena": listed(*(near(x, abs=5e-5, because=PRINTED) for x in EXAMPLES)),
+        "retrained": listed(*(at_least(99.9) if x > 50 else at_most(0.1) for x in EXAMPLES)),
+    },
+    control=untrained,
+)
+def test_printed_confidences_are_reproduced(subject):
+    return subject.behaviour.example_confidences
+
+
+@claim(
+    "brackets/accuracy-5000",
+    says="The model classifies all of 5,000 strings correctly.",
+    source=SETUP / "Running the model",
+    tier=1,
+    published=5000,
+    expect={
+        "arena": exactly(5000),
+        "retrained": at_least(4995, because="trained to 99.9 %; strings not trained on"),
+    },
+    control=(
+        untrained,
+        instead("shuffled labels", lambda s: s.behaviour.correct_shuffled),
+    ),
+)
+def test_all_strings_are_classified_correctly(subject):
+    return subject.behaviour.correct
+
+
+@claim(
+    "brackets/suffix-rule-valid",
+    says="A string is unbalanced exactly if its total is not zero or some suffix is negative.",
+    source=SETUP / "The Model's Solution",
+    tier=2,
+    published="equivalence",
+    expect={"arena": exactly(0)},
+    control=(
+        instead("the total alone", lambda s: s.behaviour.total_rule_disagreements),
+        instead("negative suffixes alone", lambda s: s.behaviour.negative_rule_disagreements),
+    ),
+)
+def test_right_to_left_rule_gives_every_label(subject):
+    return subject.behaviour.suffix_rule_disagreements
+
+
+@claim(
+    "brackets/model-uses-suffix",
+    says="The tally written at a position is that of the suffix from there on, not of the prefix.",
+    source=SETUP / "The Model's Solution",
+    tier=1,
+    published="qualitative",
+    expect={
+        group: parts(lowest_with_suffix=at_least(0.9), highest_with_prefix=at_most(0.3))
+        for group in MODELS
+    },
+    control=(
+        instead("the other head of layer 0", lambda s: s.elevation_head.sibling.suffix_and_prefix),
+        untrained,
+    ),
+    note="Suffixes of at least five brackets: in shorter ones the attended [start] and [end] "
+    "outweigh the brackets (without this the lowest correlation is 0.80).",
+)
+def test_the_tally_is_of_the_suffix(subject):
+    return subject.elevation_head.suffix_and_prefix

@@ -1,0 +1,142 @@
+"""Section 3: what head 2.0 reads, and who writes it."""
+
+from __future__ import annotations
+
+from claims.brackets.common import CIRCUIT, MODELS, untrained
+from replications.claim import claim, instead
+from replications.expect import at_least, at_most, between, parts
+
+
+@claim(
+    "brackets/attn20-pos1",
+    says="From position 0, head 2.0 attends about half to position 1 and little to anything else.",
+    source=CIRCUIT / "Attention pattern of the responsible head",
+    tier=1,
+    published="about 0.5; others about 0",
+    expect={
+        "arena": parts(position_1=between(0.45, 0.65), largest_other=at_most(0.10)),
+        "retrained": parts(position_1=at_least(0.45), largest_other=at_most(0.10)),
+    },
+    control=(
+        instead("head 2.1", lambda s: s.negative_head.attention_to_position_1),
+        instead("strings opening with ')'", lambda s: s.total_head.attention_to_position_1_closed),
+        untrained,
+    ),
+)
+def test_the_total_head_reads_position_1(subject):
+    return subject.total_head.attention_to_position_1
+
+
+@claim(
+    "brackets/attn20-not-constant",
+    says="The attention of 2.0 to position 1 is itself the verdict: high when balanced, low on T.",
+    source=CIRCUIT / "Attention pattern of the responsible head",
+    tier=2,
+    expect={
+        "arena": parts(balanced=at_least(0.6), wrong_total=at_most(0.3)),
+        "retrained": parts(balanced=at_least(0.6), wrong_total=at_most(0.3)),
+    },
+    control=(instead("head 2.1", lambda s: s.negative_head.attention_by_class), untrained),
+    note="Beyond the document, which pretends that this weight is constant.  So the contribution "
+    "of 2.0 on T is largely a 'balanced' vector that is not moved.",
+)
+def test_the_attention_of_the_total_head_is_not_constant(subject):
+    return subject.total_head.attention_by_class
+
+
+@claim(
+    "brackets/info-already-at-pos1",
+    says="What 2.0 needs is at position 1 before layer 2, and 2.0 moves it through its values.",
+    source=CIRCUIT / "Attention pattern of the responsible head",
+    tier=1,
+    published="qualitative",
+    expect={
+        group: parts(ldu_moved_by_v=at_least(5.0), auroc_of_inputs=at_least(0.99))
+        for group in MODELS
+    },
+    control=(
+        instead("v of head 2.1", lambda s: s.circuit.information_through_other_head),
+        instead("v at position 2", lambda s: s.circuit.information_at_2),
+    ),
+)
+def test_the_information_is_at_position_1(subject):
+    return subject.circuit.information_at_1
+
+
+@claim(
+    "brackets/pre20-emb-zero",
+    says="Before 2.0, the embeddings at position 1 contribute nothing.",
+    source=CIRCUIT / "Identifying meaningful direction before this head",
+    tier=2,
+    published=0,
+    expect={group: at_most(1e-3) for group in MODELS},
+    control=instead("strings opening with ')'", lambda s: s.circuit.embedding_input_closed),
+    note="Only because all these strings open with '('; the document gives [start] as the reason.",
+)
+def test_embeddings_contribute_nothing_at_position_1(subject):
+    return subject.circuit.embedding_input_open
+
+
+@claim(
+    "brackets/pre20-mlps",
+    says="Of what 2.0 reads at position 1, mlp1 matters most by far and mlp0 is next in rank.",
+    source=CIRCUIT / "Identifying meaningful direction before this head",
+    tier=1,
+    published="qualitative",
+    expect={
+        group: parts(mlp1=at_least(1.0), times_the_next=at_least(3.0), rank_of_mlp0=at_most(3))
+        for group in MODELS
+    },
+    control=untrained,
+)
+def test_the_mlps_feed_the_total_head(subject):
+    return subject.circuit.mlp_inputs
+
+
+@claim(
+    "brackets/pre20-h11",
+    says="Head 1.1 also feeds 2.0, with a fraction of mlp1's weight.",
+    source=CIRCUIT / "Identifying meaningful direction before this head",
+    tier=2,
+    published="qualitative",
+    expect={group: parts(auroc=at_least(0.9), over_mlp1=between(0.1, 0.5)) for group in MODELS},
+    control=instead("head 1.0", lambda s: s.circuit.other_layer1_input),
+)
+def test_the_helper_head_feeds_the_total_head(subject):
+    return subject.circuit.helper_input
+
+
+@claim(
+    "brackets/h11-carries-negative",
+    says="Head 1.1 brings news of negative suffixes into the total-elevation branch.",
+    source=CIRCUIT / "Identifying meaningful direction before this head",
+    tier=1,
+    published="qualitative",
+    expect={group: parts(N_over_T=at_least(2.0), lost_on_N=at_least(0.7)) for group in MODELS},
+    control=instead("head 1.0", lambda s: s.circuit.other_layer1_head_carries_negative),
+)
+def test_the_helper_head_carries_negative_suffixes(subject):
+    return subject.circuit.helper_carries_negative
+
+
+@claim(
+    "brackets/mlps-vs-open-proportion",
+    says="mlp1 is low where the share of '(' is one half and high on both sides; mlp0 on one.",
+    source=CIRCUIT / "Identifying meaningful direction before this head",
+    tier=1,
+    published="qualitative",
+    expect={
+        group: parts(
+            first_weaker_side=at_least(4.0),
+            first_at_half=at_most(0.6),
+            second_stronger_side=at_least(2.0),
+        )
+        for group in MODELS
+    },
+    control=(
+        instead("heads 0.0 and 0.1", lambda s: s.circuit.heads_by_open_share),
+        untrained,
+    ),
+)
+def test_the_mlps_answer_the_open_proportion(subject):
+    return subject.circuit.mlps_by_open_share

@@ -1,0 +1,241 @@
+"""Section 3: how head 0.0 tallies brackets."""
+
+from __future__ import annotations
+
+from claims.brackets.common import CIRCUIT, MODELS, untrained
+from replications.claim import claim, instead
+from replications.expect import at_least, at_most, near, parts
+
+
+@claim(
+    "brackets/h00-suffix-diagonal",
+    says="A '(' query of head 0.0 attends much more to later brackets than to earlier ones.",
+    source=CIRCUIT / "0.0 Attention Pattern",
+    tier=1,
+    published="qualitative",
+    expect={group: parts(lowest=at_least(2.0), median=at_least(3.0)) for group in MODELS},
+    control=(
+        instead("head 0.1", lambda s: s.elevation_head.sibling.looks_ahead),
+        untrained,
+    ),
+)
+def test_the_elevation_head_looks_ahead(subject):
+    return subject.elevation_head.looks_ahead
+
+
+@claim(
+    "brackets/h00-suffix-uniform",
+    says="For most '(' queries of head 0.0, attention over the later brackets is nearly uniform.",
+    source=CIRCUIT / "0.0 Attention Pattern",
+    tier=2,
+    published="qualitative",
+    expect={group: at_most(0.25) for group in MODELS},
+    control=(
+        instead("queries 27 to 31", lambda s: s.elevation_head.late_suffix_variation),
+        untrained,
+    ),
+)
+def test_attention_over_the_suffix_is_uniform(subject):
+    return subject.elevation_head.suffix_variation
+
+
+@claim(
+    "brackets/h00-nonuniform-patch",
+    says="Queries 27 to 31 of head 0.0 are uneven: they attend too much to keys 38 to 40.",
+    source=CIRCUIT / "0.0 Attention Pattern",
+    tier=2,
+    published="qualitative",
+    expect={"arena": parts(keys_38_to_40_over_rest=at_least(1.5), variation=at_least(0.3))},
+    control=instead("query 25", lambda s: s.elevation_head.uneven_patch_row_25),
+)
+def test_late_queries_are_uneven(subject):
+    return subject.elevation_head.uneven_patch
+
+
+@claim(
+    "brackets/h00-right-query",
+    says="With ')' queries head 0.0 looks ahead as well.",
+    source=CIRCUIT / "0.0 Attention Pattern",
+    tier=2,
+    published="qualitative",
+    expect={group: at_least(2.0) for group in MODELS},
+    control=(
+        instead("head 0.1", lambda s: s.elevation_head.sibling.looks_ahead_from_close),
+        untrained,
+    ),
+    note="The document calls it less pronounced; measured, the contrast is stronger.",
+)
+def test_the_elevation_head_looks_ahead_from_a_close(subject):
+    return subject.elevation_head.looks_ahead_from_close
+
+
+@claim(
+    "brackets/h00-q1-uniform",
+    says="On balanced strings of length 40, a '(' at position 1 attends evenly to all brackets.",
+    source=CIRCUIT / "0.0 Attention Pattern",
+    tier=1,
+    published="qualitative",
+    expect={group: parts(variation=at_most(0.15), entropy=at_least(0.99)) for group in MODELS},
+    control=(
+        instead("2.0 from position 0", lambda s: s.elevation_head.total_head_evenness),
+        untrained,
+    ),
+    note="Not a discriminating test by itself: head 0.1 passes it too (variation 0.109).",
+)
+def test_position_1_attends_evenly(subject):
+    return subject.elevation_head.position_1_evenness
+
+
+@claim(
+    "brackets/one-layer-limit",
+    says="One attention layer without an MLP cannot get (), (( and )) right together.",
+    source=CIRCUIT / "Proposing a hypothesis",
+    tier=2,
+    published="argument",
+    expect={"construction": at_most(2)},
+    control=instead("with an MLP", lambda s: s.one_layer_with_mlp_right),
+)
+def test_one_layer_is_not_enough(subject):
+    return subject.one_layer_right
+
+
+@claim(
+    "brackets/h00-writes-tally",
+    says="Head 0.0 writes the difference of the bracket counts to position 1.",
+    source=CIRCUIT / "Proposing a hypothesis",
+    tier=1,
+    published="hypothesis",
+    expect={
+        group: parts(correlation=at_least(0.95), variance_in_one_direction=at_least(0.9))
+        for group in MODELS
+    },
+    control=(
+        instead("head 0.1", lambda s: s.elevation_head.sibling.tally),
+        untrained,
+    ),
+)
+def test_the_elevation_head_writes_the_tally(subject):
+    return subject.elevation_head.tally
+
+
+@claim(
+    "brackets/cos-vL-vR",
+    says="Head 0.0 writes left and right brackets in opposite directions (cosine).",
+    source=CIRCUIT / "The 0.0 OV circuit",
+    tier=1,
+    published=-0.997443437576294,
+    expect={
+        "arena": near(
+            -0.997443437576294,
+            abs=1e-4,
+            because="reasonable estimators of the rank-deficient fit differ by up to 6e-5; a "
+            "LayerNorm read before scale and bias differs by 6e-4",
+        ),
+        "retrained": at_most(-0.9),
+    },
+    control=(
+        instead("head 0.1", lambda s: s.elevation_head.sibling.bracket_cosine),
+        untrained,
+    ),
+)
+def test_left_and_right_brackets_are_written_in_opposite_directions(subject):
+    return subject.elevation_head.bracket_cosine
+
+
+@claim(
+    "brackets/bracket-responses-opposite",
+    says="One more '(' and one more ')' move 0.0's output at position 1 in opposite directions.",
+    source=CIRCUIT / "The 0.0 OV circuit",
+    tier=2,
+    expect={"arena": at_most(-0.99), "retrained": at_most(-0.9)},
+    control=untrained,
+    note="Beyond the document: the form of the finding that forgives an offset common to v_L and "
+    "v_R, without a linear fit.",
+)
+def test_one_more_bracket_moves_the_output_oppositely(subject):
+    return subject.elevation_head.response_cosine
+
+
+@claim(
+    "brackets/vL-vR-unequal-norms",
+    says="Along v_L the output of 0.0 at position 1 is nearly the same for all balanced strings.",
+    source=CIRCUIT / "Extra technicality about the two vectors",
+    tier=2,
+    published="qualitative",
+    expect={group: at_most(0.15) for group in MODELS},
+    control=(
+        instead("head 0.1", lambda s: s.elevation_head.sibling.balanced_spread),
+        instead("a random direction", lambda s: s.elevation_head.balanced_spread_random),
+    ),
+)
+def test_balanced_strings_look_alike_along_the_tally(subject):
+    return subject.elevation_head.balanced_spread
+
+
+def _squared_cosine(layer: int, published: float):
+    return {
+        "published": published,
+        "expect": {
+            "arena": near(published, abs=1e-4, because="spread over least-squares estimators"),
+            "retrained": at_least(5 / 56, because="five times chance"),
+        },
+        "control": (
+            instead(
+                "coordinates of v_R permuted",
+                lambda s: s.elevation_head.mean_squared_cosine_permuted(layer),
+            ),
+            untrained,
+        ),
+    }
+
+
+@claim(
+    "brackets/cos2-mlp0",
+    says="v_R lies along the input directions of mlp0 far more than chance (mean squared cosine).",
+    source=CIRCUIT / "Cosine similarity of input directions",
+    tier=1,
+    **_squared_cosine(0, 0.123855),
+)
+def test_mlp0_reads_the_tally(subject):
+    return subject.elevation_head.mean_squared_cosine(0)
+
+
+@claim(
+    "brackets/cos2-mlp1",
+    says="v_R lies along the input directions of mlp1 far more than chance (mean squared cosine).",
+    source=CIRCUIT / "Cosine similarity of input directions",
+    tier=1,
+    **_squared_cosine(1, 0.130125),
+)
+def test_mlp1_reads_the_tally(subject):
+    return subject.elevation_head.mean_squared_cosine(1)
+
+
+@claim(
+    "brackets/cos2-random",
+    says="For random vectors the mean squared cosine is what chance predicts, 1/56.",
+    source=CIRCUIT / "Cosine similarity of input directions",
+    tier=2,
+    published=0.017846,
+    expect={
+        "construction": near(
+            1 / 56, abs=0.0025, because="three standard errors of a mean over 1,000 vectors"
+        )
+    },
+    control=instead("vectors of width 28", lambda s: s.random_squared_cosine(28)),
+)
+def test_random_vectors_have_chance_cosine(subject):
+    return subject.random_squared_cosine()
+
+
+@claim(
+    "brackets/neuron-cos-vs-effect",
+    says="Layer-0 neurons that read v_R most write most to 2.0 when the total is wrong.",
+    source=CIRCUIT / "Cosine similarity of input directions",
+    tier=2,
+    published="question",
+    expect={group: at_least(0.4) for group in MODELS},
+    control=instead("a random vector", lambda s: s.neurons.random_cosine_tracks_effect),
+)
+def test_neurons_that_read_the_tally_write_the_verdict(subject):
+    return subject.neurons.tally_cosine_tracks_effect

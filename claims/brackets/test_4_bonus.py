@@ -1,0 +1,286 @@
+"""Section 4: negative suffixes, adversarial strings, early closes."""
+
+from __future__ import annotations
+
+from claims.brackets.common import BONUS, MODELS, PRINTED, untrained
+from replications.claim import claim, instead
+from replications.expect import at_least, at_most, between, exactly, listed, near, parts
+
+
+@claim(
+    "brackets/tally-at-every-position",
+    says="Every position with '(' stores the tally of its own suffix (lowest correlation).",
+    source=BONUS / "Detecting anywhere-negative failures",
+    tier=2,
+    published="qualitative",
+    expect={group: at_least(0.9) for group in MODELS},
+    control=instead("tally of the prefix", lambda s: s.elevation_head.lowest_prefix_correlation),
+)
+def test_every_position_stores_its_tally(subject):
+    return subject.elevation_head.lowest_suffix_correlation
+
+
+@claim(
+    "brackets/ov-same-everywhere",
+    says="At every position 0.0 adds '(' and ')' in opposite directions (highest cosine).",
+    source=BONUS / "Detecting anywhere-negative failures",
+    tier=2,
+    published="argument",
+    expect={group: at_most(-0.95) for group in MODELS},
+    control=(
+        instead("head 0.1", lambda s: s.elevation_head.sibling.highest_write_cosine),
+        untrained,
+    ),
+)
+def test_brackets_are_written_oppositely_everywhere(subject):
+    return subject.elevation_head.highest_write_cosine
+
+
+@claim(
+    "brackets/h21-detects-negative",
+    says="Head 2.1 writes towards unbalanced whenever some suffix goes negative.",
+    source=BONUS / "Detecting anywhere-negative failures",
+    tier=2,
+    published="qualitative",
+    expect={group: parts(auroc=at_least(0.99), fifth_percentile=at_least(5.0)) for group in MODELS},
+    control=(instead("head 2.0", lambda s: s.total_head.negative_auroc), untrained),
+    note="The document's wording has the sign reversed; its formula and answer have it right.",
+)
+def test_the_negative_head_answers_negative_suffixes(subject):
+    return subject.negative_head.negative_auroc
+
+
+@claim(
+    "brackets/h21-attends-negative-positions",
+    says="From position 0, head 2.1 attends most to the positions whose suffix is negative.",
+    source=BONUS / "Detecting anywhere-negative failures",
+    tier=1,
+    published="question",
+    expect={
+        group: parts(mass_over_share=at_least(2.0), argmax_negative=at_least(0.85))
+        for group in MODELS
+    },
+    control=(
+        instead("head 2.0", lambda s: s.total_head.attention_to_negative_positions),
+        untrained,
+    ),
+)
+def test_the_negative_head_attends_to_negative_positions(subject):
+    return subject.negative_head.attention_to_negative_positions
+
+
+@claim(
+    "brackets/h21-value-sign",
+    says="The vector that 2.1 moves from negative positions points towards unbalanced.",
+    source=BONUS / "Detecting anywhere-negative failures",
+    tier=1,
+    published="question",
+    expect={group: at_least(5.0) for group in MODELS},
+    control=(instead("head 2.0", lambda s: s.total_head.value_sign), untrained),
+)
+def test_negative_positions_carry_the_verdict(subject):
+    return subject.negative_head.value_sign
+
+
+@claim(
+    "brackets/h21-inputs-mlps",
+    says="The MLPs are the important inputs to 2.1.",
+    source=BONUS / "Detecting anywhere-negative failures",
+    tier=1,
+    published="qualitative",
+    expect={
+        group: parts(smaller_mlp=at_least(1.0), times_the_largest_head=at_least(3.0))
+        for group in MODELS
+    },
+    control=(
+        instead("heads in place of MLPs", lambda s: s.negative_head.heads_against_mlps),
+        untrained,
+    ),
+)
+def test_the_mlps_feed_the_negative_head(subject):
+    return subject.negative_head.mlps_against_heads
+
+
+@claim(
+    "brackets/error-rate-1e-4",
+    says="About one string in ten thousand of the whole data set is misclassified.",
+    source=BONUS / "Adversarial attacks",
+    tier=1,
+    published=10,
+    expect={"arena": between(3, 20, because="'around 1 in ten thousand' of 100,000 strings")},
+    control=untrained,
+)
+def test_one_in_ten_thousand_is_wrong(subject):
+    return subject.behaviour.errors_in_full_data
+
+
+@claim(
+    "brackets/advex-30",
+    says="A)(B with A of 15 and B of 4 nested pairs is called balanced (confidence, per cent).",
+    source=BONUS / "Adversarial attacks",
+    tier=1,
+    published=99.9856,
+    expect={
+        "arena": near(99.9856, abs=5e-5, because=PRINTED),
+        "retrained": at_least(50.0, because="fooled at all"),
+    },
+    control=(
+        instead("the hand-written rule", lambda s: s.adversarial.rule_confidence),
+        instead("A and B flat", lambda s: s.adversarial.published_string_flat),
+        untrained,
+    ),
+)
+def test_the_published_attack_works(subject):
+    return subject.adversarial.published_string
+
+
+@claim(
+    "brackets/advex-set",
+    says="The attacks with A of length 24 to 32 are all called balanced with over 98 %.",
+    source=BONUS / "Adversarial attacks",
+    tier=1,
+    published="> 98 % each",
+    expect={"arena": at_least(0.98)},
+    control=(
+        instead("A of length 12, 14, 18, 34, 36", lambda s: s.adversarial.weak),
+        untrained,
+    ),
+    note="Lengths 2, 4 and 6 are above 98 % too, which the document does not say.",
+)
+def test_the_published_set_of_attacks_works(subject):
+    return subject.adversarial.strongest
+
+
+@claim(
+    "brackets/advex-best-i",
+    says="The best attack of the published family has A of length 30.",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    published=30,
+    expect={"arena": exactly(30)},
+    control=untrained,
+)
+def test_length_30_is_the_best_attack(subject):
+    return subject.adversarial.best_length
+
+
+@claim(
+    "brackets/advex-family",
+    says="Of all 171 nested A)(B up to 40 brackets 24 are called balanced, 15 and 4 pairs first.",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    expect={
+        "arena": parts(
+            strings=exactly(171),
+            called_balanced=exactly(24),
+            best_a=exactly(30),
+            best_b=exactly(8),
+        )
+    },
+    control=untrained,
+    note="Beyond the document, which searches |A| + |B| = 38 only.  Our own first measurement.",
+)
+def test_the_published_attack_is_the_best_of_the_whole_family(subject):
+    return subject.adversarial.family_profile
+
+
+@claim(
+    "brackets/advex-printed-controls",
+    says="The strings printed beside the attack keep their confidences (per cent).",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    published=[99.9987, 99.9989, 0.0121],
+    expect={
+        "arena": listed(*(near(x, abs=5e-5, because=PRINTED) for x in (99.9987, 99.9989, 0.0121)))
+    },
+    control=untrained,
+)
+def test_the_strings_beside_the_attack_are_judged_right(subject):
+    return subject.adversarial.printed_controls
+
+
+@claim(
+    "brackets/advex-single-negative",
+    says="In A)(B exactly one position has a negative suffix, and only by one.",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    published="argument",
+    expect={"arena": parts(most=exactly(1), fewest=exactly(1), lowest_elevation=exactly(-1))},
+    control=instead("A))((B", lambda s: s.adversarial.negative_places_doubled),
+)
+def test_attacks_are_negative_at_one_place_only(subject):
+    return subject.adversarial.negative_places
+
+
+@claim(
+    "brackets/advex-tall-needed",
+    says="A and B must be tall: flat ones lose half or more of the confidence.",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    published="argument",
+    expect={"arena": at_least(0.5)},
+    control=instead("tall against flat, reversed", lambda s: s.adversarial.loss_from_height),
+)
+def test_attacks_must_be_tall(subject):
+    return subject.adversarial.gain_from_height
+
+
+@claim(
+    "brackets/advex-mechanism",
+    says="At queries 28 and 30 the '(' before B sees too few '(' after it, and misses the fault.",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    published="hint",
+    expect={"arena": at_most(-0.05)},
+    control=instead("A of length 12", lambda s: s.adversarial.undercounts(12)),
+    note="A of length 26 and 28, which put that '(' among the uneven queries 27 to 31.",
+)
+def test_attacks_work_by_undercounting(subject):
+    return subject.adversarial.undercounts(26, 28)
+
+
+@claim(
+    "brackets/advex-mechanism-everywhere",
+    says="The same undercount explains all five of the strongest attacks.",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    published="hint",
+    expect={"arena": at_most(0.0)},
+    control=instead("A of length 12", lambda s: s.adversarial.undercounts(12)),
+    observe="does not hold for A of length 32, where the weighted share of '(' is above the true "
+    "one and the model is fooled all the same (99.6 %)",
+)
+def test_the_mechanism_explains_every_strong_attack(subject):
+    return subject.adversarial.undercounts(24, 26, 28, 30, 32)
+
+
+@claim(
+    "brackets/early-close-component",
+    says="Head 2.0 answers every string that opens with ')', even if the total is right.",
+    source=BONUS / "Dealing with early closing parens",
+    tier=1,
+    published="2.0",
+    expect={
+        group: parts(smallest=at_least(5.0), smallest_total_right=at_least(5.0)) for group in MODELS
+    },
+    control=(
+        instead("head 2.1", lambda s: s.negative_head.on_closed_starts),
+        instead("N strings that open with '('", lambda s: s.total_head.on_open_negatives),
+        untrained,
+    ),
+)
+def test_the_total_head_catches_early_closes(subject):
+    return subject.total_head.on_closed_starts
+
+
+@claim(
+    "brackets/early-close-causal",
+    says="The first ')' reaches 2.0 through its value and its key at position 1 (change of LDu).",
+    source=BONUS / "Dealing with early closing parens",
+    tier=2,
+    published="question",
+    expect={group: parts(v=at_least(5.0), k=at_least(2.0)) for group in MODELS},
+    control=instead("head 2.1", lambda s: s.circuit.early_close(s.negative_head)),
+)
+def test_early_closes_travel_through_value_and_key(subject):
+    return subject.circuit.early_close(subject.total_head)
