@@ -119,7 +119,7 @@ class Classifier(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # padding_idx: the pad embedding of the published model is exactly zero.
+        # padding_idx: the pad embedding of the published model is zero but for 1e-39.
         self.embed = nn.Embedding(VOCABULARY, D_MODEL, padding_idx=PAD)
         self.register_buffer("positions", sinusoids())
         self.blocks = nn.ModuleList(Block() for _ in range(LAYERS))

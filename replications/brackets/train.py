@@ -47,10 +47,10 @@ DRAW = 100  # batches drawn at a time: one vectorised call costs little more tha
 class Recipe:
     """Everything but the seed. Raises BadInput for values that make no sense."""
 
-    steps: int = 12_000
+    steps: int = 16_000
     batch: int = 256
     learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
+    weight_decay: float = 1.5e-4
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
