@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from replications import sites
 from replications.brackets.trace import HEADS, head_label
-from replications.lens import Edit, Lens, put
+from replications.lens import Edit, Lens, apply, put
 
 if TYPE_CHECKING:
     from replications.brackets.measure import BracketSubject
@@ -43,15 +44,30 @@ def _mean_mlp(*layers: int, pos: int | None = None) -> Lesion:
     return destroy
 
 
+def _mean_head(layer: int, head: int) -> Lesion:
+    def destroy(subject: BracketSubject) -> Lens:
+        place = sites.Z(layer).pick(head=head)
+        values = subject.mean_z((layer, head), balanced=True)
+        return subject.lens.with_edits([_put_positions(place, values)])
+
+    return destroy
+
+
 def _mean(subject: BracketSubject, place: sites.Place, pos: int | None) -> Edit:
     if pos is not None:
         place = place.pick(pos=pos)
     values = subject.lens.read(subject.data.tokens[subject.B], {"value": place})["value"]
-    return put(place, values.double().mean(0))
+    mean = values.double().mean(0)
+    return put(place, mean) if pos is not None else _put_positions(place, mean)
 
 
-def _silent(label: str) -> Lesion:
-    return lambda subject: subject.lens.with_edits(subject.head(label).silence_everywhere())
+def _put_positions(place: sites.Place, values: Tensor) -> Edit:
+    """Put `values` [pos …] in place, cut to the length of the strings that are run."""
+
+    def change(current: Tensor) -> Tensor:
+        return values[: current.shape[1]].to(current).expand_as(current)
+
+    return apply(place, change)
 
 
 LESIONS: dict[str, Lesion] = {
@@ -66,5 +82,5 @@ LESIONS: dict[str, Lesion] = {
     "mlp1 at position 1 mean": _mean_mlp(1, pos=1),
     "mlp0 and mlp1 everywhere mean": _mean_mlp(0, 1),
     "mlp2 mean": _mean_mlp(2),
-    **{f"head {label} mean": _silent(label) for label in map(head_label, HEADS)},
+    **{f"head {head_label(head)} mean": _mean_head(*head) for head in HEADS},
 }
