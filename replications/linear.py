@@ -45,7 +45,7 @@ def fit(inputs: Tensor, outputs: Tensor, cutoff: float = CUTOFF) -> LinearFit:
     x, y = x - x_mean, y - y_mean
     # QR first: the SVD is then of a small square matrix, and conditioning is not squared.
     q, r = torch.linalg.qr(x)
-    u, singular, vh = torch.linalg.svd(r)
+    u, singular, vh = torch.linalg.svd(r, full_matrices=False)
     kept = singular > cutoff * singular[0]
     scaled = (u.T @ (q.T @ y))[kept] / singular[kept, None]
     coef = (vh[kept].T @ scaled).T

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 HERE = Path(__file__).parent
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             # First in line, so that a test's own filterwarnings mark still wins.
             item.add_marker(pytest.mark.filterwarnings(*WARNINGS), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Small matrices: two threads only wait for each other, far longer when cores are busy."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from replications.errors import BadInput
 from replications.sites import Place
 
 
@@ -78,8 +79,15 @@ def put(place: Place, value: Tensor) -> Edit:
 
 
 def put_rows(place: Place, values: Tensor) -> Edit:
-    """Set the place to `values[i]` for example i; the first axis is the whole batch."""
-    return Edit(place, lambda current, rows: values[rows].to(current).expand_as(current))
+    """Set the place to `values[i]` for example i. The run raises BadInput if rows are missing."""
+
+    def change(current: Tensor, rows: slice) -> Tensor:
+        # A single row left over would broadcast without a word.
+        if rows.stop > len(values):
+            raise BadInput(f"put_rows at {place!r}: {len(values)} rows for more examples")
+        return values[rows].to(current).expand_as(current)
+
+    return Edit(place, change)
 
 
 def apply(place: Place, change: Callable[[Tensor], Tensor]) -> Edit:
@@ -120,6 +128,7 @@ class Lens(ABC):
 
         Padding keys are masked unless `masked=False` (only to show that the mask matters).
         Results come back on the device of `tokens`, without gradients.
+        Raises BadInput for a place in a layer the model lacks.
         """
         return self._run(tokens, read or {}, edits, masked, batch, stop=None)
 
@@ -135,7 +144,7 @@ class Lens(ABC):
         layers = [(r.place if isinstance(r, Read) else r).layer for r in read.values()]
         known = [layer for layer in layers if layer is not None]
         # A place outside the layers (the final LayerNorm, say) needs the whole run.
-        stop = max(known) + 1 if len(known) == len(layers) else None
+        stop = max(known) + 1 if known and len(known) == len(layers) else None
         return self._run(tokens, read, edits, True, batch, stop).reads
 
     def _run(
@@ -149,6 +158,9 @@ class Lens(ABC):
     ) -> Run:
         reads = {n: r if isinstance(r, Read) else Read(r) for n, r in read.items()}
         edits = (*self.edits, *edits)
+        for place in [r.place for r in reads.values()] + [e.place for e in edits]:
+            if place.layer is not None and not 0 <= place.layer < self.shape.n_layers:
+                raise BadInput(f"{place!r}: the model has {self.shape.n_layers} layers, from 0")
         runs = [
             self._run_batch(tokens[start : start + batch], reads, edits, start, masked, stop)
             for start in range(0, len(tokens), batch)

@@ -75,13 +75,13 @@ class BridgeLens(Lens):
         # Edits come before reads, so that a read shows what the rest of the model sees.
         actions = [(e.place, _editor(e, rows)) for e in edits]
         actions += [(r.place, _reader(name, r, kept)) for name, r in reads.items()]
-        for place, action in actions:
-            if place.site.via == "hook":
-                hooks.append((place.path, action))
-            else:
-                removers.append(self._on_module_output(place.path, action))
         mask = self._mask(tokens) if masked else None
         try:
+            for place, action in actions:
+                if place.site.via == "hook":
+                    hooks.append((place.path, action))
+                else:
+                    removers.append(self._on_module_output(place.path, action))
             output = self.model.run_with_hooks(
                 tokens, fwd_hooks=hooks, attention_mask=mask, stop_at_layer=stop
             )
@@ -113,6 +113,7 @@ def _editor(edit: Edit, rows: slice) -> Callable[..., Tensor]:
 def _reader(name: str, read: Read, kept: dict[str, Tensor]) -> Callable[..., None]:
     def keep(value: Tensor, hook: object = None) -> None:
         part = value[read.place.index]
-        kept[name] = part.clone() if read.reduce is None else read.reduce(part)
+        # Cloned, since `reduce` may return a view, and a later edit changes the model's tensor.
+        kept[name] = (part if read.reduce is None else read.reduce(part)).clone()
 
     return keep

@@ -1,0 +1,98 @@
+"""Two tiny models with random weights, through the lens and through the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from replications.lens import Lens, Shape, open_lens
+from replications.sites import SITES, Place
+from tests import oracle
+
+# No two sizes are equal, and the heads together are wider than the model.
+PADDED = Shape(
+    n_layers=2, n_heads=3, d_model=12, d_head=5, d_mlp=10, n_ctx=9, d_vocab=7, d_vocab_out=4,
+    act_fn="relu", attention="bidirectional", pad_token=1,
+)  # fmt: skip
+CAUSAL = Shape(
+    n_layers=2, n_heads=3, d_model=12, d_head=5, d_mlp=10, n_ctx=9, d_vocab=7, d_vocab_out=4,
+    act_fn="gelu_new", attention="causal", pad_token=None,
+)  # fmt: skip
+SHAPES = {"padded": PADDED, "causal": CAUSAL}
+TOKENS = torch.tensor(
+    [
+        [0, 3, 4, 2, 1, 1],
+        [0, 5, 6, 3, 4, 2],
+        [0, 2, 1, 1, 1, 1],
+        [0, 4, 4, 4, 2, 1],
+        [0, 6, 3, 2, 1, 1],
+    ]
+)
+PLACES = [site(i) for site in SITES if site.layered for i in range(2)]
+PLACES += [site() for site in SITES if not site.layered]
+EXACT = 1e-10  # float64 against float64
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+@cache
+def weights(seed: int = 0) -> Mapping[str, Tensor]:
+    """Random weights for either shape: LayerNorms far from the identity, no bias zero."""
+    s = PADDED
+    d, heads, d_head, m = s.d_model, s.n_heads, s.d_head, s.d_mlp
+    sizes: dict[str, tuple[int, ...]] = {}
+    sizes |= {"embed.W_E": (s.d_vocab, d), "pos_embed.W_pos": (s.n_ctx, d)}
+    for layer in range(s.n_layers):
+        block: dict[str, tuple[int, ...]] = {}
+        for name in ("ln1", "ln2"):
+            block |= {f"{name}.w": (d,), f"{name}.b": (d,)}
+        for name in "QKV":
+            block |= {f"attn.W_{name}": (heads, d, d_head), f"attn.b_{name}": (heads, d_head)}
+        block |= {"attn.W_O": (heads, d_head, d), "attn.b_O": (d,)}
+        block |= {"mlp.W_in": (d, m), "mlp.b_in": (m,), "mlp.W_out": (m, d), "mlp.b_out": (d,)}
+        sizes |= {f"blocks.{layer}.{name}": size for name, size in block.items()}
+    sizes |= {"ln_final.w": (d,), "ln_final.b": (d,)}
+    sizes |= {"unembed.W_U": (d, s.d_vocab_out), "unembed.b_U": (s.d_vocab_out,)}
+    found = {}
+    for i, (name, size) in enumerate(sizes.items()):
+        value = 0.4 * random(*size, seed=100 * seed + i)
+        found[name] = 1 + value if name.endswith(".w") else value
+    return found
+
+
+@cache
+def opened(model: str, dtype: torch.dtype = torch.float64) -> Lens:
+    return open_lens(SHAPES[model], weights(), dtype=dtype)
+
+
+def truth(
+    model: str, edits: Mapping[oracle.Key, oracle.Change] | None = None, masked: bool = True
+) -> dict[oracle.Key, Tensor]:
+    shape = SHAPES[model]
+    return oracle.forward(
+        weights(),
+        TOKENS,
+        causal=shape.attention == "causal",
+        pad=shape.pad_token if masked else None,
+        act=shape.act_fn,
+        edits=edits,
+    )
+
+
+def logits(model: str, edits: Mapping[oracle.Key, oracle.Change] | None = None) -> Tensor:
+    return truth(model, edits)["logits", None]
+
+
+def key(place: Place) -> oracle.Key:
+    return place.site.name, place.layer
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    assert a.shape == b.shape
+    return float((a.double() - b.double()).abs().max())
