@@ -47,3 +47,8 @@ def variation(a: Tensor) -> float:
     """Coefficient of variation: sample standard deviation over mean."""
     a = a.double()
     return (a.std() / a.mean()).item()
+
+
+def ratio(a: float, b: float) -> float:
+    """a / b, infinite or NaN where b is zero: neither satisfies any expectation."""
+    return (torch.tensor(a, dtype=torch.float64) / b).item()

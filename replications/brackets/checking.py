@@ -12,11 +12,14 @@ from torch import Tensor
 from replications import linear, sites, stats
 from replications.brackets.data import CLOSE, OPEN, suffix_elevation
 from replications.brackets.model import SHAPE
-from replications.brackets.trace import COMPONENTS, HeadName, Trace, head_label
+from replications.brackets.trace import COMPONENTS, LAYERS, HeadName, Trace, head_label
 from replications.lens import Edit, Read, put
 
 if TYPE_CHECKING:
     from replications.brackets.measure import BracketSubject
+
+BEFORE_LAST = 1 + 3 * LAYERS[-1]
+"""How many components write before the last layer."""
 
 
 class CheckingHead:
@@ -54,7 +57,7 @@ class CheckingHead:
         """How it answers strings whose only fault is the total (T), against balanced ones."""
         return {
             "auroc": self._auroc(self.s.T),
-            "times_the_other_head": self._mean(self.s.T) / self.other._mean(self.s.T),
+            "times_the_other_head": stats.ratio(self._mean(self.s.T), self.other._mean(self.s.T)),
             "fifth_percentile": stats.quantile(self.contribution[self.s.T], 0.05),
         }
 
@@ -62,10 +65,10 @@ class CheckingHead:
     def on_negative_failures(self) -> dict[str, float]:
         """How it answers strings whose only fault is a negative suffix (N), and what is left
         of the accuracy on them when it is silenced at position 0."""
-        verdicts = self.s.rerun(self.silence(), self.s.data.subset(self.s.N)).calls_balanced
+        verdicts = self.s.calls_balanced(self.silence(), self.s.data.subset(self.s.N))
         return {
             "auroc": self._auroc(self.s.N),
-            "times_the_other_head": self._mean(self.s.N) / self.other._mean(self.s.N),
+            "times_the_other_head": stats.ratio(self._mean(self.s.N), self.other._mean(self.s.N)),
             "accuracy_when_silenced": 1 - verdicts.double().mean().item(),
         }
 
@@ -184,26 +187,20 @@ class CheckingHead:
         return self.input_fit.pull_back(self.OV @ self.s.unbalanced_before_final)
 
     def in_direction(self, trace: Trace) -> dict[str, Tensor]:
-        """w: each earlier component's output at position 1 along `direction`, float64 [n].
+        """w: each component's output at position 1 along `direction`, float64 [n].
 
-        Less each component's mean over balanced strings of the intact run.
+        Less each component's mean over balanced strings of the intact run; zero for components
+        that write only after this head has read.
         """
-        earlier = 1 + 3 * self.layer
-        centre = self.s.trace.components[:earlier, self.s.B, 1].double() @ self.direction
-        w = trace.components[:earlier, :, 1].double() @ self.direction
-        w = w - centre.mean(1, keepdim=True)
-        return dict(zip(COMPONENTS[:earlier], w, strict=True))
+        centre = self.s.trace.components[:, self.s.B, 1].double() @ self.direction
+        w = trace.components[:, :, 1].double() @ self.direction - centre.mean(1, keepdim=True)
+        w[1 + 3 * self.layer :] = 0
+        return dict(zip(COMPONENTS[:BEFORE_LAST], w, strict=False))
 
     @cached_property
     def inputs(self) -> dict[str, Tensor]:
         """w of the intact run by component name."""
         return self.in_direction(self.s.trace)
-
-    @cached_property
-    def _input_fit_everywhere(self) -> linear.LinearFit:
-        reads = {"before": sites.RESID_PRE(self.layer), "after": sites.LN1(self.layer)}
-        run = self.s.lens.read(self.s.data.tokens, reads)
-        return linear.fit(run["before"].flatten(0, 1), run["after"].flatten(0, 1))
 
     @property
     def value_sign(self) -> float:
@@ -222,7 +219,9 @@ class CheckingHead:
     def input_gaps(self) -> dict[str, float]:
         """On N strings, for each earlier component: its output along this head's direction, at
         positions with a negative suffix less that at the other brackets."""
-        direction = self._input_fit_everywhere.pull_back(self.OV @ self.s.unbalanced_before_final)
+        direction = self.s.layernorm_fit(self.layer).pull_back(
+            self.OV @ self.s.unbalanced_before_final
+        )
         tokens = self.s.data.tokens[self.s.N]
         brackets = (tokens == OPEN) | (tokens == CLOSE)
         negative = self._negative_places
@@ -252,7 +251,7 @@ class CheckingHead:
         gaps = self.input_gaps
         mlps = min(gap for c, gap in gaps.items() if c.startswith("mlp"))
         heads = max(abs(gap) for c, gap in gaps.items() if not c.startswith("mlp"))
-        return {"smaller_mlp": mlps, "times_the_largest_head": mlps / heads}
+        return {"smaller_mlp": mlps, "times_the_largest_head": stats.ratio(mlps, heads)}
 
     @property
     def heads_against_mlps(self) -> dict[str, float]:
@@ -260,7 +259,7 @@ class CheckingHead:
         gaps = self.input_gaps
         heads = max(gap for c, gap in gaps.items() if not c.startswith("mlp"))
         mlps = max(abs(gap) for c, gap in gaps.items() if c.startswith("mlp"))
-        return {"smaller_mlp": heads, "times_the_largest_head": heads / mlps}
+        return {"smaller_mlp": heads, "times_the_largest_head": stats.ratio(heads, mlps)}
 
     # ---------------------------------------------------------------- interventions
     def place(self, **picks: int) -> sites.Place:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from replications import sites, stats
@@ -35,11 +36,11 @@ class Circuit:
     def _loss_rise(self, head: CheckingHead, rows: Tensor) -> tuple[float, float]:
         """Mean rise of the loss, and change of accuracy, when `head` is silenced."""
         data = self.s.data.subset(rows)
-        before, after = self.s.rerun((), data), self.s.rerun(head.silence(), data)
-        label = data.labels.long()[:, None]
-        rise = (after.losses - before.losses).gather(1, label).mean().item()
-        right = [(t.calls_balanced == data.labels).double().mean().item() for t in (before, after)]
-        return rise, right[1] - right[0]
+        label = data.labels.long()
+        logits = [self.s.logits(edits, data) for edits in ((), head.silence())]
+        loss = [F.cross_entropy(x, label).item() for x in logits]
+        right = [(x.argmax(-1) == label).double().mean().item() for x in logits]
+        return loss[1] - loss[0], right[1] - right[0]
 
     @property
     def agreement_lowers_loss(self) -> dict[str, float]:
@@ -118,7 +119,7 @@ class Circuit:
         next_largest = max(value for c, value in w.items() if c != "mlp1")
         return {
             "mlp1": w["mlp1"],
-            "times_the_next": w["mlp1"] / next_largest,
+            "times_the_next": stats.ratio(w["mlp1"], next_largest),
             "rank_of_mlp0": ranked.index("mlp0") + 1,
         }
 
@@ -180,7 +181,7 @@ class Circuit:
     def errors_without(self, head: HeadName) -> float:
         """Error rate on T strings with a head's output set to its mean over all strings."""
         edit = put(sites.Z(head[0]).pick(head=head[1]), self.s.mean_z(head))
-        verdicts = self.s.rerun([edit], self.s.data.subset(self.s.T)).calls_balanced
+        verdicts = self.s.calls_balanced([edit], self.s.data.subset(self.s.T))
         return verdicts.double().mean().item()
 
     @property
@@ -229,7 +230,7 @@ class Circuit:
         trace = self.s.rerun([self._mlp_mean(0, position)], self.s.data.subset(rows))
         own, mlp1 = (head.inputs[c][rows].mean() for c in ("mlp0", "mlp1"))
         change = (mlp1 - head.in_direction(trace)["mlp1"].mean()).item()
-        return {"change_of_mlp1": change, "over_mlp0": change / own.item()}
+        return {"change_of_mlp1": change, "over_mlp0": stats.ratio(change, own.item())}
 
     # ---------------------------------------------------------------- patching between strings
     @cached_property
@@ -247,9 +248,7 @@ class Circuit:
         base = self._balanced_strings
         rows = self._donors(self.s.T if from_failures else self.s.B)
         z = self.s.trace.run[f"z{head.layer}"][rows, 0, head.index]
-        after = self.s.rerun([put_rows(head.place(pos=0), z)], base)
-        before = self.s.rerun((), base)
-        return (after.logit_difference - before.logit_difference).mean().item()
+        return self._ldu_rise([put_rows(head.place(pos=0), z)], base)
 
     @cached_property
     def _first_bracket_pairs(self) -> tuple[BracketData, BracketData]:
@@ -264,9 +263,11 @@ class Circuit:
         clean, corrupted = self._first_bracket_pairs
         place = site(head.layer).pick(pos=position, head=head.index)
         value = self.s.lens.read(corrupted.tokens, {"value": place})["value"]
-        after = self.s.rerun([put_rows(place, value)], clean)
-        before = self.s.rerun((), clean)
-        return (after.logit_difference - before.logit_difference).mean().item()
+        return self._ldu_rise([put_rows(place, value)], clean)
+
+    def _ldu_rise(self, edits: Sequence[Edit], data: BracketData) -> float:
+        rise = self.s.logit_difference(edits, data) - self.s.logit_difference((), data)
+        return rise.mean().item()
 
     @property
     def information_at_1(self) -> dict[str, float]:

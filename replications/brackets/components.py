@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from replications import linear, sites, stats
+from replications import linear, stats
 from replications.brackets.data import PAD
 from replications.brackets.trace import COMPONENTS, HEADS, LAYERS, head_label
 
@@ -40,28 +39,22 @@ class Components:
         run = self.s.trace.run
         return linear.fit(run["resid_final"], run["ln_final"][_shuffle(len(self.s.data))]).r_squared
 
-    @cached_property
-    def _layer1(self) -> tuple[Tensor, Tensor]:
-        reads = {"before": sites.RESID_PRE(1), "after": sites.LN1(1)}
-        run = self.s.lens.read(self.s.data.tokens, reads)
-        return run["before"].flatten(0, 1), run["after"].flatten(0, 1)
-
     @property
     def layer1_layernorm_r_squared(self) -> float:
         """R² of the linear fit of layer 1's first LayerNorm over all positions, pads included."""
-        return linear.fit(*self._layer1).r_squared
+        return self.s.layernorm_fit(1).r_squared
 
     @property
     def shuffled_layer1_layernorm_r_squared(self) -> float:
         """The same with the rows of the outputs shuffled."""
-        before, after = self._layer1
+        before, after = self.s.layernorm(1)
         return linear.fit(before, after[_shuffle(len(after))]).r_squared
 
     @property
     def layer1_layernorm_r_squared_without_pads(self) -> float:
         """The same over the positions that hold a token other than padding."""
         real = (self.s.data.tokens != PAD).flatten()
-        before, after = self._layer1
+        before, after = self.s.layernorm(1)
         return linear.fit(before[real], after[real]).r_squared
 
     # ---------------------------------------------------------------- is one direction enough?
@@ -121,7 +114,7 @@ class Components:
         others = max(abs(gap) for c, gap in gaps.items() if c not in heads)
         return {
             "smaller_gap": min(gaps[h] for h in heads),
-            "times_the_next": min(gaps[h] for h in heads) / others,
+            "times_the_next": stats.ratio(min(gaps[h] for h in heads), others),
             "lower_auroc": min(stats.auroc(u[h][unbalanced], u[h][~unbalanced]) for h in heads),
         }
 

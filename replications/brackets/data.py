@@ -243,6 +243,16 @@ class BracketData:
         return self.tokens[:, 1] == OPEN
 
     @cached_property
+    def suffix_counts(self) -> tuple[Tensor, Tensor]:
+        """`suffix_counts` of the tokens."""
+        return suffix_counts(self.tokens)
+
+    @cached_property
+    def prefix_counts(self) -> tuple[Tensor, Tensor]:
+        """`prefix_counts` of the tokens."""
+        return prefix_counts(self.tokens)
+
+    @cached_property
     def _failures(self) -> Failures:
         return failures(self.tokens)
 

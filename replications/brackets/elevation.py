@@ -15,8 +15,6 @@ from replications.brackets.data import (
     MAX_LENGTH,
     OPEN,
     BracketData,
-    prefix_counts,
-    suffix_counts,
     tokenize,
 )  # fmt: skip
 from replications.brackets.model import SHAPE
@@ -54,7 +52,7 @@ class ElevationHead:
         return self.s.weights.OV(self.layer, self.index).double()
 
     def _image(self, token: int) -> Tensor:
-        return self.s.first_layernorm_fit.push(self.s.weights.W_E[token]) @ self.OV
+        return self.s.layernorm_fit(self.layer).push(self.s.weights.W_E[token]) @ self.OV
 
     @cached_property
     def v_L(self) -> Tensor:
@@ -126,7 +124,7 @@ class ElevationHead:
         """
         rows = self.s.data.starts_open
         output = self.output_at_1[rows]
-        opens, closes = (c[rows, 1].double() for c in suffix_counts(self.s.data.tokens))
+        opens, closes = (c[rows, 1].double() for c in self.s.data.suffix_counts)
         singular = torch.linalg.svdvals(output - output.mean(0)).square()
         return {
             "correlation": stats.correlation(
@@ -153,10 +151,10 @@ class ElevationHead:
         [start] and [end], which are attended too, outweigh the brackets.
         """
         tokens = self.s.data.tokens
-        opens, closes = suffix_counts(tokens)
+        opens, closes = self.s.data.suffix_counts
         rows = (tokens[:, position] == OPEN) & ((opens + closes)[:, position] >= SHORTEST_SUFFIX)
         if prefix:
-            opens, closes = (count.roll(1, -1) for count in prefix_counts(tokens))
+            opens, closes = (count.roll(1, -1) for count in self.s.data.prefix_counts)
         opens, closes = opens[rows, position].double(), closes[rows, position].double()
         along = self._along_v_L(self._output_at(position)[rows])
         return stats.correlation(along, (opens - closes) / (opens + closes))
@@ -194,7 +192,7 @@ class ElevationHead:
 
     def _write_cosine(self, position: int) -> float:
         rows = self.s.data.tokens[:, position] == OPEN
-        opens, closes = (c[rows, position].double() for c in suffix_counts(self.s.data.tokens))
+        opens, closes = (c[rows, position].double() for c in self.s.data.suffix_counts)
         shares = torch.stack([opens, closes, torch.ones_like(opens)], dim=1)
         shares = shares / shares.sum(1, keepdim=True)
         writes = torch.linalg.lstsq(shares, self._output_at(position)[rows]).solution

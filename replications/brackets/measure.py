@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
+import einops
 import torch
 from torch import Tensor
 
@@ -34,6 +35,7 @@ from replications.brackets.trace import (
     parse_head,
     trace_reads,
 )  # fmt: skip
+from replications.errors import BadInput
 from replications.lens import Edit, Lens, Weights
 
 
@@ -43,7 +45,8 @@ class BracketSubject:
     Everything is computed once, when it is asked for.
 
     `lens` is the model, `data` the strings, `roles` says which head does what; left out, the
-    heads are found by what they do (`replications.brackets.roles`).
+    heads are found by what they do (`replications.brackets.roles`). Raises BadInput if there
+    are no strings.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class BracketSubject:
         roles: Roles | None = None,
         full_data: Callable[[], BracketData] | None = None,
     ) -> None:
+        if not len(data):
+            raise BadInput(f"no strings to measure {name!r} on")
         self.name = name
         self.lens = lens
         self.data = data
@@ -94,6 +99,19 @@ class BracketSubject:
         tokens = (self.data if data is None else data).tokens
         return Trace(self.lens.run(tokens, trace_reads(), edits), self.weights)
 
+    def logits(self, edits: Sequence[Edit], data: BracketData) -> Tensor:
+        """Logits at position 0 of a run with edits on other strings, float64 [n 2]."""
+        return self.lens.run(data.tokens, edits=edits).logits[:, 0].double()
+
+    def calls_balanced(self, edits: Sequence[Edit], data: BracketData) -> Tensor:
+        """The verdicts of such a run, bool [n]."""
+        return self.logits(edits, data).argmax(-1) == BALANCED
+
+    def logit_difference(self, edits: Sequence[Edit], data: BracketData) -> Tensor:
+        """LDu of such a run, float64 [n]."""
+        logits = self.logits(edits, data)
+        return logits[:, UNBALANCED] - logits[:, BALANCED]
+
     @cached_property
     def _mean_z(self) -> dict[bool, list[Tensor]]:
         reads = {f"{layer}": sites.Z(layer) for layer in LAYERS}
@@ -129,11 +147,21 @@ class BracketSubject:
         return linear.fit(self.trace.run["resid_final"], self.trace.run["ln_final"])
 
     @cached_property
-    def first_layernorm_fit(self) -> linear.LinearFit:
-        """Linear fit of layer 0's first LayerNorm over all positions, pads included."""
-        reads = {"before": sites.RESID_PRE(0), "after": sites.LN1(0)}
+    def _layernorm_fits(self) -> dict[int, linear.LinearFit]:
+        return {}
+
+    def layernorm_fit(self, layer: int) -> linear.LinearFit:
+        """Linear fit of a layer's first LayerNorm over all positions, pads included."""
+        if layer not in self._layernorm_fits:
+            self._layernorm_fits[layer] = linear.fit(*self.layernorm(layer))
+        return self._layernorm_fits[layer]
+
+    def layernorm(self, layer: int) -> tuple[Tensor, Tensor]:
+        """Input and output of a layer's first LayerNorm, each [(n pos) d_model]."""
+        reads = {"before": sites.RESID_PRE(layer), "after": sites.LN1(layer)}
         run = self.lens.read(self.data.tokens, reads)
-        return linear.fit(run["before"].flatten(0, 1), run["after"].flatten(0, 1))
+        before, after = (einops.rearrange(run[r], "n pos d -> (n pos) d") for r in reads)
+        return before, after
 
     @cached_property
     def unbalanced_after_final(self) -> Tensor:

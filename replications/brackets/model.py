@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
@@ -59,10 +58,13 @@ def check_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Raises BadInput naming the first missing, unexpected, mis-shaped or non-finite tensor.
     """
+    if not isinstance(state_dict, Mapping):
+        raise BadInput(f"expected weights by name, got a {type(state_dict).__name__}")
     shapes = parameter_shapes()
-    given = {k: v for k, v in state_dict.items() if not k.endswith(_BUFFERS)}
+    given = {k: v for k, v in state_dict.items() if not str(k).endswith(_BUFFERS)}
     problems = [f"{name} is missing" for name in shapes if name not in given]
     problems += [f"{name} is not a parameter of this model" for name in given if name not in shapes]
+    problems += [f"{name} is not a tensor" for name in given if not torch.is_tensor(given[name])]
     if not problems:
         problems += [
             f"{name} has shape {tuple(given[name].shape)}, not {shape}"
@@ -90,8 +92,10 @@ def read_state_dict(content: bytes, name: str) -> dict[str, Tensor]:
         else:
             # The published tensors were saved on a GPU.
             loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise BadInput(f"{name} cannot be read as weights: {error}") from error
+    except Exception as error:
+        # Torch raises anything on a damaged file, and may advise to load it without care.
+        kind = type(error).__name__
+        raise BadInput(f"{name} cannot be read as weights ({kind}); only tensors are") from error
     return check_state_dict(loaded)
 
 
@@ -124,7 +128,11 @@ def untrained_state_dict(seed: int = 0) -> dict[str, Tensor]:
 def open_model(
     state_dict: Mapping[str, Tensor], *, device: str = "cpu", dtype: str = "float32"
 ) -> lenses.Lens:
-    """A lens on the classifier with these weights. Raises BadInput if they do not fit."""
-    return lenses.open_lens(
-        SHAPE, check_state_dict(state_dict), device=device, dtype=getattr(torch, dtype)
-    )
+    """A lens on the classifier with these weights.
+
+    Raises BadInput if they do not fit, or if `dtype` is not the name of a floating-point type.
+    """
+    real = getattr(torch, dtype, None)
+    if not (isinstance(real, torch.dtype) and real.is_floating_point):
+        raise BadInput(f"unknown dtype {dtype!r}: give float32 or float64")
+    return lenses.open_lens(SHAPE, check_state_dict(state_dict), device=device, dtype=real)

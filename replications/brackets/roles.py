@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from replications.brackets.checking import CheckingHead
 from replications.brackets.data import suffix_counts
 from replications.brackets.trace import COMPONENTS, HEADS, Roles, head_label
@@ -17,14 +15,17 @@ if TYPE_CHECKING:
 def find_roles(subject: BracketSubject) -> Roles:
     """The head of each role, by one rule for every model.
 
+    total and negative are looked for from layer 1 on: before the first MLP nothing can tell a
+    zero tally from one that is not.
     total: the largest mean contribution u on strings whose only fault is the total.
     negative: the largest on strings whose only fault is a negative suffix, the total head left out.
     elevation: the layer-0 head whose output at position 1 moves most with the share of '('.
     helper: the layer-1 head that adds most to the total head's input on negative strings.
     """
     by_head = {head: subject.contributions[head_label(head)] for head in HEADS}
-    total = max(HEADS, key=lambda h: by_head[h][subject.T].mean().item())
-    rest = [head for head in HEADS if head != total]
+    late = [head for head in HEADS if head[0] > 0]
+    total = max(late, key=lambda h: by_head[h][subject.T].mean().item())
+    rest = [head for head in late if head != total]
     negative = max(rest, key=lambda h: by_head[h][subject.N].mean().item())
     elevation = max((h for h in HEADS if h[0] == 0), key=lambda h: _tally_slope(subject, h))
     return Roles(elevation, _helper(subject, total), total, negative)
@@ -42,8 +43,5 @@ def _tally_slope(subject: BracketSubject, head: tuple[int, int]) -> float:
 
 def _helper(subject: BracketSubject, total: tuple[int, int]) -> tuple[int, int]:
     inputs = CheckingHead(subject, total).inputs
-    candidates = [h for h in HEADS if h[0] == 1 and head_label(h) in inputs]
-    if not candidates:  # the total head sits in layer 0 or 1: nothing of layer 1 feeds it
-        return (1, 1)
-    means = torch.stack([inputs[head_label(h)][subject.N].mean() for h in candidates])
-    return candidates[int(means.argmax())]
+    candidates = [head for head in HEADS if head[0] == 1]
+    return max(candidates, key=lambda h: inputs[head_label(h)][subject.N].mean().item())

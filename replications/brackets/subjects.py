@@ -96,7 +96,7 @@ def subject(
         raise BadInput("give either the name of a subject or a state_dict")
     if state_dict is not None:
         lens = model.open_model(state_dict, device=device, dtype=dtype)
-        return BracketSubject("custom", lens, data or _measurement_data())
+        return BracketSubject("custom", lens, _measurement_data() if data is None else data)
     known = {info.name: info for info in (*SUBJECTS, *LESIONS)}
     if name not in known:
         raise BadInput(f"unknown bracket subject {name!r}; there are: {', '.join(known)}")
@@ -107,7 +107,7 @@ def subject(
         return _open_arena(info.name, data, device, dtype)
     weights = model.read_state_dict(fixtures.read_bytes(info.fixtures[0]), info.fixtures[0])
     lens = model.open_model(weights, device=device, dtype=dtype)
-    return BracketSubject(info.name, lens, data or _measurement_data())
+    return BracketSubject(info.name, lens, _measurement_data() if data is None else data)
 
 
 def _open_arena(name: str, data: BracketData | None, device: str, dtype: str) -> BracketSubject:
@@ -116,7 +116,7 @@ def _open_arena(name: str, data: BracketData | None, device: str, dtype: str) ->
     arena = BracketSubject(
         "arena",
         model.open_model(weights, device=device, dtype=dtype),
-        data or BracketData.from_json_bytes(content, limit=STRINGS),
+        BracketData.from_json_bytes(content, limit=STRINGS) if data is None else data,
         roles=PUBLISHED_ROLES,
         full_data=lambda: BracketData.from_json_bytes(content),
     )

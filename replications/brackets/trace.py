@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import einops
 import torch
 from torch import Tensor
 
@@ -74,11 +75,6 @@ class Trace:
         """The verdict, bool [n]."""
         return self.logits.argmax(-1) == BALANCED
 
-    @property
-    def losses(self) -> Tensor:
-        """Cross-entropy of "unbalanced" and of "balanced" for each string, float64 [n 2]."""
-        return -self.logits.double().log_softmax(-1)
-
 
 def trace_reads() -> dict[str, sites.Place]:
     """The places a `Trace` is made of."""
@@ -102,6 +98,10 @@ def trace_reads() -> dict[str, sites.Place]:
 def _components(run: Run, weights: Weights) -> Tensor:
     parts = [run["embed"] + run["pos_embed"]]
     for layer in LAYERS:
-        heads = torch.einsum("nphk,hkd->hnpd", run[f"z{layer}"], weights.W_O[layer])
+        heads = einops.einsum(
+            run[f"z{layer}"],
+            weights.W_O[layer],
+            "n pos head d_head, head d_head d_model -> head n pos d_model",
+        )
         parts += [*heads, run[f"mlp{layer}"]]
     return torch.stack(parts)
