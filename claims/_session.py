@@ -48,7 +48,8 @@ class Board:
         ledger = self.ledger() if self.records else None
         if ledger is not None:
             self.write(ledger)
-            if self.problem or (self.config.option.require_all and _unreached(ledger)):
+            unreached = self.config.option.require_all and _unreached(ledger)
+            if self.problem or unreached or any(line.missed for line in board.lines(ledger)):
                 session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
         result = yield  # pytest's own summary comes first, so that ours are the last lines
         if ledger is not None:

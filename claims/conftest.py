@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from inspect import signature
 from types import TracebackType
@@ -67,6 +67,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             f"claim {claim.id!r} expects of {unknown}, but {claim.system} has the groups "
             f"{sorted({info.group for info in everyone})}"
         )
+    gating = _gating(claim, module.SUBJECTS)
+    if claim.holds_in is not None and claim.holds_in >= len(gating):
+        raise pytest.Collector.CollectError(
+            f"claim {claim.id!r}: holds_in={claim.holds_in}, but {len(gating)} subjects gate; "
+            "leave it out where it must hold in all"
+        )
     infos = getattr(module, "LESIONS", ()) if lesions else module.SUBJECTS
     chosen = [_param(claim, info) for info in infos if info.group in claim.expect]
     metafunc.parametrize("subject", chosen, indirect=True, scope="session")
@@ -87,6 +93,11 @@ def _claim_of(metafunc: pytest.Metafunc) -> Claim:
     if first != where:
         raise pytest.Collector.CollectError(f"two claims have the id {claim.id!r}: also {first}")
     return claim
+
+
+def _gating(claim: Claim, infos: Iterable[SubjectInfo]) -> list[str]:
+    """The names of the subjects that can fail a run with this claim."""
+    return [info.name for info in infos if info.gates and info.group in claim.expect]
 
 
 def _param(claim: Claim, info: SubjectInfo) -> Any:
@@ -188,8 +199,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 def _record(item: pytest.Function, claim: Claim, row: Row) -> None:
     """Attach the row to the item, in types that reach the controller of pytest-xdist."""
-    infos = systems.load(claim.system).SUBJECTS
-    gating = [info.name for info in infos if info.gates and info.group in claim.expect]
+    gating = _gating(claim, systems.load(claim.system).SUBJECTS)
     fixtures = next((i.fixtures for i in [_info(item)] if i), ())
     record = {
         "row": asdict(row),

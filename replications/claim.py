@@ -24,6 +24,7 @@ Kind = Literal["original", "retrained", "toy"]
 STATUSES = ("pass", "fail", "observed", "vacuous", "error", "skip", "unsupported")
 GATING_FAILURES = ("fail", "vacuous", "error")
 ACCEPTED = "control accepted: "
+EXCUSED = "; not in all: "
 _ID = re.compile(r"[a-z][a-z0-9_]*/[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
@@ -58,20 +59,24 @@ class SubjectInfo:
 
 @dataclass(frozen=True)
 class Control:
-    """Something on which the expectation of a claim must be rejected."""
+    """Something on which the expectation of a claim must be rejected.
+
+    `only` names the one group of subjects it is for; empty for all.
+    """
 
     name: str
     measure: Callable[[Any, Measure], Any]
+    only: str = ""
 
 
-def on(name: str, transform: Callable[[Any], Any]) -> Control:
+def on(name: str, transform: Callable[[Any], Any], *, only: str = "") -> Control:
     """The claim's own measurement, on `transform(subject)`."""
-    return Control(name, lambda subject, measure: measure(transform(subject)))
+    return Control(name, lambda subject, measure: measure(transform(subject)), only)
 
 
-def instead(name: str, measure: Measure) -> Control:
+def instead(name: str, measure: Measure, *, only: str = "") -> Control:
     """Another measurement, on the same subject."""
-    return Control(name, lambda subject, _: measure(subject))
+    return Control(name, lambda subject, _: measure(subject), only)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class Claim:
     """One finding that can fail.  `id` is "system/slug"; `expect` maps group → expectation.
 
     `observe` says why a claim is recorded but does not gate; empty for one that does.
+    `holds_in` is how many of the subjects that gate must hold, None for all of them;
+    `because_not_all` is the reason for fewer.
     """
 
     id: str
@@ -92,10 +99,16 @@ class Claim:
     note: str
     observe: str
     measure: Measure = field(repr=False)
+    holds_in: int | None = None
+    because_not_all: str = ""
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
             raise ValueError(f"claim {self.id!r}: {problem}")
+
+    def controls_on(self, group: str) -> tuple[Control, ...]:
+        """The controls that run on the subjects of a group."""
+        return tuple(c for c in self.controls if getattr(c, "only", "") in ("", group))
 
     @property
     def system(self) -> str:
@@ -132,8 +145,19 @@ def _problems(claim: Claim) -> list[str]:
             isinstance(c, Control) for c in controls
         ),
         "give exactly one of control= and no_control=": bool(controls) != bool(claim.no_control),
+        "a control is for a group that is not expected": {getattr(c, "only", "") for c in controls}
+        <= {"", *claim.expect},
+        "a group has no control": bool(claim.no_control)
+        or all(claim.controls_on(group) for group in claim.expect),
         "two controls have one name": len({getattr(c, "name", c) for c in controls})
         == len(controls),
+        "holds_in must be a number of subjects, at least 1": claim.holds_in is None
+        or (isinstance(claim.holds_in, int) and claim.holds_in >= 1),
+        "give holds_in= and because_not_all= together": (claim.holds_in is None)
+        != bool(claim.because_not_all),
+        "observe= never gates, so holds_in= means nothing": not (
+            claim.observe and claim.holds_in is not None
+        ),
     }
     return [problem for problem, fine in checks.items() if not fine]
 
@@ -164,11 +188,15 @@ def claim(
     no_control: str = "",
     note: str = "",
     observe: str = "",
+    holds_in: int | None = None,
+    because_not_all: str = "",
 ) -> Callable[[Measure], Measure]:
     """Make the decorated measurement a claim, kept as its attribute `.claim`.
 
     Every control must be rejected.  A claim that nothing can falsify says why in `no_control`; one
-    that is only recorded, because the finding is known not to hold or too vague, in `observe`.
+    that is only recorded, because the finding is known not to hold or too vague, in `observe`.  One
+    that need not hold on every subject that gates says on how many in `holds_in`, and why not on
+    all in `because_not_all`: where it does not hold it is observed, and the run counts at its end.
     `published=None` means that the finding goes beyond the document.  ValueError if malformed.
     """
     controls = control if isinstance(control, tuple) else () if control is None else (control,)
@@ -186,6 +214,8 @@ def claim(
             note,
             observe,
             measure,
+            holds_in,
+            because_not_all,
         )
         measure.claim = made  # type: ignore[attr-defined]
         return measure
@@ -281,12 +311,13 @@ def judge(
     verdict = expectation.judge(measured)
     values, accepted = [], []
     if controls and not lesion:
-        for control in claim.controls:
+        for control in claim.controls_on(info.group):
             value, objection = _try_control(claim, control, expectation, subject)
             values.append(value)
             accepted += [objection] if objection else []
     gates = info.gates and not lesion and not claim.observe
-    status, reason = _status(verdict.holds, verdict.why, accepted, gates)
+    excuse = claim.because_not_all if gates else ""
+    status, reason = _status(verdict.holds, verdict.why, accepted, gates, excuse)
     return _row(
         claim,
         info,
@@ -318,8 +349,12 @@ def _try_control(
     return _json(value, claim.parts), objection
 
 
-def _status(holds: bool, why: str, accepted: list[str], gates: bool) -> tuple[str, str]:
+def _status(
+    holds: bool, why: str, accepted: list[str], gates: bool, excuse: str
+) -> tuple[str, str]:
     objections = [ACCEPTED + "; ".join(accepted)] if accepted else []
+    if not holds and excuse and not objections:  # the whole run counts how many hold
+        return "observed", why + EXCUSED + excuse
     if not holds:  # a control that was accepted is told all the same
         return ("fail" if gates else "observed"), "; ".join([why, *objections])
     if objections:
@@ -342,6 +377,6 @@ def _row(claim: Claim, info: SubjectInfo, measured: Any, **judged: Any) -> Row:
         published=to_json(claim.published),
         measured=measured,
         expectation=str(expectation) if expectation is not None else "",
-        control="; ".join(control.name for control in claim.controls),
+        control="; ".join(control.name for control in claim.controls_on(info.group)),
         **facts,
     )

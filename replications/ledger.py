@@ -18,6 +18,7 @@ SCHEMA = 1
 _CLAIM_KEYS = {
     *("says", "document", "section", "url", "tier", "system", "published", "parts"),
     *("because", "expectation", "note", "no_control", "observe", "gating"),
+    *("holds_in", "because_not_all"),
 }
 
 
@@ -118,4 +119,6 @@ def describe(claim: Claim, gating: Iterable[str] = ()) -> dict[str, Any]:
         "no_control": claim.no_control,
         "observe": claim.observe,
         "gating": sorted(gating),
+        "holds_in": claim.holds_in,
+        "because_not_all": claim.because_not_all,
     }

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 from replications.claim import SubjectInfo
 from replications.errors import BadInput
 
-SYSTEMS: tuple[str, ...] = ("brackets",)
+SYSTEMS: tuple[str, ...] = ("brackets", "list_update")
 
 
 class System(Protocol):

@@ -16,7 +16,8 @@ from replications import systems
 from replications.claim import Kind, SubjectInfo
 from replications.errors import FixtureCorrupt, FixtureMissing, Unsupported
 
-VALUES = {"arena": 1.0, "retrained/seed0": 0.0, "retrained/seed1": 2.0, "arena~halved": 0.5}
+VALUES = {f"seed{i}": float(i) for i in range(3)}
+VALUES |= {"arena": 1.0, "retrained/seed0": 0.0, "retrained/seed1": 2.0, "arena~halved": 0.5}
 PROBLEMS: dict[str, Exception] = {
     "gone": FixtureMissing("fake/weights.pt is not here"),
     "corrupt": FixtureCorrupt("fake/weights.pt is not the file of the manifest"),
@@ -49,6 +50,7 @@ class Fake(ModuleType):
         _info("old", "old", "toy", True),
         _info("retrained/seed0", "retrained", "retrained"),
         _info("retrained/seed1", "retrained", "retrained"),
+        *(_info(f"seed{i}", "seeds", "retrained", True) for i in range(3)),
     )
     LESIONS = (_info("arena~halved", "arena", "original"),)
 
@@ -124,5 +126,12 @@ def test_corrupt(subject):
 @claim("fake/corrupt-too", says="It is here.", source=SOURCE, tier=1, control=UNTRAINED,
        expect={"corrupt": at_least(0)})
 def test_corrupt_too(subject):
+    return subject.value
+"""
+
+IN_TWO = """
+@claim("fake/in-two", says="It is large.", source=SOURCE, tier=1, control=UNTRAINED,
+       holds_in=2, because_not_all="the first seed is small", expect={"seeds": at_least(0.5)})
+def test_in_two(subject):
     return subject.value
 """

@@ -14,7 +14,7 @@ import pytest
 
 import claims.conftest  # noqa: F401  loaded once here, so that each inner run is quick
 from replications import systems
-from tests.fake_board import BAD, GOOD, HEAD, UNREACHED
+from tests.fake_board import BAD, GOOD, HEAD, IN_TWO, UNREACHED
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parent.parent
@@ -101,6 +101,26 @@ def test_each_way_to_be_red_has_its_status_and_fails_the_run(
     assert "return 1 / subject.value" in text  # an error keeps its traceback
     assert text.count("OPENED corrupt") <= 2
     assert "During handling" not in text
+
+
+def test_a_claim_may_hold_in_some_of_the_subjects_that_gate(
+    run: Run, pytester: pytest.Pytester
+) -> None:
+    result = run(IN_TWO)
+    assert result.ret == 0
+    found = statuses(pytester.path)
+    assert [found["in-two", f"seed{i}"] for i in range(3)] == ["observed", "pass", "pass"]
+    result.stdout.re_match_lines([r"fake/in-two +beyond +2/3: 0 … 2 +\+0\.5 +0 +pass +–"])
+    assert last_line(result).startswith("claims: 2 pass, 0 fail")
+
+
+def test_holding_in_too_few_fails_the_run_with_one_line(run: Run) -> None:
+    too_few = IN_TWO.replace("at_least(0.5)", "at_least(1.5)")
+    result = run(too_few)
+    assert result.ret == 1
+    assert "fail: fake/in-two holds in 1 of 3, must hold in at least 2" in result.outlines
+    result.stdout.re_match_lines([r"fake/in-two +beyond +1/3: 0 … 2 +\+0\.5 +0 +fail +–"])
+    assert run(too_few, "-k", "seed0 or seed1").ret == 0  # not all were run, so nothing is known
 
 
 def test_a_subject_is_opened_once_also_where_that_fails(run: Run) -> None:
@@ -220,6 +240,7 @@ def test_lesions_are_observed_without_controls(run: Run, pytester: pytest.Pytest
         (GOOD.replace("(subject):", "(subject, tmp_path):"), "exactly one argument"),
         (GOOD.replace('"retrained":', '"retraned":'), "expects of ['retraned']"),
         (GOOD.replace("fake/one", "other/one"), "no system 'other'"),
+        (IN_TWO.replace("holds_in=2", "holds_in=3"), "holds_in=3, but 3 subjects gate"),
     ],
 )
 def test_a_file_that_is_not_all_claims_is_a_collection_error(

@@ -81,6 +81,10 @@ def test_a_claim_is_kept_on_the_function_it_decorates() -> None:
         ({"no_control": "an identity"}, "exactly one of control"),
         ({"control": ("untrained",)}, "one Control or a tuple"),
         ({"control": (UNTRAINED, UNTRAINED)}, "two controls"),
+        ({"holds_in": 4}, "because_not_all= together"),
+        ({"because_not_all": "seed 3 differs"}, "because_not_all= together"),
+        ({"holds_in": 0, "because_not_all": "none"}, "at least 1"),
+        ({"holds_in": 4, "because_not_all": "one", "observe": "vague"}, "observe= never gates"),
     ],
 )
 def test_a_malformed_claim_is_refused_by_name(change: dict[str, Any], problem: str) -> None:
@@ -118,6 +122,22 @@ def test_a_claim_that_does_not_hold_fails() -> None:
     assert (row.status, row.holds, row.margin) == ("fail", False, -0.25)
     assert "0.25 is outside ≥ 0.5" in row.reason
     assert not row.replicates
+
+
+def test_a_claim_that_need_not_hold_in_all_is_observed_where_it_does_not() -> None:
+    made = written(holds_in=4, because_not_all="one seed found another way")
+    row = judge(made, GATING, Toy(0.25))
+    assert (row.status, row.holds, row.margin) == ("observed", False, -0.25)
+    assert row.reason == "0.25 is outside ≥ 0.5 by 0.25; not in all: one seed found another way"
+    assert judge(made, GATING, Toy(0.75)).status == "pass"
+    assert "not in all" not in judge(made, OBSERVED, Toy(0.25)).reason
+    assert "not in all" not in judge(made, GATING, Toy(0.25), lesion=True).reason
+
+
+def test_an_accepted_control_is_not_excused() -> None:
+    made = written(holds_in=4, because_not_all="one seed", control=on("large", lambda t: Toy(1.0)))
+    assert judge(made, GATING, Toy(0.75)).status == "vacuous"
+    assert judge(made, GATING, Toy(0.25)).status == "fail"
 
 
 def test_an_accepted_control_makes_the_claim_vacuous() -> None:

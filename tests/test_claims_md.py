@@ -8,6 +8,7 @@ import pytest
 
 from replications.claim import Claim
 from replications.expect import near
+from replications.ledger import Ledger, describe
 from replications.report.claims_md import check, render
 from replications.report.closing import last_lines
 from replications.report.text import short, span
@@ -50,6 +51,21 @@ def test_a_claim_that_is_only_recorded_says_why() -> None:
     assert "Recorded, does not gate: the figure cannot be read." in text
     last = last_lines(ledger(*rows, claims=(recorded,)))
     assert last[-2] == "recorded, not gating on any subject: toys/big"
+
+
+def test_several_subjects_that_gate_share_one_line() -> None:
+    made = replace(BIG, holds_in=2, because_not_all="seed 0 is small.")
+    missed = row(made, "seed0", "observed", measured=0.1, margin=-0.4, holds=False, reason="small")
+    held = [row(made, f"seed{i}", "pass", measured=i, margin=i - 0.5) for i in (1, 2)]
+    entry = {"toys/big": describe(made, ["seed0", "seed1", "seed2"])}
+    text = render(Ledger({}, {}, entry, (missed, *held)))
+    assert "| 2/3: 0.1 … 2 | +0.5 | 0 | pass (original) | – |" in line_with(text, "<br>`toys/big`")
+    detail = line_with(text, "**`toys/big`**")
+    assert "Tier 1. Must hold in at least 2 subjects, not in all: seed 0 is small." in detail
+    assert "seed0: small." in detail
+    assert check(text, (made,)) == []
+    for other in (replace(made, holds_in=1), replace(made, holds_in=None, because_not_all="")):
+        assert check(text, (other,)) == ["toys/big: the expectation or the tier changed"]
 
 
 def test_claims_are_grouped_by_system_and_section_with_their_source() -> None:

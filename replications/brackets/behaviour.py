@@ -42,18 +42,20 @@ class Behaviour:
         self.s = subject
 
     # ---------------------------------------------------------------- verdicts
-    def confidence(self, strings: Sequence[str]) -> Tensor:
+    def confidence(self, strings: str | Sequence[str]) -> Tensor:
         """P(balanced) of each string, float64 [n].
 
         Raises BadInput for what cannot be tokenised, and for odd lengths: the model never saw one.
         """
-        odd = next((s for s in strings if len(s) % 2), None)
+        batch = [strings] if isinstance(strings, str) else list(strings)
+        tokens = tokenize(batch)
+        odd = next((s for s in batch if len(s) % 2), None)
         if odd is not None:
             raise BadInput(
                 f"{odd!r} has odd length {len(odd)}; the classifier was trained on even lengths, "
                 "and an odd string is never balanced"
             )
-        return self._confidence(tokenize(strings))
+        return self._confidence(tokens)
 
     def _confidence(self, tokens: Tensor) -> Tensor:
         return self.s.lens.run(tokens).logits[:, 0].double().softmax(-1)[:, BALANCED]

@@ -139,7 +139,9 @@ class Neurons:
 def parse_neuron(name: str) -> tuple[int, int]:
     """ "1.53" -> (1, 53). Raises BadInput for a neuron that is not in MLP 0 or 1."""
     layer, _, neuron = name.partition(".")
-    known = layer in ("0", "1") and neuron.isdigit() and int(neuron) < SHAPE.d_mlp
+    known = (
+        layer in ("0", "1") and neuron.isascii() and neuron.isdigit() and int(neuron) < SHAPE.d_mlp
+    )
     if not known:
         raise BadInput(f"unknown neuron {name!r}: give layer.neuron, 0.0 to 1.{SHAPE.d_mlp - 1}")
     return int(layer), int(neuron)

@@ -11,12 +11,17 @@ import torch
 from torch import Tensor
 
 from replications.errors import BadInput
-from replications.sites import Place
+from replications.sites import LN1, LN2, LN_FINAL, MLP_OUT, MLP_POST, Place
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The architecture of a small transformer, in TransformerLens's own words."""
+    """The architecture of a small transformer, in TransformerLens's own words.
+
+    "shortformer" positions are added to the inputs of queries and keys, never to the residual
+    stream. Without MLPs (`attn_only`) `d_mlp` is 0, and a layer has one residual stream after
+    attention, called both `resid_mid` and `resid_post`.
+    """
 
     n_layers: int
     n_heads: int
@@ -29,11 +34,23 @@ class Shape:
     act_fn: str = "relu"
     attention: Literal["causal", "bidirectional"] = "causal"
     pad_token: int | None = None
+    attn_only: bool = False
+    normalization: Literal["LN"] | None = "LN"
+    positions: Literal["standard", "shortformer"] = "standard"
+
+    def __post_init__(self) -> None:
+        if self.attn_only != (self.d_mlp == 0):
+            raise BadInput(f"attn_only={self.attn_only} does not go with d_mlp={self.d_mlp}")
+        if not self.attn_only and (self.positions, self.normalization) != ("standard", "LN"):
+            raise BadInput("models with MLPs have standard positions and LayerNorms here")
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A model's parameters, on the CPU. Axes as in TransformerLens: W_Q [layer head d_model …]."""
+    """A model's parameters, on the CPU. Axes as in TransformerLens: W_Q [layer head d_model …].
+
+    Without MLPs their matrices have no neurons.
+    """
 
     W_E: Tensor
     W_pos: Tensor
@@ -52,6 +69,10 @@ class Weights:
     def OV(self, layer: int, head: int) -> Tensor:
         """W_V @ W_O of one head, [d_model d_model], applied to row vectors: x @ OV."""
         return self.W_V[layer, head] @ self.W_O[layer, head]
+
+    def QK(self, layer: int, head: int) -> Tensor:
+        """W_Q @ W_K^T of one head, [d_model d_model]: scores are query @ QK @ key, unscaled."""
+        return self.W_Q[layer, head] @ self.W_K[layer, head].T
 
 
 @dataclass(frozen=True)
@@ -128,7 +149,7 @@ class Lens(ABC):
 
         Padding keys are masked unless `masked=False` (only to show that the mask matters).
         Results come back on the device of `tokens`, without gradients.
-        Raises BadInput for a place in a layer the model lacks.
+        Raises BadInput for a place in a layer, MLP or LayerNorm the model lacks.
         """
         return self._run(tokens, read or {}, edits, masked, batch, stop=None)
 
@@ -159,8 +180,7 @@ class Lens(ABC):
         reads = {n: r if isinstance(r, Read) else Read(r) for n, r in read.items()}
         edits = (*self.edits, *edits)
         for place in [r.place for r in reads.values()] + [e.place for e in edits]:
-            if place.layer is not None and not 0 <= place.layer < self.shape.n_layers:
-                raise BadInput(f"{place!r}: the model has {self.shape.n_layers} layers, from 0")
+            self._check(place)
         runs = [
             self._run_batch(tokens[start : start + batch], reads, edits, start, masked, stop)
             for start in range(0, len(tokens), batch)
@@ -168,6 +188,14 @@ class Lens(ABC):
         logits = torch.cat([run.logits for run in runs]).to(tokens.device)
         joined = {name: torch.cat([run[name] for run in runs]) for name in reads}
         return Run(logits, {name: value.to(tokens.device) for name, value in joined.items()})
+
+    def _check(self, place: Place) -> None:
+        if place.layer is not None and not 0 <= place.layer < self.shape.n_layers:
+            raise BadInput(f"{place!r}: the model has {self.shape.n_layers} layers, from 0")
+        if self.shape.attn_only and place.site in (LN2, MLP_POST, MLP_OUT):
+            raise BadInput(f"{place!r}: the model has attention only, no MLP")
+        if self.shape.normalization is None and place.site in (LN1, LN2, LN_FINAL):
+            raise BadInput(f"{place!r}: the model has no LayerNorm")
 
     @abstractmethod
     def _run_batch(

@@ -1,4 +1,4 @@
-"""TransformerLens 4.x: `TransformerBridge.boot_native`."""
+"""TransformerLens 4.x: `TransformerBridge.boot_native`, and its shortformer sister."""
 
 from __future__ import annotations
 
@@ -15,38 +15,24 @@ from transformer_lens.config import TransformerBridgeConfig
 from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
 from replications.lens.base import Edit, Lens, Read, Run, Shape, Weights
-from replications.sites import Place
+from replications.lens.shortformer import boot_shortformer
+from replications.sites import RESID_MID, RESID_POST, Place
 
 
 class BridgeLens(Lens):
-    """A model built by `boot_native` from weights in TransformerLens's classic layout."""
+    """A bridge on a small model with weights in TransformerLens's classic layout."""
 
     def __init__(
         self, shape: Shape, state_dict: Mapping[str, Tensor], device: str, dtype: torch.dtype
     ) -> None:
-        config = TransformerBridgeConfig(
-            n_layers=shape.n_layers,
-            n_heads=shape.n_heads,
-            d_model=shape.d_model,
-            d_head=shape.d_head,
-            d_mlp=shape.d_mlp,
-            n_ctx=shape.n_ctx,
-            d_vocab=shape.d_vocab,
-            d_vocab_out=shape.d_vocab_out,
-            act_fn=shape.act_fn,
-            attention_dir=shape.attention,
-            normalization_type="LN",
-            seed=0,
-        )
-        model = TransformerBridge.boot_native(config, device=device, dtype=dtype)  # type: ignore[attr-defined]
+        model = _boot(shape, device, dtype)
         model.load_state_dict(convert_tl_checkpoint(dict(state_dict), model.cfg), strict=True)
         self.model = model.eval().requires_grad_(False)
         self.shape = shape
         self.state_dict = state_dict
         self.device = torch.device(device)
         self.dtype = dtype
-        names = Weights.__dataclass_fields__
-        self.weights = Weights(**{name: getattr(self.model, name).detach().cpu() for name in names})
+        self.weights = _weights(self.model, shape)
 
     def with_edits(self, edits: Sequence[Edit]) -> BridgeLens:
         other = copy.copy(self)
@@ -69,7 +55,7 @@ class BridgeLens(Lens):
         tokens = tokens.to(self.device)
         rows = slice(start, start + len(tokens))
         kept: dict[str, Tensor] = {}
-        hooks: list[tuple[str, Callable[..., Any]]] = []
+        hooks: list[tuple[str | Callable[..., Any], Callable[..., Any]]] = []
         removers = []
         actions: list[tuple[Place, Callable[..., Any]]]
         # Edits come before reads, so that a read shows what the rest of the model sees.
@@ -79,7 +65,7 @@ class BridgeLens(Lens):
         try:
             for place, action in actions:
                 if place.site.via == "hook":
-                    hooks.append((place.path, action))
+                    hooks.append((self._hook(place), action))
                 else:
                     removers.append(self._on_module_output(place.path, action))
             output = self.model.run_with_hooks(
@@ -91,6 +77,12 @@ class BridgeLens(Lens):
         # Stopped early, the output is a residual stream, not logits.
         return Run(output if stop is None else output[:0], kept)
 
+    def _hook(self, place: Place) -> str:
+        if self.shape.attn_only and place.site is RESID_MID:
+            # One tensor, which the bridge names once.
+            return RESID_POST(place.layer).path
+        return place.path
+
     def _mask(self, tokens: Tensor) -> Tensor | None:
         if self.shape.pad_token is None:
             return None
@@ -99,6 +91,43 @@ class BridgeLens(Lens):
     def _on_module_output(self, path: str, action: Callable[..., Any]) -> Any:
         module = self.model.get_submodule(path)
         return module.register_forward_hook(lambda _module, _inputs, output: action(output))
+
+
+def _boot(shape: Shape, device: str, dtype: torch.dtype) -> TransformerBridge:
+    """An untrained bridge of this architecture."""
+    config = TransformerBridgeConfig(
+        n_layers=shape.n_layers,
+        n_heads=shape.n_heads,
+        d_model=shape.d_model,
+        d_head=shape.d_head,
+        d_mlp=shape.d_mlp or None,
+        n_ctx=shape.n_ctx,
+        d_vocab=shape.d_vocab,
+        d_vocab_out=shape.d_vocab_out,
+        act_fn=shape.act_fn,
+        attention_dir=shape.attention,
+        attn_only=shape.attn_only,
+        normalization_type=shape.normalization,
+        seed=0,
+    )
+    if shape.positions == "shortformer":
+        return boot_shortformer(config, device, dtype)
+    return TransformerBridge.boot_native(config, device=device, dtype=dtype)  # type: ignore[attr-defined]
+
+
+def _weights(model: TransformerBridge, shape: Shape) -> Weights:
+    none: dict[str, Tensor] = {}
+    if shape.attn_only:
+        layers, wide = shape.n_layers, shape.d_model
+        none = {
+            "W_in": model.W_Q.new_empty(layers, wide, 0),
+            "b_in": model.W_Q.new_empty(layers, 0),
+            "W_out": model.W_Q.new_empty(layers, 0, wide),
+            "b_out": model.W_Q.new_zeros(layers, wide),
+        }
+    names = [name for name in Weights.__dataclass_fields__ if name not in none]
+    found = none | {name: getattr(model, name) for name in names}
+    return Weights(**{name: value.detach().cpu() for name, value in found.items()})
 
 
 def _editor(edit: Edit, rows: slice) -> Callable[..., Tensor]:

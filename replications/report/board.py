@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from replications.claim import STATUSES, Row
@@ -27,13 +28,39 @@ class Line:
 
     @property
     def shown(self) -> Row | None:
-        """The row whose value stands for the claim: the worst gating one, None if there is none."""
+        """The row whose value stands for the claim: the worst gating one, None if there is none.
+
+        Of rows with one status the worst has the smallest margin.
+        """
         order = ("error", "fail", "vacuous", "skip", "unsupported", "pass", "observed")
-        return min(self.gating, key=lambda r: order.index(r.status), default=None)
+
+        def badness(row: Row) -> tuple[int, float]:
+            return order.index(row.status), inf if row.margin is None else row.margin
+
+        return min(self.gating, key=badness, default=None)
+
+    @property
+    def holding(self) -> int:
+        """In how many of the gating subjects that were judged it holds."""
+        return sum(row.replicates for row in self.gating)
+
+    @property
+    def judged(self) -> list[Row]:
+        """The gating rows that have a value."""
+        return [row for row in self.gating if row.holds is not None]
+
+    @property
+    def missed(self) -> bool:
+        """Whether it holds in fewer gating subjects than it must; only all of them can tell."""
+        needed = self.entry["holds_in"]
+        complete = {row.subject for row in self.judged} == set(self.entry["gating"])
+        return needed is not None and complete and self.holding < needed
 
     @property
     def verdict(self) -> str:
         """The status that stands for the claim; "observed" where no subject gates."""
+        if self.missed:
+            return "fail"
         if self.shown:
             return self.shown.status
         return "error" if any(r.status == "error" for r in self.others) else "observed"

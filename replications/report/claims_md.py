@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from replications.claim import STATUSES, Claim, Row
+from replications.claim import EXCUSED, STATUSES, Claim, Row
 from replications.ledger import Ledger, describe
 from replications.report import board
 from replications.report.board import Line
-from replications.report.closing import control, margin
+from replications.report.closing import control, margin, tally
 from replications.report.lesions_md import lesion_section
 from replications.report.markdown import cell, table
 from replications.report.text import clip, published, short, span
@@ -23,13 +23,14 @@ LIST = 8  # longer lists are shortened
 PREAMBLE = """\
 # Claims
 
-Each row is one published finding, measured again. *Published* is what the document prints,
-*beyond* where it prints nothing. *Measured*, *margin* and *control* belong to the subject that
-gates. The margin is the distance to the nearest edge of the expectation, negative outside it. The
-control is something on which the same expectation must be rejected: an expectation it met would be
-`vacuous`. *Others* counts the subjects that do not gate in which the finding holds, and whose
-control was rejected; the lines under each table give their range. This file is rendered, not
-written; the last section says how."""
+Each row is one published finding, measured again. *Published* is what the document prints, *beyond*
+where it prints nothing. *Measured*, *margin* and *control* belong to the subject that gates. Where
+several gate, *measured* says in how many the finding holds and the range of its value; *margin* and
+*control* are those of the worst. The margin is the distance to the nearest edge of the expectation,
+negative outside it. The control is something on which the same expectation must be rejected: an
+expectation it met would be `vacuous`. *Others* counts the subjects that do not gate in which the
+finding holds, and whose control was rejected; the lines under each table give their range. This
+file is rendered, not written; the last section says how."""
 
 REGENERATE = """\
 ## How this file is made
@@ -137,12 +138,18 @@ def _row(line: Line) -> list[str]:
     return [
         _finding(line.id, line.entry),
         _published(line.entry),
-        clip(short(row.measured, line.entry["parts"], LIST), 90) if row else "–",
+        _measured(line, row),
         margin(row),
         clip(control(row), 40),
         line.verdict + kind,
         line.replicates,
     ]
+
+
+def _measured(line: Line, row: Row | None) -> str:
+    if len(line.entry["gating"]) > 1 and line.judged:
+        return clip(tally(line), 160)
+    return clip(short(row.measured, line.entry["parts"], LIST), 90) if row else "–"
 
 
 def _finding(name: str, entry: Entry) -> str:
@@ -162,14 +169,26 @@ def expected(entry: Entry) -> str:
     return " / ".join(said)
 
 
+def demanded(entry: Entry) -> str:
+    """What a claim expects, its tier, and in how many subjects it must hold if not in all."""
+    said = f"{expected(entry)}. Tier {entry['tier']}."
+    if entry["holds_in"] is None:
+        return said
+    reason = entry["because_not_all"].rstrip(".")
+    return f"{said} Must hold in at least {entry['holds_in']} subjects, not in all: {reason}."
+
+
 def _detail(line: Line) -> str:
     entry = line.entry
-    said = [f"- **`{line.id}`** expects {expected(entry)}. Tier {entry['tier']}."]
+    said = [f"- **`{line.id}`** expects {demanded(entry)}"]
     said.append(_control_detail(line))
     if entry["observe"]:
         said.append(f"Recorded, does not gate: {entry['observe'].rstrip('.')}.")
-    if line.shown and line.shown.reason and line.shown.status != "skip":
-        said.append(f"{line.shown.subject}: {line.shown.reason}.")
+    said += [
+        f"{row.subject}: {row.reason.split(EXCUSED)[0]}."
+        for row in line.gating
+        if row.reason and row.status != "skip"
+    ]
     said += [_group(line, group, rows) for group, rows in line.groups.items()]
     if entry["note"]:
         said.append(f"Note: {entry['note']}")
@@ -216,6 +235,12 @@ def check(text: str, claims: Mapping[str, Entry] | Iterable[Claim]) -> list[str]
             stale.append(f"{name}: the sentence changed")
         if rows[name]["published"] != _published(entry):
             stale.append(f"{name}: the published value changed")
-        if not details.get(name, "").startswith(f"{expected(entry)}. Tier {entry['tier']}."):
+        if not _says(details.get(name, ""), entry):
             stale.append(f"{name}: the expectation or the tier changed")
     return stale
+
+
+def _says(detail: str, entry: Entry) -> bool:
+    """Whether a line of details demands what the claim demands, no more and no less."""
+    rest = detail.removeprefix(demanded(entry))
+    return rest != detail and not rest.startswith(" Must hold in")

@@ -9,7 +9,7 @@ from tabulate import tabulate
 from replications.claim import Row
 from replications.ledger import Ledger
 from replications.report import board
-from replications.report.text import clip, published, short
+from replications.report.text import clip, published, short, span
 
 HEADERS = ("claim", "published", "measured", "margin", "control", "verdict", "others")
 _BELOW = "└ "
@@ -33,16 +33,29 @@ def _ordered(line: board.Line) -> tuple[Row, ...]:
 def _cells(
     name: str, line: board.Line, row: Row | None, verdict: str, others: str
 ) -> tuple[str, ...]:
-    parts = line.entry["parts"]
     facts = (
         name,
         published(line.entry["published"]) if not name.startswith(_BELOW) else "",
-        short(row.measured, parts) if row else "–",
+        _measured(name, line, row),
         margin(row),
         control(row),
     )
     clipped = (clip(text, width) for text, width in zip(facts, _WIDTHS, strict=True))
     return (*clipped, verdict, others)
+
+
+def _measured(name: str, line: board.Line, row: Row | None) -> str:
+    """The value of one row; of several gating subjects, in how many it holds and the range."""
+    parts = line.entry["parts"]
+    if len(line.entry["gating"]) > 1 and line.judged and not name.startswith(_BELOW):
+        return tally(line)
+    return short(row.measured, parts) if row else "–"
+
+
+def tally(line: board.Line) -> str:
+    """In how many gating subjects a claim holds, and the range of its value: "5/5: 0.97 … 1"."""
+    values = span([row.measured for row in line.judged], line.entry["parts"])
+    return f"{line.holding}/{len(line.judged)}: {values}"
 
 
 def _word(row: Row) -> str:
@@ -81,11 +94,18 @@ def last_lines(ledger: Ledger, *, require_all: bool = False, missing: int = 0) -
         accepted = [r.subject for r in line.others if r.control_accepted]
         if accepted:
             said.append(f"observed: {line.id}: a control was accepted on {', '.join(accepted)}")
+    said += [missed(line) for line in board.lines(ledger) if line.missed]
     recorded = [name for name, entry in ledger.claims.items() if entry["observe"]]
     if recorded:
         said.append(f"recorded, not gating on any subject: {', '.join(recorded)}")
     counted = f"claims: {board.counts(ledger.rows)}; {board.controls(ledger.rows)}"
     return [*said, counted + _unreached(ledger, require_all, missing)]
+
+
+def missed(line: board.Line) -> str:
+    """That a claim holds in too few of the subjects that gate, in one line."""
+    needed, gating = line.entry["holds_in"], len(line.gating)
+    return f"fail: {line.id} holds in {line.holding} of {gating}, must hold in at least {needed}"
 
 
 def _unreached(ledger: Ledger, require_all: bool, missing: int) -> str:

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import torch
+from torch import Tensor
 
 from replications.brackets import BracketData, BracketSubject, subject
 from replications.brackets.data import generate
 from replications.brackets.subjects import ARENA_DATA, ARENA_WEIGHTS
 from replications.errors import FixtureMissing
 from replications.fixtures import read_bytes
-from tests.brackets.plain import Plain, random_weights
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small matrices: two threads only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+from tests.brackets.plain import Plain, least_squares, random_weights
 
 
 @pytest.fixture(scope="session")
 def strings() -> BracketData:
     """More strings than d_model, or a linear fit would be perfect; every failure class is there."""
-    return generate(240, seed=7)
+    return generate(120, seed=7)
 
 
 @pytest.fixture(scope="session")
 def plain() -> Plain:
     return Plain(random_weights())
+
+
+@pytest.fixture(scope="session")
+def reference(plain: Plain, strings: BracketData) -> dict[str, Tensor]:
+    """Everything the plain model computes on the strings."""
+    return plain.run(strings.tokens)
+
+
+@pytest.fixture(scope="session")
+def pf(plain: Plain, reference: dict[str, Tensor]) -> Tensor:
+    """Direction before the final LayerNorm that means "unbalanced"."""
+    coef, _ = least_squares(reference["resid_final"][:, 0], reference["ln_final"][:, 0])
+    return coef.T @ plain.unbalanced()
 
 
 @pytest.fixture(scope="session")

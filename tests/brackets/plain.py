@@ -1,6 +1,6 @@
-"""The bracket classifier written out by hand: float64, from the state dict alone, no library.
+"""The parts of the bracket classifier worked out by hand: float64, from the state dict alone.
 
-What `replications.brackets` measures is compared with this.  It shares no code with it.
+What `replications.brackets` measures is compared with this.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from replications.brackets.model import untrained_state_dict
+from tests.oracle import Change, Key, forward
 
 HEADS = ("0.0", "0.1", "1.0", "1.1", "2.0", "2.1")
 COMPONENTS = ("emb", "0.0", "0.1", "mlp0", "1.0", "1.1", "mlp1", "2.0", "2.1", "mlp2")
@@ -28,15 +29,10 @@ def random_weights(seed: int = 0) -> dict[str, Tensor]:
 
 
 class Plain:
-    """Weights by their published names, and a forward pass that keeps everything."""
+    """The weights in float64 by their published names, and all that a run computes."""
 
     def __init__(self, state_dict: Mapping[str, Tensor]) -> None:
         self.w = {name: value.double() for name, value in state_dict.items()}
-
-    def norm(self, x: Tensor, name: str) -> Tensor:
-        centred = x - x.mean(-1, keepdim=True)
-        scale = ((centred**2).mean(-1, keepdim=True) + 1e-5).sqrt()
-        return centred / scale * self.w[f"{name}.w"] + self.w[f"{name}.b"]
 
     def of_head(self, head: str, name: str) -> Tensor:
         """One head's part of W_Q, W_K, W_V, W_O or of their biases."""
@@ -50,39 +46,26 @@ class Plain:
         """Direction after the final LayerNorm that raises logit 0 over logit 1."""
         return self.w["unembed.W_U"][:, 0] - self.w["unembed.W_U"][:, 1]
 
-    def run(self, tokens: Tensor) -> dict[str, Tensor]:
-        """Everything by name, each [batch pos …]; "pattern h" and "scores h" are [batch query key]."""
-        kept = {"emb": self.w["embed.W_E"][tokens] + self.w["pos_embed.W_pos"][: tokens.shape[1]]}
-        x = kept["emb"]
-        for layer in range(3):
-            p = f"blocks.{layer}"
-            kept[f"resid_pre{layer}"] = x
-            normed = kept[f"ln1_{layer}"] = self.norm(x, f"{p}.ln1")
-            for head in HEADS[2 * layer : 2 * layer + 2]:
-                kept |= self._attend(head, normed, tokens != PAD)
-                x = x + kept[head]
-            x = x + self.w[f"{p}.attn.b_O"]
-            hidden = self.norm(x, f"{p}.ln2") @ self.w[f"{p}.mlp.W_in"] + self.w[f"{p}.mlp.b_in"]
-            kept[f"post{layer}"] = hidden.clamp_min(0)
-            out = kept[f"post{layer}"] @ self.w[f"{p}.mlp.W_out"]
-            kept[f"mlp{layer}"] = out + self.w[f"{p}.mlp.b_out"]
-            x = x + kept[f"mlp{layer}"]
-        kept |= {"resid_final": x, "ln_final": self.norm(x, "ln_final")}
-        kept["logits"] = kept["ln_final"] @ self.w["unembed.W_U"] + self.w["unembed.b_U"]
-        return kept
-
-    def _attend(self, head: str, normed: Tensor, visible: Tensor) -> dict[str, Tensor]:
-        q, k, v = (
-            normed @ self.of_head(head, f"W_{n}") + self.of_head(head, f"b_{n}") for n in "QKV"
-        )
-        scores = torch.einsum("nqd,nkd->nqk", q, k) / 28**0.5
-        exp = (scores - scores.amax(-1, keepdim=True)).exp() * visible[:, None, :]
-        pattern = exp / exp.sum(-1, keepdim=True)
-        z = pattern @ v
-        parts = {"q": q, "k": k, "v": v, "z": z, "scores": scores, "pattern": pattern}
-        return {f"{name} {head}": part for name, part in parts.items()} | {
-            head: z @ self.of_head(head, "W_O")
+    def run(self, tokens: Tensor, edits: Mapping[Key, Change] | None = None) -> dict[str, Tensor]:
+        """Parts by name, each [batch pos …]; "pattern h" and "scores h" are [batch query key]."""
+        seen = forward(self.w, tokens, causal=False, pad=PAD, edits=edits)
+        kept = {
+            "emb": seen["embed", None] + seen["pos_embed", None],
+            "resid_final": seen["resid_post", 2],
+            "ln_final": seen["ln_final", None],
+            "logits": seen["logits", None],
         }
+        names = {"resid_pre": "resid_pre", "ln1_": "ln1", "post": "mlp_post", "mlp": "mlp_out"}
+        for layer in range(3):
+            kept |= {f"{name}{layer}": seen[site, layer] for name, site in names.items()}
+        for head in HEADS:
+            layer, index = int(head[0]), int(head[2])
+            q, k, z = (seen[site, layer][:, :, index] for site in "qkz")
+            kept |= {f"q {head}": q, f"k {head}": k, f"z {head}": z}
+            kept[f"scores {head}"] = torch.einsum("nqd,nkd->nqk", q, k) / 28**0.5
+            kept[f"pattern {head}"] = seen["pattern", layer][:, index]
+            kept[head] = z @ self.of_head(head, "W_O")
+        return kept
 
 
 def least_squares(inputs: Tensor, outputs: Tensor) -> tuple[Tensor, float]:
@@ -92,6 +75,11 @@ def least_squares(inputs: Tensor, outputs: Tensor) -> tuple[Tensor, float]:
     coef = torch.linalg.pinv(x, rtol=1e-5) @ y
     left = ((y - x @ coef) ** 2).sum(0) / (y**2).sum(0)
     return coef.T, (1 - left).mean().item()
+
+
+def centred(x: Tensor, balanced: Tensor) -> Tensor:
+    """x [n] less its mean over balanced strings."""
+    return x - x[balanced].mean()
 
 
 def close(found: Tensor, expected: Tensor, tolerance: float) -> bool:

@@ -16,7 +16,7 @@ from replications.brackets.classifier import Classifier, sinusoids
 from replications.brackets.train import Recipe, export_state_dict, load_state_dict_into
 from replications.errors import BadInput, ReplicationError
 
-SMALL = ["--steps", "20", "--batch", "16", "--warmup", "5"]
+SMALL = ["--steps", "20", "--batch", "16", "--warmup", "5", "--max-cycles", "0"]
 
 
 @pytest.fixture(autouse=True)
@@ -154,11 +154,12 @@ def test_a_wrong_state_dict_is_named_and_changes_nothing(model: Classifier) -> N
 # ------------------------------------------------------------------------------------- recipe
 def test_the_rate_warms_up_and_decays() -> None:
     recipe = Recipe(steps=1000, learning_rate=1.0, warmup=100)
-    assert recipe.rate(0) == pytest.approx(0.01, rel=1e-3)
-    assert recipe.rate(500) == pytest.approx(0.5)
-    assert recipe.rate(999) < 1e-4
-    assert Recipe(steps=1000, learning_rate=1.0, schedule="linear").rate(750) == pytest.approx(0.25)
-    assert Recipe(learning_rate=1.0, schedule="constant", warmup=0).rate(0) == 1.0
+    assert recipe.rate(0, 1000) == pytest.approx(0.01, rel=1e-3)
+    assert recipe.rate(500, 1000) == pytest.approx(0.5)
+    assert recipe.rate(999, 1000) < 1e-4
+    linear = Recipe(learning_rate=1.0, schedule="linear")
+    assert linear.rate(750, 1000) == pytest.approx(0.25)
+    assert Recipe(learning_rate=1.0, schedule="constant", warmup=0).rate(0, 9) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_a_senseless_recipe_is_refused(wrong: dict[str, float]) -> None:
 
 # ----------------------------------------------------------------------------------- training
 def test_training_is_repeatable_bit_for_bit_and_depends_on_the_seed() -> None:
-    recipe = Recipe(steps=20, batch=32)
+    recipe = Recipe(steps=20, batch=32, max_cycles=0)
     (a, losses), (b, again), (c, _) = (train.train(seed, recipe) for seed in (5, 5, 6))
     a_sd, b_sd, c_sd = (export_state_dict(m) for m in (a, b, c))
     assert losses.equal(again)
@@ -189,12 +190,14 @@ def test_training_is_repeatable_bit_for_bit_and_depends_on_the_seed() -> None:
 
 def test_training_leaves_the_global_random_state_alone() -> None:
     before = torch.random.get_rng_state()
-    train.train(0, Recipe(steps=1, batch=4))
+    train.train(0, Recipe(steps=1, batch=4, max_cycles=0))
     assert torch.random.get_rng_state().equal(before)
 
 
 def test_the_loss_falls_in_sixty_steps() -> None:
-    model, losses = train.train(0, Recipe(steps=60, batch=64, warmup=10, schedule="constant"))
+    model, losses = train.train(
+        0, Recipe(steps=60, batch=64, warmup=10, schedule="constant", max_cycles=0)
+    )
     assert losses[-10:].mean() < 0.8 * losses[:5].mean()
     assert not model.embed.weight[data.PAD].any()  # the pad embedding stays exactly zero
 
@@ -210,7 +213,7 @@ def test_weight_decay_acts_through_the_gradient() -> None:
 
 def test_divergence_is_an_error() -> None:
     with pytest.raises(ReplicationError, match="diverged with seed 0"):
-        train.train(0, Recipe(steps=15, batch=8, learning_rate=1e38, warmup=0))
+        train.train(0, Recipe(steps=15, batch=8, learning_rate=1e38, warmup=0, max_cycles=0))
 
 
 # --------------------------------------------------------------------------------- evaluation
@@ -245,7 +248,8 @@ def test_a_run_writes_weights_metadata_and_curve(
     assert meta["recipe"]["steps"] == 20
     assert meta["recipe"]["weight_decay"] == Recipe().weight_decay
     assert meta["command"] == (
-        "python -m replications train brackets --seed 3 --steps 20 --batch 16 --warmup 5"
+        "python -m replications train brackets --seed 3 --steps 20 --batch 16 --warmup 5 "
+        "--max-cycles 0"
     )
     assert meta["held_out"]["seed"] == 10**6
     assert sum(meta["held_out"]["errors_by_class"].values()) == meta["held_out"]["errors"]
@@ -280,3 +284,20 @@ def test_a_negative_seed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="seed must be at least 0"):
         train.main(["--seed", "-1", "--out", str(tmp_path / "w")])
     assert not list(tmp_path.iterdir())
+
+
+def test_cycles_are_added_until_the_target_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "VALIDATION_SIZE", 50)
+    monkeypatch.setattr(train, "errors", lambda model, data: next(left))
+    recipe = Recipe(steps=4, cycle_steps=3, batch=4, target=0.9, max_cycles=3)
+    left = iter([20, 20, 5])
+    assert len(train.train(0, recipe)[1]) == 4 + 2 * 3
+    left = iter([50] * 4)
+    assert len(train.train(0, recipe)[1]) == 4 + 3 * 3
+    left = iter([0])
+    assert len(train.train(0, recipe)[1]) == 4
+
+
+def test_each_cycle_draws_strings_of_its_own() -> None:
+    first, second = (next(train._batches(0, cycle, Recipe()))[0] for cycle in (0, 1))
+    assert not torch.equal(first, second)

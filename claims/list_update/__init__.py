@@ -1,0 +1,1 @@
+"""Claims about the list-update model, one file for each step of the document."""

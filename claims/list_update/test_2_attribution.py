@@ -1,0 +1,130 @@
+"""Direct logit attribution, and what the two heads look at and copy."""
+
+from __future__ import annotations
+
+from claims.list_update.common import (
+    ATTRIBUTION,
+    BOTH,
+    PATTERNS_0,
+    PATTERNS_1,
+    SEED_0,
+    one_layer,
+    untrained,
+)
+from replications.claim import claim, instead
+from replications.expect import at_least, at_most, between, exactly, parts
+
+
+@claim(
+    "list_update/needs-both-layers",
+    says="The right answer appears in the stream only after layer 1.",
+    source=ATTRIBUTION,
+    tier=2,
+    published="qualitative",
+    expect={
+        "seeds": parts(before_layer_0=between(-0.15, 0.15), after_layer_0=between(-0.15, 0.15))
+    },
+    control=(untrained, one_layer),
+    note="Shares of the contribution after the last layer, first prediction.",
+)
+def test_the_answer_appears_after_the_last_layer(subject):
+    return subject.attribution.logit_lens
+
+
+@claim(
+    "list_update/head-1.0-dominates",
+    says="The output of head 1.0 carries the right answer.",
+    source=ATTRIBUTION,
+    tier=1,
+    published="qualitative",
+    expect={
+        group: parts(
+            share=between(0.85, 1.15),
+            logits=at_least(
+                3.0, because="a share alone says nothing where the total is noise, as untrained"
+            ),
+        )
+        for group in BOTH
+    },
+    control=(instead("head 0.0", lambda s: s.attribution.first_head), untrained),
+    note="Share of embedding, head 0.0 and head 1.0 together, first prediction.",
+)
+def test_head_1_0_dominates(subject):
+    return subject.attribution.last_head
+
+
+@claim(
+    "list_update/pos-embed-term-meaningless",
+    says="Positions are never added to the stream, so their row of the decomposition is no part.",
+    source=ATTRIBUTION,
+    tier=2,
+    published="qualitative",
+    expect={
+        "seeds": at_most(1e-4, because="float32 rounding of a stream whose entries are about 10")
+    },
+    control=instead(
+        "positions counted as a component", lambda s: s.attribution.unexplained_with_positions
+    ),
+)
+def test_positions_are_no_component(subject):
+    return subject.attribution.unexplained
+
+
+@claim(
+    "list_update/attn-1.0-correct",
+    says="At every prediction head 1.0 attends fully to the source of the answer.",
+    source=PATTERNS_1,
+    tier=1,
+    published="fully",
+    expect={group: at_least(0.9) for group in BOTH},
+    control=(instead("head 0.0", lambda s: s.attention.first_to_source), untrained),
+    note="Mean attention, the least over indices and predictions.",
+    holds_in=3,
+    because_not_all=f"{SEED_0}; seed 4 attends with 0.85 where the last element is updated",
+)
+def test_head_1_0_attends_to_the_source(subject):
+    return subject.attention.last_to_source
+
+
+@claim(
+    "list_update/attn-1.0-correct-on-most",
+    says="At most of the predictions head 1.0 attends fully to the source of the answer.",
+    source=PATTERNS_1,
+    tier=2,
+    published=None,
+    expect={group: at_least(0.5, because="most: more than half") for group in BOTH},
+    control=(instead("head 0.0", lambda s: s.attention.first_cells_right), untrained),
+    note="Beyond the document: share of the pairs of index and prediction with mean attention of "
+    "at least 0.9.  Where a seed reads one list position by another route, this says how far the "
+    "document's description still goes.",
+)
+def test_head_1_0_attends_to_most_sources(subject):
+    return subject.attention.last_cells_right
+
+
+@claim(
+    "list_update/ov-1.0-copies",
+    says="The full OV circuit of head 1.0 copies every number.",
+    source=PATTERNS_1 / "1.0 full OV circuit",
+    tier=1,
+    published=1.0,
+    expect={group: exactly(1.0) for group in BOTH},
+    control=untrained,
+)
+def test_head_1_0_copies(subject):
+    return subject.circuits.copying
+
+
+@claim(
+    "list_update/attn-0.0-elt-to-idx",
+    says="Head 0.0 attends from the new element to the index.",
+    source=PATTERNS_0,
+    tier=1,
+    published="very strongly",
+    expect={
+        group: parts(attention=at_least(0.45), looks_most_at=exactly("index")) for group in BOTH
+    },
+    control=(instead("from the newline", lambda s: s.attention.newline_to_index), untrained),
+)
+def test_head_0_0_looks_from_element_to_index(subject):
+    return subject.attention.element_to_index

@@ -1,0 +1,228 @@
+"""Activation patching, on the document's pair of prompts and on 200 generated pairs.
+
+A generated pair has other numbers and other indices; an interval is a 95 % bootstrap interval of
+the mean over the pairs, and both of its ends are judged.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from claims.list_update.common import PATCHING, SEED_0, one_layer, untrained
+from replications.claim import claim, instead
+from replications.expect import Expectation, at_least, at_most, between, exactly, parts
+
+SEED_2 = "in seed 2 the index token's own key decides a part, on the printed prompts"
+FULL = (
+    "no upper edge: a key that recovers more than the clean difference recovers it fully, and "
+    "seeds 2 and 4 reach 1.10 and 1.19 on the printed prompts"
+)
+
+
+def interval(**named: Expectation) -> dict[str, Any]:
+    """The same expectation of a mean and of both ends of its interval."""
+    ends = ("mean", "low", "high")
+    return {f"{name}_{end}": expected for name, expected in named.items() for end in ends}
+
+
+@claim(
+    "list_update/clean-corrupt-logit-diff",
+    says="The logit difference is large and positive on the clean prompt, negative on the other.",
+    source=PATCHING,
+    tier=1,
+    published=[10.8760, -16.4544],
+    expect={
+        "seeds": parts(
+            clean=at_least(5.0, because="the value belongs to a seed; the sign to the finding"),
+            corrupted=at_most(-5.0),
+        )
+    },
+    control=(instead("the prompts exchanged", lambda s: s.printed.ends_swapped), one_layer),
+    note="Logit of 26, the new element, less that of 23, the old, before the updated answer.",
+)
+def test_the_index_decides_between_old_and_new(subject):
+    return subject.printed.ends
+
+
+@claim(
+    "list_update/clean-corrupt-logit-diff-pairs",
+    says="On 200 pairs of prompts the logit difference has the same signs.",
+    source=PATCHING,
+    tier=1,
+    published=None,
+    expect={"seeds": parts(**interval(clean=at_least(5.0), corrupted=at_most(-5.0)))},
+    control=(
+        instead("the prompts exchanged", lambda s: s.pairs.ends_interval_swapped),
+        one_layer,
+    ),
+)
+def test_the_index_decides_on_other_prompts(subject):
+    return subject.pairs.ends_interval
+
+
+@claim(
+    "list_update/metric-endpoints",
+    says="The patching metric is 1 on clean logits and 0 on corrupted ones.",
+    source=PATCHING,
+    tier=2,
+    published=[1.0, 0.0],
+    expect={"seeds": parts(clean=exactly(1.0), corrupted=exactly(0.0))},
+    control=instead("not normalised", lambda s: s.printed.differences),
+)
+def test_the_metric_has_its_ends(subject):
+    return subject.printed.endpoints
+
+
+@claim(
+    "list_update/patch-resid",
+    says="The index stands at its own position before layer 0 and at the element's before layer 1.",
+    source=PATCHING,
+    tier=1,
+    published="qualitative",
+    expect={
+        "seeds": parts(
+            index_before_0=between(0.9, 1.1),
+            element_before_1=between(0.9, 1.1),
+            largest_other=at_most(0.1),
+        )
+    },
+    control=(
+        instead("the element corrupted", lambda s: s.printed.element_corrupted.stream),
+        untrained,
+    ),
+    holds_in=3,
+    because_not_all=f"{SEED_0}; {SEED_2}",
+)
+def test_the_index_moves_to_the_element(subject):
+    return subject.printed.stream
+
+
+@claim(
+    "list_update/patch-resid-pairs",
+    says="On 200 pairs the index moves from its own position to the element's.",
+    source=PATCHING,
+    tier=1,
+    published=None,
+    expect={
+        "seeds": parts(
+            **interval(index_before_0=between(0.9, 1.1), element_before_1=between(0.9, 1.1)),
+            largest_other=at_most(0.1),
+        )
+    },
+    control=instead("the element corrupted", lambda s: s.pairs.element_corrupted.stream_interval),
+    holds_in=4,
+    because_not_all=SEED_0,
+)
+def test_the_index_moves_on_other_prompts(subject):
+    return subject.pairs.stream_interval
+
+
+@claim(
+    "list_update/patch-l0-out-and-value",
+    says="In layer 0 the output at the element and the value at the index recover performance.",
+    source=PATCHING,
+    tier=1,
+    published="fully",
+    expect={"seeds": parts(output_at_element=between(0.9, 1.1), value_at_index=between(0.9, 1.1))},
+    control=(
+        instead("query and key", lambda s: s.printed.layer_0_query_and_key),
+        untrained,
+    ),
+    holds_in=4,
+    because_not_all=SEED_0,
+)
+def test_layer_0_moves_the_value_of_the_index(subject):
+    return subject.printed.layer_0
+
+
+@claim(
+    "list_update/patch-l0-out-and-value-pairs",
+    says="On 200 pairs the output at the element and the value at the index recover performance.",
+    source=PATCHING,
+    tier=1,
+    published=None,
+    expect={
+        "seeds": parts(
+            **interval(output_at_element=between(0.9, 1.1), value_at_index=between(0.9, 1.1))
+        )
+    },
+    control=instead("query and key", lambda s: s.pairs.layer_0_query_and_key_interval),
+    holds_in=4,
+    because_not_all=SEED_0,
+)
+def test_layer_0_moves_the_value_on_other_prompts(subject):
+    return subject.pairs.layer_0_interval
+
+
+@claim(
+    "list_update/patch-l1-key",
+    says="In layer 1 the key at the element recovers performance.",
+    source=PATCHING,
+    tier=1,
+    published="fully",
+    expect={"seeds": at_least(0.85, because=FULL)},
+    control=(
+        instead("the query at the prediction", lambda s: s.printed.query_1),
+        instead("the value at the element", lambda s: s.printed.value_1),
+    ),
+    holds_in=4,
+    because_not_all=SEED_0,
+)
+def test_layer_1_reads_the_index_as_a_key(subject):
+    return subject.printed.key_1
+
+
+@claim(
+    "list_update/patch-l1-key-pairs",
+    says="On 200 pairs the key at the element recovers performance.",
+    source=PATCHING,
+    tier=1,
+    published=None,
+    expect={"seeds": parts(**interval(key_at_element=at_least(0.85)), because=FULL)},
+    control=(
+        instead("the value at the element", lambda s: s.pairs.value_1_interval),
+        instead("the query at the prediction", lambda s: s.pairs.query_1_interval),
+    ),
+    holds_in=4,
+    because_not_all=SEED_0,
+)
+def test_layer_1_reads_the_index_as_a_key_on_other_prompts(subject):
+    return subject.pairs.key_1_interval
+
+
+@claim(
+    "list_update/patch-l1-pattern",
+    says="The pattern and output of layer 1 at the prediction recover performance, nothing else.",
+    source=PATCHING,
+    tier=2,
+    published="very clean",
+    expect={
+        "seeds": parts(pattern=at_least(0.85), output=at_least(0.85), largest_other=at_most(0.1))
+    },
+    control=instead("the position before", lambda s: s.printed.layer_1_before),
+    note="Read from the figure; `largest_other` is over output, query, key, value and pattern of "
+    "both layers, the named places left out.",
+    holds_in=3,
+    because_not_all=f"{SEED_0}; {SEED_2}",
+)
+def test_layer_1_acts_at_the_prediction(subject):
+    return subject.printed.layer_1
+
+
+@claim(
+    "list_update/patch-l1-pattern-pairs",
+    says="On 200 pairs the pattern and output at the prediction recover performance, nothing else.",
+    source=PATCHING,
+    tier=2,
+    published=None,
+    expect={
+        "seeds": parts(
+            **interval(pattern=at_least(0.85), output=at_least(0.85)), largest_other=at_most(0.1)
+        )
+    },
+    control=instead("the position before", lambda s: s.pairs.layer_1_before_interval),
+    holds_in=3,
+    because_not_all=f"{SEED_0}; in seed 1 the output of head 0.0 at the index recovers 0.12 too",
+)
+def test_layer_1_acts_at_the_prediction_on_other_prompts(subject):
+    return subject.pairs.layer_1_interval

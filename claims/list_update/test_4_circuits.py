@@ -1,0 +1,88 @@
+"""The K-composition circuit, the default positions, and which of them wins."""
+
+from __future__ import annotations
+
+from claims.list_update.common import BOTH, FULL_QK, K_COMPOSITION, SEED_0, untrained
+from replications.claim import claim, instead
+from replications.expect import at_least, at_most, between, exactly, parts
+
+
+@claim(
+    "list_update/kcomp-diagonal",
+    says="Each prediction position is drawn to what attended to its own index, and to no other.",
+    source=K_COMPOSITION,
+    tier=1,
+    published="dominant square, strong positive diagonal",
+    expect={
+        group: parts(
+            least_diagonal=at_least(1.0, because="scores are tens; 0.02 untrained"),
+            largest_other=at_most(0.3),
+            right_rows=exactly(1.0),
+        )
+        for group in BOTH
+    },
+    control=(
+        instead("number tokens after the indices", lambda s: s.circuits.k_composition_other_tokens),
+        instead("the OV of layer 1", lambda s: s.circuits.k_composition_last_ov),
+        untrained,
+    ),
+    note="`largest_other` is an entry of the square off the diagonal over the diagonal of its row.",
+)
+def test_k_composition_has_a_diagonal(subject):
+    return subject.circuits.k_composition
+
+
+@claim(
+    "list_update/qk-default-positions",
+    says="By position alone each prediction attends to its own list position.",
+    source=FULL_QK,
+    tier=2,
+    published="qualitative",
+    expect={"seeds": exactly([1, 2, 3])},
+    control=(
+        instead("the positions before", lambda s: s.circuits.default_positions_of_others),
+        untrained,
+    ),
+    holds_in=4,
+    because_not_all=SEED_0,
+)
+def test_predictions_have_default_positions(subject):
+    return subject.circuits.default_positions
+
+
+@claim(
+    "list_update/qk-half-of-kcomp",
+    says="The default scores are about half of the K-composition scores.",
+    source=FULL_QK,
+    tier=1,
+    published="about 1/2",
+    expect={group: between(0.3, 0.75) for group in BOTH},
+    control=(
+        instead("the next list position", lambda s: s.circuits.default_strength_elsewhere),
+        untrained,
+    ),
+    note="Means over the diagonals.  The QK of layer 0 is no control: its ratio is 0.12 to 0.54, "
+    "since layer 0 also attends from predictions to their list positions.",
+)
+def test_defaults_are_half_as_strong(subject):
+    return subject.circuits.default_strength
+
+
+@claim(
+    "list_update/kcomp-overwrites-default",
+    says="At the updated index K-composition outweighs the default position, and only there.",
+    source=FULL_QK,
+    tier=2,
+    published="a hypothesis",
+    expect={group: parts(updated=at_least(0.99), kept=at_most(0.01)) for group in BOTH},
+    control=(
+        instead("head 0.0 cut from the keys", lambda s: s.attention.override_cut),
+        instead("updated and kept exchanged", lambda s: s.attention.override_exchanged),
+        untrained,
+    ),
+    note="Share of predictions whose score at the new element exceeds that at their own place.",
+    holds_in=4,
+    because_not_all=SEED_0,
+)
+def test_k_composition_overrides_the_default(subject):
+    return subject.attention.override

@@ -1,0 +1,46 @@
+"""Beyond the document: the same recipe on longer lists and more numbers, observed."""
+
+from __future__ import annotations
+
+from claims.list_update.common import DOCUMENT, untrained
+from replications.claim import claim, instead
+from replications.expect import at_least, exactly, parts
+
+SCALING = DOCUMENT / "Longer lists and more numbers"
+
+
+@claim(
+    "list_update/longer-lists",
+    says="With longer lists and more numbers K-composition and copying look the same.",
+    source=SCALING,
+    tier=2,
+    published="implied: the set-up takes any length and range",
+    expect={
+        "scaling": parts(
+            least_diagonal=at_least(1.0), right_rows=exactly(1.0), copying=exactly(1.0)
+        )
+    },
+    control=(
+        untrained,
+        instead("the circuits of the other layer", lambda s: s.pipeline.circuits_of_wrong_layers),
+    ),
+    note="Lists of 3, 4 and 5 numbers below 50 and 100, one seed each.",
+)
+def test_larger_tasks_have_the_same_circuits(subject):
+    return subject.pipeline.circuits
+
+
+@claim(
+    "list_update/techniques-transfer",
+    says="The four techniques, unchanged, each give a finding on other tasks of the family.",
+    source=DOCUMENT / "General techniques",
+    tier=2,
+    published="advice",
+    expect={"scaling": exactly(4), "seeds": exactly(4)},
+    control=untrained,
+    observe="advice, not a finding; it is tried on larger tasks of the same family only",
+    note="Attribution, patterns, patching and circuits: each must reach 0.8 and its own control "
+    "must not.",
+)
+def test_the_techniques_work_elsewhere(subject):
+    return subject.pipeline.steps_that_survive

@@ -1,0 +1,269 @@
+"""Inputs of the list-update task: a list, an index, a new element, and the list after the update.
+
+A prompt for lists of three is `BOS a1 a2 a3 NL idx elt NL b1 b2 b3`, where b is a with element
+`idx` (counted from 0) replaced by `elt`. Numbers are their own tokens; BOS and NL come after them.
+The answer b is part of the input; each of its elements is predicted one position before it.
+
+Everything here is a pure function of tokens or of a random generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from replications.errors import BadInput
+
+LIST = 3
+NUMBERS = 50
+BOS = NUMBERS
+NL = NUMBERS + 1
+VOCAB = NUMBERS + 2
+CONTEXT = 2 * LIST + 5
+
+
+@dataclass(frozen=True)
+class Task:
+    """Lists of `length` numbers below `numbers`. The document's is Task(3, 50).
+
+    Raises BadInput where an index would not be a number, or there is nothing to update.
+    """
+
+    length: int = LIST
+    numbers: int = NUMBERS
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise BadInput(f"a list needs at least one element, not {self.length}")
+        if self.numbers < max(self.length, 2):
+            raise BadInput(
+                f"{self.numbers} numbers are too few for lists of {self.length}: "
+                "an index is written as a number too"
+            )
+
+    @property
+    def bos(self) -> int:
+        return self.numbers
+
+    @property
+    def newline(self) -> int:
+        return self.numbers + 1
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of input tokens; the outputs are the numbers alone."""
+        return self.numbers + 2
+
+    @property
+    def context(self) -> int:
+        """Tokens in a prompt with its answer."""
+        return 2 * self.length + 5
+
+    @property
+    def list_positions(self) -> range:
+        return range(1, self.length + 1)
+
+    @property
+    def index_position(self) -> int:
+        return self.length + 2
+
+    @property
+    def element_position(self) -> int:
+        return self.length + 3
+
+    @property
+    def prediction_positions(self) -> range:
+        """Where the answers are predicted: 7, 8, 9 for lists of three."""
+        return range(self.length + 4, 2 * self.length + 4)
+
+    @property
+    def answer_positions(self) -> range:
+        """Where the answers stand: one after each prediction."""
+        return range(self.length + 5, 2 * self.length + 5)
+
+
+DOCUMENT = Task()
+
+
+# ------------------------------------------------------------------------------------- prompts
+def encode(numbers: Sequence[int], index: int, element: int, task: Task = DOCUMENT) -> Tensor:
+    """One prompt with its answer: tokens, long [pos].
+
+    Raises BadInput for a list of the wrong length, an index outside the list, or a number outside
+    the vocabulary.
+    """
+    if len(numbers) != task.length:
+        raise BadInput(f"the list has {len(numbers)} elements; this task has {task.length}")
+    for place, value in enumerate(numbers):
+        _check_number(value, f"element {place} of the list", task)
+    _check_number(element, "the new element", task)
+    if not _is_whole(index) or not 0 <= index < task.length:
+        raise BadInput(f"index {index!r} is out of range: indices are 0 to {task.length - 1}")
+    one = torch.tensor([list(numbers)]), torch.tensor([index]), torch.tensor([element])
+    return _assemble(*one, task)[0]
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _check_number(value: int, what: str, task: Task) -> None:
+    if not _is_whole(value) or not 0 <= value < task.numbers:
+        raise BadInput(
+            f"{what} is {value!r}, which is not in the vocabulary: numbers are 0 to "
+            f"{task.numbers - 1}"
+        )
+
+
+def check_tokens(tokens: Tensor, task: Task = DOCUMENT) -> Tensor:
+    """`tokens` [batch pos] if each row is a prompt with its right answer.
+
+    Raises BadInput naming what is wrong, and the first row where it is.
+    """
+    if tokens.ndim != 2 or tokens.shape[1] != task.context:
+        raise BadInput(
+            f"tokens must have shape [batch {task.context}] for lists of {task.length}, "
+            f"not {list(tokens.shape)}"
+        )
+    n = task.length
+    numbers = torch.cat([tokens[:, 1 : n + 1], tokens[:, n + 3 : n + 4], tokens[:, n + 5 :]], 1)
+    index = tokens[:, task.index_position]
+    right_index = (index >= 0) & (index < n)
+    marks = (tokens[:, 0] == task.bos) & (tokens[:, [n + 1, n + 4]] == task.newline).all(1)
+    _all_rows(marks, "BOS or a newline is not in its place")
+    _all_rows(((numbers >= 0) & (numbers < task.numbers)).all(1), "a number is out of vocabulary")
+    _all_rows(right_index, f"the index is out of range (0 to {n - 1})")
+    right = (answers(tokens, task) == tokens[:, n + 5 :]).all(1)
+    _all_rows(right, "the answer is not the updated list")
+    return tokens
+
+
+def _all_rows(right: Tensor, problem: str) -> None:
+    if not right.all():
+        raise BadInput(f"row {int((~right).nonzero()[0, 0])}: {problem}")
+
+
+def answers(tokens: Tensor, task: Task = DOCUMENT) -> Tensor:
+    """The list after the update, computed from the prompt: long [batch list]."""
+    return tokens.gather(1, sources(tokens, task))
+
+
+def sources(tokens: Tensor, task: Task = DOCUMENT) -> Tensor:
+    """Where each answer is found in the prompt: positions, long [batch list].
+
+    The list position of the same rank, or the new element's position at the updated index.
+    """
+    fixed = torch.arange(1, task.length + 1, device=tokens.device).repeat(len(tokens), 1)
+    updated = fixed - 1 == tokens[:, task.index_position, None]
+    return torch.where(updated, task.element_position, fixed)
+
+
+def _assemble(numbers: Tensor, index: Tensor, element: Tensor, task: Task) -> Tensor:
+    """Prompts from lists [batch list], indices [batch] and new elements [batch]."""
+    updated = numbers.scatter(1, index[:, None], element[:, None])
+    bos = torch.full_like(index, task.bos)[:, None]
+    newline = torch.full_like(index, task.newline)[:, None]
+    return torch.cat([bos, numbers, newline, index[:, None], element[:, None], newline, updated], 1)
+
+
+# ----------------------------------------------------------------------------------- generator
+def generate(batch: int, seed: int | np.random.Generator, task: Task = DOCUMENT) -> Tensor:
+    """`batch` random prompts with their answers, long [batch pos], the same for the same seed.
+
+    Numbers are independent and uniform. As in the document, one index and one new element, both
+    uniform, serve the whole batch.
+    """
+    rng = _generator(batch, seed)
+    numbers = torch.from_numpy(rng.integers(0, task.numbers, size=(batch, task.length)))
+    index = torch.full((batch,), int(rng.integers(0, task.length)))
+    element = torch.full((batch,), int(rng.integers(0, task.numbers)))
+    return _assemble(numbers, index, element, task)
+
+
+def generate_mixed(batch: int, seed: int | np.random.Generator, task: Task = DOCUMENT) -> Tensor:
+    """As `generate`, with an index and a new element for each prompt: for measuring a model."""
+    rng = _generator(batch, seed)
+    numbers = torch.from_numpy(rng.integers(0, task.numbers, size=(batch, task.length)))
+    index = torch.from_numpy(rng.integers(0, task.length, size=batch))
+    element = torch.from_numpy(rng.integers(0, task.numbers, size=batch))
+    return _assemble(numbers, index, element, task)
+
+
+def _generator(batch: int, seed: int | np.random.Generator) -> np.random.Generator:
+    if batch < 1:
+        raise BadInput(f"cannot generate {batch} prompts: ask for at least one")
+    if isinstance(seed, np.random.Generator):
+        return seed
+    if seed < 0:
+        raise BadInput(f"seed must be at least 0, not {seed}")
+    return np.random.default_rng(seed)
+
+
+# --------------------------------------------------------------------------- clean and corrupted
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Prompts and their corruptions, which differ in the index (and so in two answers).
+
+    The question is put at `position`, before the answer at the clean index. There the clean
+    prompt asks for `correct`, the new element, and the corrupted one for `incorrect`, the old.
+    Up to that position the index is the only token that differs.
+    """
+
+    clean: Tensor
+    """Tokens [batch pos]."""
+    corrupted: Tensor
+    """Tokens [batch pos]."""
+    task: Task = DOCUMENT
+
+    def __len__(self) -> int:
+        return len(self.clean)
+
+    @property
+    def index(self) -> Tensor:
+        """The index of the clean prompt: long [batch]."""
+        return self.clean[:, self.task.index_position]
+
+    @property
+    def position(self) -> Tensor:
+        """Where the logits are read: long [batch]."""
+        return self.index + self.task.prediction_positions[0]
+
+    @property
+    def correct(self) -> Tensor:
+        """The new element: long [batch]."""
+        return self.clean[:, self.task.element_position]
+
+    @property
+    def incorrect(self) -> Tensor:
+        """The element it replaces: long [batch]."""
+        return self.clean.gather(1, self.index[:, None] + 1)[:, 0]
+
+
+def printed_pair() -> Pairs:
+    """The document's prompt, and the same with the index changed from 1 to 2: one pair."""
+    clean, corrupted = (encode([14, 23, 48], index, 26) for index in (1, 2))
+    return Pairs(clean[None], corrupted[None])
+
+
+def pairs(n: int, seed: int, task: Task = DOCUMENT) -> Pairs:
+    """n random pairs of the same kind as the printed one, the same for the same seed.
+
+    The old numbers and the new one all differ, so that an answer tells where it came from. The
+    corrupted index is the larger one; otherwise answers before the question would differ too.
+    """
+    if task.length < 2 or task.numbers <= task.length:
+        raise BadInput(
+            f"pairs need two indices and {task.length + 1} different numbers, which lists of "
+            f"{task.length} of {task.numbers} numbers do not have"
+        )
+    rng = _generator(n, seed)
+    chosen = rng.permuted(np.tile(np.arange(task.numbers), (n, 1)), axis=1)[:, : task.length + 1]
+    drawn = torch.from_numpy(chosen)
+    two = rng.permuted(np.tile(np.arange(task.length), (n, 1)), axis=1)[:, :2]
+    first, second = torch.from_numpy(np.sort(two, axis=1)).unbind(1)
+    clean, corrupted = (_assemble(drawn[:, :-1], i, drawn[:, -1], task) for i in (first, second))
+    return Pairs(clean, corrupted, task)

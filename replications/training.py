@@ -1,0 +1,113 @@
+"""What the training commands of the systems share: options, file names, writing, provenance."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from replications.errors import BadInput
+
+
+# ------------------------------------------------------------------------------------- options
+def parser(system: str, description: str, recipe: type[Any], out: str) -> argparse.ArgumentParser:
+    """Options of `train SYSTEM`: the seed, one for each field of the recipe, threads and output.
+
+    `recipe` is a dataclass with a default for every field; `out` describes the default output.
+    """
+    made = argparse.ArgumentParser(
+        prog=f"python -m replications train {system}", description=description
+    )
+    made.add_argument("--seed", type=int, required=True, help="initial weights and data")
+    for field in fields(recipe):
+        option = "--" + field.name.replace("_", "-")
+        kind = type(field.default)
+        made.add_argument(option, type=kind, default=field.default, help="default: %(default)s")
+    made.add_argument("--threads", type=int, default=1, help="default: %(default)s")
+    made.add_argument("--out", type=Path, help=f"default: {out} in this folder")
+    made.add_argument("--force", action="store_true", help="overwrite existing files")
+    return made
+
+
+def recipe_of(options: argparse.Namespace, recipe: type[Any]) -> Any:
+    """The recipe that parsed options describe.  BadInput for values that make no sense."""
+    chosen = recipe(**{field.name: getattr(options, field.name) for field in fields(recipe)})
+    if options.threads < 1:
+        raise BadInput(f"threads must be at least 1, not {options.threads}")
+    return chosen
+
+
+def command(system: str, seed: int, recipe: Any, threads: int) -> str:
+    """The command that makes these weights again; options at their default are left out."""
+    default = asdict(type(recipe)())
+    changed = {name: value for name, value in asdict(recipe).items() if value != default[name]}
+    if threads != 1:
+        changed["threads"] = threads
+    options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in changed.items())
+    return f"python -m replications train {system} --seed {seed}{options}"
+
+
+# ------------------------------------------------------------------------------------- outputs
+def provenance(system: str, seed: int, recipe: Any, threads: int) -> dict[str, object]:
+    """How weights were made: the first part of their metadata."""
+    return {
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "command": command(system, seed, recipe, threads),
+        "threads": threads,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def weight_norms(weights: Mapping[str, Tensor]) -> dict[str, float]:
+    """The norm of every tensor, to four decimals."""
+    return {name: round(tensor.norm().item(), 4) for name, tensor in weights.items()}
+
+
+def outputs(out: Path, *, force: bool) -> dict[str, Path]:
+    """The three files of a run. Raises BadInput if one exists or the folder does not."""
+    stem = out.with_suffix("") if out.suffix == ".safetensors" else out
+    endings = {"weights": ".safetensors", "metadata": ".json", "curve": ".loss.csv"}
+    paths = {role: stem.with_name(stem.name + ending) for role, ending in endings.items()}
+    if not stem.parent.is_dir():
+        raise BadInput(f"folder {stem.parent} does not exist; make it first")
+    for path in paths.values():
+        if path.exists() and not force:
+            raise BadInput(f"{path} exists; choose another --out, or overwrite it with --force")
+    return paths
+
+
+def save(
+    paths: Mapping[str, Path],
+    weights: Mapping[str, Tensor],
+    metadata: Mapping[str, object],
+    curve: str,
+) -> None:
+    """Write the files of a run, the weights last.  Equal runs write equal bytes."""
+    training = {name: metadata[name] for name in ("seed", "recipe")}
+    # One key only: the order of several is not the same in every run.
+    header = {"training": json.dumps(training)}
+    _write(paths["metadata"], (json.dumps(metadata, indent=2, allow_nan=False) + "\n").encode())
+    _write(paths["curve"], curve.encode())
+    _write(paths["weights"], safetensors.torch.save(dict(weights), metadata=header))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write next to the target, then rename, so that no reader ever sees half a file."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
