@@ -97,6 +97,7 @@ def test_data_set_is_large_and_balanced(subject):
     control=instead(
         "strings of random length", lambda s: s.behaviour.odd_lengths_of_random_strings
     ),
+    note="A fact about the data: no lesion of the model can turn it red.",
 )
 def test_all_lengths_are_even(subject):
     return subject.behaviour.odd_lengths
