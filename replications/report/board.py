@@ -133,8 +133,10 @@ def controls(rows: Sequence[Row]) -> str:
     said = []
     if skipped:
         said.append(f"controls NOT RUN on {skipped} rows")
-    if accepted:
+    if accepted and any(row.control_accepted and row.status != "observed" for row in judged):
         said.append(f"a control was accepted on {accepted} rows")
+    elif accepted:
+        said.append(f"every control rejected where it gates, accepted on {accepted} observed rows")
     elif ran:
         said.append("every control rejected" if not skipped else "the others rejected")
     return ", ".join(said) or "no control to run"

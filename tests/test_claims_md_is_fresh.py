@@ -1,0 +1,38 @@
+"""CLAIMS.md says what the claims in this checkout say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from replications.claim import Claim
+from replications.report.claims_md import check
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+def live_claims() -> list[Claim]:
+    """Every claim, in the order of the files."""
+    files = sorted((REPO / "claims").rglob("test_*.py"))
+    names = [".".join(file.relative_to(REPO).with_suffix("").parts) for file in files]
+    functions = [f for name in names for f in vars(import_module(name)).values()]
+    return [f.claim for f in functions if isinstance(getattr(f, "claim", None), Claim)]
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return (REPO / "CLAIMS.md").read_text(encoding="utf-8")
+
+
+def test_it_is_not_stale(text: str) -> None:
+    assert check(text, live_claims()) == [], "run `make ledger` and commit CLAIMS.md"
+
+
+def test_a_changed_claim_would_be_noticed(text: str) -> None:
+    first, *rest = live_claims()
+    changed = replace(first, says="Something else is said.")
+    assert check(text, [changed, *rest])
+    assert check(text, rest)
