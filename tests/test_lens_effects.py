@@ -70,6 +70,7 @@ FAILURES: dict[str, Callable[[Lens], object]] = {
 @pytest.mark.parametrize("what", RUNS)
 def test_a_run_leaves_nothing_changed(what: str) -> None:
     lens = opened("padded")
+    lens.run(TOKENS)  # the first run of a model adds hooks once; later ones must add none
     before = state(lens)
     RUNS[what](lens)
     assert [name for name, value in state(lens).items() if value != before[name]] == []
@@ -78,6 +79,7 @@ def test_a_run_leaves_nothing_changed(what: str) -> None:
 @pytest.mark.parametrize("where", FAILURES)
 def test_a_run_that_fails_leaves_nothing_changed(where: str) -> None:
     lens = opened("padded")
+    lens.run(TOKENS)  # the first run of a model adds hooks once; later ones must add none
     before = state(lens)
     with pytest.raises((RuntimeError, AttributeError, KeyError)):
         FAILURES[where](lens)
