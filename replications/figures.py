@@ -1,0 +1,117 @@
+"""Pictures drawn from the measurements of a subject: what one is, and how they are written.
+
+Each system has a `figures.py` with `PICTURES`, in the order of its document, and `NOT_DRAWN`,
+which says of every other plot of the document why it is not here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from replications.errors import BadInput, ReplicationError
+from replications.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg")
+
+
+class CannotDraw(ReplicationError):
+    """A subject has no such picture; the message says why."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One plot of a document.
+
+    `draw` takes a subject of the system and returns a matplotlib Figure; it raises CannotDraw
+    where the subject has nothing of the kind. `says` tells in a sentence or two what is shown and
+    how to read it, for those too who do not see the picture.
+    """
+
+    name: str
+    title: str
+    says: str
+    draw: Callable[[Any], Figure]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What became of one picture of one subject: its files, or `why_not`."""
+
+    picture: Picture
+    files: tuple[Path, ...] = ()
+    why_not: str = ""
+
+
+def picture(title: str, says: str) -> Callable[[Callable[[Any], Figure]], Picture]:
+    """Make a function of a subject a picture, named like the function with dashes."""
+
+    def make(draw: Callable[[Any], Figure]) -> Picture:
+        return Picture(draw.__name__.replace("_", "-"), title, says, draw)
+
+    return make
+
+
+def pictures(system: str) -> tuple[Picture, ...]:
+    """The pictures of one system.  BadInput for an unknown name, or without matplotlib."""
+    found: tuple[Picture, ...] = _module(system).PICTURES
+    return found
+
+
+def not_drawn(system: str) -> dict[str, str]:
+    """The plots of the document that are not drawn for any subject, each with the reason."""
+    found: dict[str, str] = _module(system).NOT_DRAWN
+    return found
+
+
+def _module(system: str) -> Any:
+    if system not in SYSTEMS:
+        raise BadInput(f"unknown system {system!r}; there are: {', '.join(SYSTEMS)}")
+    return import_module(f"replications.{system}.figures")
+
+
+def draw(
+    subject: Any, chosen: Iterable[Picture], folder: Path, formats: Iterable[str] = FORMATS
+) -> Iterator[Drawn]:
+    """Draw pictures of one subject into `folder`, one by one, the same bytes every time.
+
+    A file is whole or absent. Raises BadInput if the folder cannot be written or for an unknown
+    format.
+    """
+    from replications import plotting
+
+    formats = tuple(formats)
+    for name in formats:
+        if name not in FORMATS:
+            raise BadInput(f"unknown format {name!r}; there are: {', '.join(FORMATS)}")
+    for each in chosen:
+        try:
+            with plotting.style():
+                figure = each.draw(subject)
+                files = tuple(_write(figure, folder / f"{each.name}.{form}") for form in formats)
+        except CannotDraw as exc:
+            yield Drawn(each, why_not=str(exc))
+        else:
+            yield Drawn(each, files)
+
+
+def _write(figure: Figure, path: Path) -> Path:
+    from replications import plotting
+
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(plotting.encode(figure, path.suffix.removeprefix(".")))
+        os.replace(part, path)
+    except OSError as exc:
+        raise BadInput(f"cannot write {path}: {exc.strerror}") from exc
+    finally:
+        part.unlink(missing_ok=True)
+    return path
