@@ -164,7 +164,7 @@ def histograms(
     bins: Sequence[float],
     columns: int = 3,
 ) -> Figure:
-    """Panels title → (class → values), the classes overlaid; what lies outside goes in the end bins."""
+    """Panels title → (class → values), overlaid; what lies outside goes in the end bins."""
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     figure, grid = canvas(columns, rows, width=3.2, height=2.3)
