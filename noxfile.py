@@ -54,6 +54,7 @@ def matrix(session: nox.Session, version: str) -> None:
         old.unlink()
     install(session, version)
     env = {"PYTHONPATH": str(Path.cwd())}
+    workers = ["-q", "-n", str(min(4, os.cpu_count() or 1))]
     if version not in TESTED:
         env["REPLICATIONS_UNTESTED"] = "1"
     failed = []
@@ -61,12 +62,12 @@ def matrix(session: nox.Session, version: str) -> None:
         env["REPLICATIONS_LENS"] = kind
         # A version that was not tested may fail: what fails is refused when the claims run.
         codes = [0] if version in TESTED else [0, 1]
-        session.run("python", "-m", "pytest", "-q", *LENS_TESTS, env=env, success_codes=codes)
+        session.run("python", "-m", "pytest", *workers, *LENS_TESTS, env=env, success_codes=codes)
         ledger = LEDGERS / f"{version}-{kind}.json"
         arguments = shlex.split(os.environ.get("MATRIX_ARGS", "")) or CLAIMS
-        claims = ["-q", "-n", str(min(4, os.cpu_count() or 1)), "--claims-json", str(ledger)]
+        claims = [*arguments, "--claims-json", str(ledger)]
         try:
-            session.run("python", "-m", "pytest", *arguments, *claims, env=env)
+            session.run("python", "-m", "pytest", *workers, *claims, env=env)
         except nox.command.CommandFailed:  # the other kind is still to be measured
             failed.append(kind)
         trace = ledger.with_suffix(".trace.json")

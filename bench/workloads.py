@@ -215,7 +215,7 @@ _SWEEPS = {
     "z_by_pos": (sites.Z, "layer head pos"),
 }
 _PAIRS = {"tutorial": (TUTORIAL, 5), "disjoint": (DISJOINT, 3), "ioi": (IOI, 2)}
-_SHARES = {"attn_out-ioi": 3, "mlp_out-ioi": 3, "z-ioi": 3, "z_by_pos-ioi": 12}
+_SHARES = {"resid_pre-ioi": 3, "attn_out-ioi": 3, "mlp_out-ioi": 3, "z-ioi": 3, "z_by_pos-ioi": 12}
 """All places of these would take minutes on two cores."""
 
 WORKLOADS: dict[str, Workload] = {

@@ -100,7 +100,7 @@ class Network:
             )
         if model not in _NETWORKS:
             made = cls.from_state_dict(model.shape, model.state_dict)
-            _NETWORKS[model] = made.to(dtype=model.weights.W_E.dtype)
+            _NETWORKS[model] = made.to(model.device, model.weights.W_E.dtype)
         return _NETWORKS[model]
 
     @classmethod

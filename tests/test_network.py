@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
@@ -107,6 +109,12 @@ def test_one_lens_gives_one_network_in_its_dtype() -> None:
     assert made.dtype == torch.float32
     assert made.to(dtype=torch.float32) is made
     assert made.to(dtype=torch.float64).W_Q.dtype == torch.float64
+
+
+def test_the_network_of_a_lens_is_where_the_lens_computes() -> None:
+    elsewhere = copy.copy(lens("gpt"))
+    elsewhere.device = torch.device("meta")  # stands for a GPU, which not every machine has
+    assert Network.of(elsewhere).device == torch.device("meta")
 
 
 def test_a_lens_with_standing_edits_is_refused() -> None:

@@ -135,6 +135,8 @@ class Lens(ABC):
     state_dict: Mapping[str, Tensor]
     """What the model was opened with, in TransformerLens's classic layout."""
     weights: Weights
+    device: torch.device
+    """Where it computes; sweeps of it compute there too."""
     edits: tuple[Edit, ...] = ()
 
     @property

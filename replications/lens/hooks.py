@@ -25,7 +25,6 @@ class HookLens(Lens):
     """A lens on a model with hook points and TransformerLens's module names."""
 
     model: Any
-    device: torch.device
     dtype: torch.dtype
 
     @property
