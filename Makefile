@@ -46,12 +46,13 @@ format: $(STAMP)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-# Every claim on every subject that can be reached, every lesion, then CLAIMS.md from the two
-# ledgers alone.
+# Every claim on every subject that can be reached, every lesion, then CLAIMS.md, its picture and the
+# rows in README.md from the two ledgers alone.
 ledger: $(STAMP)
 	$(PY) -m pytest claims/ -n $(WORKERS) --claims-json $(LEDGER)
 	$(PY) -m pytest claims/ -n $(WORKERS) --lesions --claims-json $(LESIONS)
-	$(PY) -m replications ledger $(LEDGER) --lesions $(LESIONS) --out CLAIMS.md
+	$(PY) -m replications ledger $(LEDGER) --lesions $(LESIONS) --out CLAIMS.md \
+	  --picture docs/findings.png --excerpt README.md
 
 # The claims on several versions of TransformerLens: make matrix TL="3.9.0 4.3.0"
 matrix: $(STAMP)

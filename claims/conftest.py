@@ -108,6 +108,11 @@ def _param(claim: Claim, info: SubjectInfo) -> Any:
     return pytest.param(info, marks=marks, id=info.name)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if _is_claim(item):  # -k knows a claim by its id too
+        item.extra_keyword_matches.add(item.function.claim.id)  # type: ignore[attr-defined]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     ours = [item for item in items if _is_claim(item)]

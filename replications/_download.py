@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -94,15 +94,21 @@ def _first_good(
 
 def _receive(url: str, part: Path, label: str, size: int | None) -> None:
     """Write the content of `url` to `part`.  Raises OSError (also for every network problem)."""
-    if urlsplit(url).scheme == "file":
-        shutil.copyfile(url2pathname(urlsplit(url).path), part)
-        return
-    from pooch import HTTPDownloader  # slow to import, and most runs download nothing
-
     # disable=None shows the bar on a terminal only.
     with tqdm(total=size, desc=label, unit="B", unit_scale=True, disable=None) as bar:
+        if urlsplit(url).scheme == "file":
+            _copy(Path(url2pathname(urlsplit(url).path)), part, bar)
+            return
+        from pooch import HTTPDownloader  # slow to import, and most runs download nothing
+
         timeout = (CONNECT_SECONDS, READ_SECONDS)
         HTTPDownloader(progressbar=bar, chunk_size=CHUNK, timeout=timeout)(url, part, None)
+
+
+def _copy(source: Path, part: Path, bar: tqdm[NoReturn]) -> None:
+    with source.open("rb") as given, part.open("wb") as taken:
+        while piece := given.read(1 << 20):
+            bar.update(taken.write(piece))
 
 
 def _no_answer(exc: OSError) -> bool:

@@ -6,13 +6,13 @@ which says of every other plot of the document why it is not here.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replications import files
 from replications.errors import BadInput, ReplicationError
 from replications.systems import SYSTEMS
 
@@ -74,6 +74,8 @@ def not_drawn(system: str) -> dict[str, str]:
 def _module(system: str) -> Any:
     if system not in SYSTEMS:
         raise BadInput(f"unknown system {system!r}; there are: {', '.join(SYSTEMS)}")
+    # First, for what it says where matplotlib is missing.
+    import_module("replications.plotting")
     return import_module(f"replications.{system}.figures")
 
 
@@ -82,36 +84,31 @@ def draw(
 ) -> Iterator[Drawn]:
     """Draw pictures of one subject into `folder`, one by one, the same bytes every time.
 
-    A file is whole or absent. Raises BadInput if the folder cannot be written or for an unknown
-    format.
+    The folder is made where it is missing; a file is whole or absent. Raises BadInput, before
+    anything is drawn, for an unknown format or a folder that cannot be made; and when a file
+    cannot be written.
     """
-    from replications import plotting
-
     formats = tuple(formats)
     for name in formats:
         if name not in FORMATS:
             raise BadInput(f"unknown format {name!r}; there are: {', '.join(FORMATS)}")
-    for each in chosen:
-        try:
-            with plotting.style():
-                figure = each.draw(subject)
-                files = tuple(_write(figure, folder / f"{each.name}.{form}") for form in formats)
-        except CannotDraw as exc:
-            yield Drawn(each, why_not=str(exc))
-        else:
-            yield Drawn(each, files)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise BadInput(f"cannot make the folder {folder}: {exc.strerror or exc}") from exc
+    return (_drawn(subject, each, folder, formats) for each in chosen)
 
 
-def _write(figure: Figure, path: Path) -> Path:
+def _drawn(subject: Any, each: Picture, folder: Path, formats: tuple[str, ...]) -> Drawn:
     from replications import plotting
 
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(plotting.encode(figure, path.suffix.removeprefix(".")))
-        os.replace(part, path)
-    except OSError as exc:
-        raise BadInput(f"cannot write {path}: {exc.strerror}") from exc
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+        with plotting.style():
+            figure = each.draw(subject)
+            contents = {form: plotting.encode(figure, form) for form in formats}
+    except CannotDraw as exc:
+        return Drawn(each, why_not=str(exc))
+    paths = {form: folder / f"{each.name}.{form}" for form in formats}
+    for form, content in contents.items():
+        files.write_bytes(paths[form], content)
+    return Drawn(each, tuple(paths.values()))

@@ -19,7 +19,7 @@ from typing import Literal
 
 import platformdirs
 
-from replications import _download, _manifest, _verify
+from replications import _download, _manifest, _verify, files
 from replications._manifest import Fixture
 from replications.errors import BadInput, FixtureCorrupt, FixtureMissing, ReplicationError
 
@@ -273,7 +273,7 @@ def _keep_digest(wanted: Fixture) -> None:
         path = _digest_file(wanted.name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{wanted.sha256}\n", encoding="utf-8")
+            files.put(path, f"{wanted.sha256}\n".encode())
         except OSError as exc:
             raise FixtureMissing(_unwritable(wanted, exc.strerror)) from exc
 

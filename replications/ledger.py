@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from replications import files
 from replications.claim import Claim
 from replications.errors import BadInput
 from replications.judge import Row
@@ -47,7 +46,6 @@ class Ledger:
 
     def write(self, path: str | Path) -> None:
         """Write to `path`, whole or not at all.  OSError if that is not possible."""
-        target = Path(path)
         content = {
             "schema": self.schema,
             "environment": dict(self.environment),
@@ -56,15 +54,7 @@ class Ledger:
             "rows": [asdict(row) for row in self.rows],
         }
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(temporary, 0o644)  # mkstemp makes it private to the owner
-            os.replace(temporary, target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        files.put(Path(path), text.encode("utf-8"))
 
     @classmethod
     def read(cls, path: str | Path) -> Ledger:

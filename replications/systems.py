@@ -21,6 +21,22 @@ class System(Protocol):
         """Open one subject.  FixtureMissing, FixtureCorrupt; BadInput for an unknown name."""
 
 
+def named(reference: str) -> list[SubjectInfo]:
+    """The subjects meant by "system/subject", or else by "system/group" or "system/kind".
+
+    BadInput if there are none.
+    """
+    system, _, name = reference.partition("/")
+    subjects = load(system).SUBJECTS
+    exact = [info for info in subjects if info.name == name]
+    found = exact or [info for info in subjects if name in (info.group, info.kind)]
+    if not found:
+        names = ", ".join(info.name for info in subjects)
+        sets = ", ".join(sorted({word for info in subjects for word in (info.group, info.kind)}))
+        raise BadInput(f"no subject {name!r} of {system}; there are: {names}; or one of: {sets}")
+    return found
+
+
 def load(name: str) -> System:
     """The module of one system.  BadInput for an unknown name."""
     if name not in SYSTEMS:

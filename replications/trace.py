@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from replications import files
 from replications.errors import BadInput, FixtureMissing, Unsupported
 from replications.lens import Lens
 from replications.lens.soundness import places_of, random_tokens
@@ -122,7 +123,10 @@ def _began(old: list[dict[str, Any]], new: list[dict[str, Any]], floor: float) -
 
 
 def write(path: Path, subjects: Iterable[str], environment: Mapping[str, Any]) -> list[str]:
-    """Trace subjects ("system/name") into a file; returns those left out, with the reason."""
+    """Trace subjects ("system/name") into a file; returns those left out, with the reason.
+
+    Raises BadInput for an unknown subject, or if the file cannot be written.
+    """
     found, left_out = {}, []
     for each in subjects:
         system, _, name = each.partition("/")
@@ -134,7 +138,7 @@ def write(path: Path, subjects: Iterable[str], environment: Mapping[str, Any]) -
         if traced is not None:
             found[each] = traced
     content = {"trace": SCHEMA, "environment": dict(environment), "subjects": found}
-    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    files.write_text(path, json.dumps(content) + "\n")
     return left_out
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -15,6 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from replications import files
 from replications.errors import BadInput
 
 
@@ -132,20 +132,13 @@ def save(
     metadata: Mapping[str, object],
     curve: str,
 ) -> None:
-    """Write the files of a run, the weights last.  Equal runs write equal bytes."""
+    """Write the files of a run, the weights last.  Equal runs write equal bytes.
+
+    Raises BadInput if one cannot be written; each is whole or not there.
+    """
     training = {name: metadata[name] for name in ("seed", "recipe")}
     # One key only: the order of several is not the same in every run.
     header = {"training": json.dumps(training)}
-    _write(paths["metadata"], (json.dumps(metadata, indent=2, allow_nan=False) + "\n").encode())
-    _write(paths["curve"], curve.encode())
-    _write(paths["weights"], safetensors.torch.save(dict(weights), metadata=header))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write next to the target, then rename, so that no reader ever sees half a file."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write_text(paths["metadata"], json.dumps(metadata, indent=2, allow_nan=False) + "\n")
+    files.write_text(paths["curve"], curve)
+    files.write_bytes(paths["weights"], safetensors.torch.save(dict(weights), metadata=header))

@@ -275,7 +275,7 @@ def test_a_ledger_that_cannot_be_written_fails_the_run(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("replications.ledger.tempfile.mkstemp", full)
+    monkeypatch.setattr("replications.ledger.files.put", full)
     result = run(GOOD)
     assert result.ret == 1
     assert "NOT WRITTEN: claims.json: No space left on device" in last_line(result)

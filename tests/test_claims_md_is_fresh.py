@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from replications.claim import Claim
+from replications.errors import BadInput
 from replications.report.claims_md import check
+from replications.report.excerpt import refresh
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -36,3 +38,16 @@ def test_a_changed_claim_would_be_noticed(text: str) -> None:
     changed = replace(first, says="Something else is said.")
     assert check(text, [changed, *rest])
     assert check(text, rest)
+
+
+def test_the_rows_that_the_readme_shows_are_those_of_claims_md(text: str) -> None:
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    assert readme.count("<br>`") >= 10
+    assert refresh(readme, text) == readme, "run `make ledger` and commit README.md"
+
+
+def test_a_row_is_brought_up_to_date_and_an_unknown_one_is_refused() -> None:
+    page = "Before.\n| It is so.<br>`toys/big` | 1 | old |\nAfter `toys/big`."
+    assert refresh(page, "| It is so.<br>`toys/big` | 1 | new |\n") == page.replace("old", "new")
+    with pytest.raises(BadInput, match="no claim 'toys/big'"):
+        refresh(page, "")

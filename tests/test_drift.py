@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from replications import cli
+from replications.commands import NEGATIVE, OK, USAGE
 from replications.drift import Floor, compare, counts
 from replications.errors import BadInput
 from replications.judge import ACCEPTED
@@ -148,7 +149,7 @@ def run(tmp_path: Path, old: Ledger, *news: Ledger, options: tuple[str, ...] = (
 def test_nothing_that_moved_ends_well(tmp_path: Path, capsys: Captured) -> None:
     environment = dict(ledger().environment) | {"torch": "2.14.0", "transformer_lens": "4.3.0"}
     new = replace(ledger(measured=0.98001), environment=environment)
-    assert run(tmp_path, ledger(), new) == cli.OK
+    assert run(tmp_path, ledger(), new) == OK
     out = capsys.readouterr().out
     assert "torch: 2.13.0 → 2.14.0; transformer_lens: None → 4.3.0" in out
     assert "No row moved by more than noise." in out
@@ -159,7 +160,7 @@ def test_nothing_that_moved_ends_well(tmp_path: Path, capsys: Captured) -> None:
 def test_a_drift_within_the_tolerance_is_shown_and_no_failure(
     tmp_path: Path, capsys: Captured
 ) -> None:
-    assert run(tmp_path, ledger(), ledger(measured=0.99, margin=0.07)) == cli.OK
+    assert run(tmp_path, ledger(), ledger(measured=0.99, margin=0.07)) == OK
     out = capsys.readouterr().out
     line = next(line for line in out.splitlines() if line.startswith("toys/big"))
     assert line.split() == ["toys/big", "arena", "0.98", "0.99", "0.01", "+0.08", "+0.07", "drift"]
@@ -169,9 +170,9 @@ def test_a_drift_within_the_tolerance_is_shown_and_no_failure(
 @pytest.mark.parametrize(
     ("status", "holds", "expected"),
     [
-        ("fail", False, cli.NEGATIVE),
-        ("error", None, cli.NEGATIVE),
-        ("unsupported", None, cli.OK),
+        ("fail", False, NEGATIVE),
+        ("error", None, NEGATIVE),
+        ("unsupported", None, OK),
     ],
 )
 def test_a_flip_or_a_new_error_fails_and_unsupported_is_only_named(
@@ -181,7 +182,7 @@ def test_a_flip_or_a_new_error_fails_and_unsupported_is_only_named(
     assert run(tmp_path, ledger(), ledger(), new) == expected
     out = capsys.readouterr().out
     assert f"1 {'flipped' if status == 'fail' else status}" in out
-    assert ("1 of the gating rows flipped or broke" in out) == (expected != cli.OK)
+    assert ("1 of the gating rows flipped or broke" in out) == (expected != OK)
 
 
 def test_a_flip_of_a_row_that_is_only_observed_fails_nothing(
@@ -189,7 +190,7 @@ def test_a_flip_of_a_row_that_is_only_observed_fails_nothing(
 ) -> None:
     rows = [r for r in ledger().rows if r.subject != RETRAINED]
     rows.append(row(BIG, RETRAINED, "observed", measured=0.2, margin=-0.3, holds=False))
-    assert run(tmp_path, ledger(), replace(ledger(), rows=tuple(rows))) == cli.OK
+    assert run(tmp_path, ledger(), replace(ledger(), rows=tuple(rows))) == OK
     assert "flipped (observed)" in capsys.readouterr().out
 
 
@@ -200,7 +201,7 @@ def test_all_shows_the_rows_that_stayed(tmp_path: Path, capsys: Captured) -> Non
 
 def test_ledgers_that_do_not_compare_are_bad_input(tmp_path: Path, capsys: Captured) -> None:
     one = sample_ledger.ledger(row(BIG, "arena", "pass"), claims=(BIG,))
-    assert run(tmp_path, ledger(), ledger(), one) == cli.USAGE
+    assert run(tmp_path, ledger(), ledger(), one) == USAGE
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "cannot be compared" in captured.err
@@ -210,7 +211,7 @@ def test_a_ledger_of_another_schema_is_bad_input(tmp_path: Path, capsys: Capture
     ledger().write(tmp_path / "a.json")
     other = (tmp_path / "a.json").read_text().replace('"schema": 1', '"schema": 99')
     (tmp_path / "b.json").write_text(other)
-    assert cli.main(["drift", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == cli.USAGE
+    assert cli.main(["drift", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == USAGE
     assert "schema 99" in capsys.readouterr().err
 
 
@@ -236,13 +237,13 @@ def test_a_value_that_was_accepted_with_a_reason_fails_nothing(
     tmp_path: Path, capsys: Captured
 ) -> None:
     flipped = ledger("fail", measured=0.2, margin=-0.7, holds=False)
-    assert accepting(tmp_path, ENTRY, flipped) == cli.OK
+    assert accepting(tmp_path, ENTRY, flipped) == OK
     assert "1 accepted" in capsys.readouterr().out
-    assert accepting(tmp_path, ENTRY, flipped, version="4.40.0") == cli.NEGATIVE
+    assert accepting(tmp_path, ENTRY, flipped, version="4.40.0") == NEGATIVE
     elsewhere = ledger("fail", measured=0.3, margin=-0.6, holds=False)
-    assert accepting(tmp_path, ENTRY, elsewhere) == cli.NEGATIVE
+    assert accepting(tmp_path, ENTRY, elsewhere) == NEGATIVE
     broken = ledger("error", measured=None, margin=None, holds=None)
-    assert accepting(tmp_path, ENTRY, broken) == cli.NEGATIVE
+    assert accepting(tmp_path, ENTRY, broken) == NEGATIVE
 
 
 @pytest.mark.parametrize(
@@ -257,12 +258,12 @@ def test_an_entry_that_is_not_whole_is_refused(
     change: dict[str, Any], said: str, tmp_path: Path, capsys: Captured
 ) -> None:
     flipped = ledger("fail", measured=0.2, margin=-0.7, holds=False)
-    assert accepting(tmp_path, ENTRY | change, flipped) == cli.USAGE
+    assert accepting(tmp_path, ENTRY | change, flipped) == USAGE
     assert said in capsys.readouterr().err
 
 
 def test_an_entry_about_a_row_that_did_not_move_is_refused(
     tmp_path: Path, capsys: Captured
 ) -> None:
-    assert accepting(tmp_path, ENTRY, ledger()) == cli.USAGE
+    assert accepting(tmp_path, ENTRY, ledger()) == USAGE
     assert "did not move; remove it" in capsys.readouterr().err

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 OUTSIDE = ("claims", "bench", "tests", "pytest", "_pytest")
 STANDARD_ONLY = ("errors", "values", "expect", "claim")
 PRINTS = ("cli.py", "__main__.py", "train.py")
+"""Names of files that may print, as may everything in replications/commands/."""
 # A state dict has parameter names, which are no hook names but begin like them.  Whole ones are
 # known by their end; two files put them together from pieces.
 PARAMETER = re.compile(r"blocks\.\d+\.(?:ln1|ln2|attn|mlp)\.(?:[Wb]_\w+|[wb])")
@@ -103,7 +104,7 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:
 
 
 def _prints(place: PurePosixPath, tree: ast.Module) -> list[str]:
-    if place.name in PRINTS:
+    if place.name in PRINTS or place.parts[1] == "commands":
         return []
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     return [f"line {node.lineno} prints" for node in calls if _called(node) == "print"]
@@ -216,6 +217,7 @@ def test_a_planted_violation_is_found(path: str, source: str) -> None:
         ("replications/brackets/measure.py", "from replications.brackets.data import tokenize"),
         ("replications/brackets/measure.py", "from .data import tokenize"),
         ("replications/cli.py", "print(1)"),
+        ("replications/commands/drift.py", "print(1)"),
         ("replications/expect.py", "import math\nfrom replications.values import number"),
         (
             "claims/test_brackets.py",

@@ -216,7 +216,7 @@ class ElevationHead:
 
     # ---------------------------------------------------------------- where it looks
     @cached_property
-    def _grids(self) -> dict[str, Tensor]:
+    def grids(self) -> dict[str, Tensor]:
         """Attention [query key] with queries of all-'(' or all-')' and keys averaged over both."""
         tokens = tokenize(["(" * MAX_LENGTH, ")" * MAX_LENGTH])
         reads = {"q": sites.Q(self.layer), "k": sites.K(self.layer)}
@@ -227,7 +227,7 @@ class ElevationHead:
 
     def _after_over_before(self, bracket: str) -> Tensor:
         """Mean attention to later brackets over that to earlier ones, for queries 5 to 35."""
-        grid = self._grids[bracket]
+        grid = self.grids[bracket]
         return torch.stack([grid[i, i + 1 : 41].mean() / grid[i, 1:i].mean() for i in range(5, 36)])
 
     @property
@@ -242,7 +242,7 @@ class ElevationHead:
         return self._after_over_before(")").min().item()
 
     def _suffix_variation(self, query: int) -> float:
-        return stats.variation(self._grids["("][query, query:41])
+        return stats.variation(self.grids["("][query, query:41])
 
     @property
     def suffix_variation(self) -> float:
@@ -255,7 +255,7 @@ class ElevationHead:
         return min(self._suffix_variation(i) for i in LATE_QUERIES)
 
     def _patch(self, query: int) -> float:
-        grid = self._grids["("]
+        grid = self.grids["("]
         return (grid[query, 38:41].mean() / grid[query, query:38].mean()).item()
 
     @property
@@ -273,15 +273,20 @@ class ElevationHead:
         return {"keys_38_to_40_over_rest": self._patch(25), "variation": self._suffix_variation(25)}
 
     @cached_property
-    def position_1_evenness(self) -> dict[str, float]:
-        """Mean attention of position 1 over the brackets of balanced strings of length 40, with the
-        queries of the all-'(' string put in: variation, and entropy over its maximum."""
+    def attention_at_1(self) -> Tensor:
+        """Mean attention of position 1 over balanced strings of length 40, with the queries of the
+        all-'(' string put in: float64 [key=42]."""
         rows = self.s.B & (self.s.data.lengths == MAX_LENGTH)
         q_place, all_open = sites.Q(self.layer), tokenize("(" * MAX_LENGTH)
         queries = self.s.lens.read(all_open, {"q": q_place})["q"][0]
         place = sites.PATTERN(self.layer).pick(head=self.index, query=1)
         run = self.s.lens.read(self.s.data.tokens[rows], {"p": place}, [put(q_place, queries)])
-        return _evenness(run["p"].double().mean(0)[1:41])
+        return run["p"].double().mean(0)
+
+    @property
+    def position_1_evenness(self) -> dict[str, float]:
+        """Evenness of that attention over the brackets: variation, and entropy over its maximum."""
+        return _evenness(self.attention_at_1[1:41])
 
     @property
     def total_head_evenness(self) -> dict[str, float]:

@@ -24,6 +24,7 @@ from replications.brackets.data import BracketData
 from replications.brackets.elevation import ElevationHead
 from replications.brackets.model import BALANCED, UNBALANCED
 from replications.brackets.neurons import Neurons
+from replications.brackets.prompting import BracketPrompting
 from replications.brackets.roles import find_roles
 from replications.brackets.trace import (
     COMPONENTS,
@@ -76,6 +77,11 @@ class BracketSubject:
     @property
     def weights(self) -> Weights:
         return self.lens.weights
+
+    @property
+    def prompting(self) -> BracketPrompting:
+        """How it is asked about a string."""
+        return BracketPrompting()
 
     @cached_property
     def full_data(self) -> BracketData:

@@ -47,6 +47,13 @@ class Early:
         """The same scores where the second half is fresh."""
         return self._scores(unrepeated_tokens)
 
+    def attention(self, head: Head) -> Tensor:
+        """A head's attention on the repeated tokens, averaged over rows: float64 [query key]."""
+        layer, number = head
+        place = sites.PATTERN(layer).pick(head=number)
+        seen = self._task.lens.read(self._draw(repeated_tokens), {"pattern": place})
+        return seen["pattern"].double().mean(0)
+
     def _scores(self, draw: Callable[..., Tensor]) -> HeadScores:
         return scores(self._task.lens, self._draw(draw), self.length)
 

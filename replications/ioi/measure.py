@@ -14,6 +14,7 @@ from replications.ioi.movers import Movers
 from replications.ioi.roles import Roles, by_behaviour
 from replications.ioi.task import Task
 from replications.lens import Lens
+from replications.prompting import Words
 from replications.tokens import Tokenizer
 
 
@@ -43,6 +44,11 @@ class IoiSubject:
 
     def __repr__(self) -> str:
         return f"<model {self.name!r} on the indirect-object task>"
+
+    @property
+    def prompting(self) -> Words:
+        """How it is asked in words."""
+        return Words(self.task.tokenizer, self.task.bos, vocabulary="replications/ioi/words.py")
 
     @cached_property
     def roles(self) -> Roles:

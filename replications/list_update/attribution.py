@@ -43,9 +43,14 @@ class Attribution:
         return torch.stack(list(self.components.values())).sum(0)
 
     @cached_property
+    def accumulated(self) -> Tensor:
+        """Contribution of the stream before each layer and after the last: float64 [layer+1 j]."""
+        return torch.stack(list(self.components.values())).cumsum(0)
+
+    @cached_property
     def logit_lens(self) -> dict[str, float]:
         """First prediction: contribution before each layer as a share of that after the last."""
-        summed = torch.stack(list(self.components.values())).cumsum(0)[:, 0] / self.totals[0]
+        summed = self.accumulated[:, 0] / self.totals[0]
         return {"before_layer_0": summed[0].item(), "after_layer_0": summed[1].item()}
 
     @cached_property

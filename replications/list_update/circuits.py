@@ -87,8 +87,15 @@ class Circuits:
     # ---------------------------------------------------------------- K-composition
     def _k_composition(self, ov_layer: int) -> Tensor:
         """W_pos @ QK1 @ OV^T @ W_E^T, prediction rows: [j token]."""
-        rows = self._P[list(self._task.prediction_positions)]
+        return self._composed(self._P[list(self._task.prediction_positions)], ov_layer)
+
+    def _composed(self, rows: Tensor, ov_layer: int) -> Tensor:
         return rows @ self._qk(self._last) @ self._ov(ov_layer).T @ self._E.T
+
+    @property
+    def k_composition_scores(self) -> Tensor:
+        """The circuit through head 0.0 at every position: float64 [pos token]."""
+        return self._composed(self._P, 0)
 
     @cached_property
     def k_composition(self) -> dict[str, object]:
@@ -125,6 +132,11 @@ class Circuits:
     def _positions(self, layer: int) -> Tensor:
         """W_pos @ QK @ W_pos^T: [query key]."""
         return self._P @ self._qk(layer) @ self._P.T
+
+    @property
+    def position_scores(self) -> Tensor:
+        """The same of head 1.0, keys after the query left in: float64 [query key]."""
+        return self._positions(self._last)
 
     @cached_property
     def default_positions(self) -> list[int]:

@@ -28,6 +28,7 @@ from replications.list_update.cuts import Cuts
 from replications.list_update.data import DOCUMENT, Task
 from replications.list_update.patches import Patches
 from replications.list_update.pipeline import Pipeline
+from replications.list_update.prompting import ListPrompting
 
 ANSWERS = 10_000
 """Answers a subject is measured on, at least: 3,334 prompts for lists of three."""
@@ -70,6 +71,11 @@ class ListUpdateSubject:
     @property
     def weights(self) -> Weights:
         return self.lens.weights
+
+    @property
+    def prompting(self) -> ListPrompting:
+        """How it is asked to update a list."""
+        return ListPrompting(self.task)
 
     @property
     def layers(self) -> int:

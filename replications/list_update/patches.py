@@ -119,6 +119,10 @@ class Patches:
         """Recovered share by place, for one of SITES: float64 [layer pos pair]."""
         return self.metric.share(self._all[site].values)
 
+    def mean_share(self, site: sites.Site, index: int) -> Tensor:
+        """Its mean over the pairs whose clean prompt updates `index`: float64 [layer pos]."""
+        return self.swept(site)[..., self._pairs.index == index].mean(-1)
+
     def at_element(self, site: sites.Site, layer: int) -> float:
         """The mean recovered share at the new element's position, by one patch alone."""
         place = site(layer).pick(pos=self._pairs.task.element_position)

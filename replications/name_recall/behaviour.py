@@ -81,7 +81,15 @@ class Behaviour:
     @cached_property
     def top(self) -> list[tuple[int, str, float, float]]:
         """The prompt test: rank, token, logit, probability of the first prompt's ten best."""
-        logits = self._s.patches.run(self._s.prompts.clean[:1])[0].double()
+        return self._top(self._s.patches.run(self._s.prompts.clean[:1])[0])
+
+    @cached_property
+    def top_when_patched(self) -> list[tuple[int, str, float, float]]:
+        """The same with position 5 patched as in `ranks_when_patched`."""
+        return self._top(self._patched(self._s.stored_after, LAST)[0])
+
+    def _top(self, logits: Tensor) -> list[tuple[int, str, float, float]]:
+        logits = logits.double()
         best = logits.topk(10).indices
         chances = logits.softmax(-1)[best].tolist()
         shown = zip(self._s.tokenizer.strings(best), logits[best].tolist(), chances, strict=True)
@@ -106,13 +114,16 @@ class Behaviour:
         return self._ranks_when_patched(self._s.layers - 1, LAST)
 
     def _ranks_when_patched(self, layer: int, position: int) -> dict[str, float]:
-        s = self._s
-        place = sites.RESID_POST(layer).pick(pos=position)
-        logits = s.patches.patched([place], "last_name")
+        prompts, logits = self._s.prompts, self._patched(layer, position)
         return {
-            "other": mean_rank(logits, s.prompts.incorrect),
-            "right": mean_rank(logits, s.prompts.correct),
+            "other": mean_rank(logits, prompts.incorrect),
+            "right": mean_rank(logits, prompts.correct),
         }
+
+    def _patched(self, layer: int, position: int) -> Tensor:
+        """Logits with the other last name's stream at one position after a block: [n d_vocab]."""
+        place = sites.RESID_POST(layer).pick(pos=position)
+        return self._s.patches.patched([place], "last_name")
 
     # ---------------------------------------------------------------- the task
     @cached_property

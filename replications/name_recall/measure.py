@@ -26,6 +26,7 @@ from replications.name_recall.metrics import Metrics
 from replications.name_recall.patches import Patches
 from replications.name_recall.residual import Residual
 from replications.name_recall.roles import Head, Roles, find_roles
+from replications.prompting import Words
 from replications.tokens import Tokenizer
 
 
@@ -65,6 +66,11 @@ class NameRecallSubject:
     @property
     def layers(self) -> int:
         return self.lens.shape.n_layers
+
+    @property
+    def prompting(self) -> Words:
+        """How it is asked in words."""
+        return Words(self.tokenizer, bos=True, vocabulary="replications/name_recall/texts.py")
 
     # ---------------------------------------------------------------- other models and texts
     @cached_property

@@ -94,6 +94,39 @@ def _line(name: str, entry: Mapping[str, Any], rows: Sequence[Row]) -> Line:
     return Line(name, entry, gating, tuple(r for r in rows if r.subject not in gates))
 
 
+@dataclass(frozen=True)
+class Counted:
+    """The rows of one system and kind of subject: how many have each status."""
+
+    system: str
+    kind: str
+    subjects: int
+    statuses: Counter[str]
+    holding: int
+
+    @property
+    def cells(self) -> list[str]:
+        """One text for each of STATUSES, empty for none; the observed ones say how many hold."""
+        found = {s: str(n) for s, n in self.statuses.items()}
+        if "observed" in found:
+            found["observed"] += f" ({self.holding} hold)"
+        return [found.get(status, "") for status in STATUSES]
+
+
+def by_kind(ledger: Ledger) -> list[Counted]:
+    """The rows of a ledger counted by system and kind, sorted."""
+    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in ledger.rows:
+        found[row.claim.split("/")[0], row.kind].append(row)
+    return [_counted(system, kind, rows) for (system, kind), rows in sorted(found.items())]
+
+
+def _counted(system: str, kind: str, rows: Sequence[Row]) -> Counted:
+    holding = sum(row.replicates for row in rows if row.status == "observed")
+    subjects = len({row.subject for row in rows})
+    return Counted(system, kind, subjects, Counter(row.status for row in rows), holding)
+
+
 def not_reached(ledger: Ledger) -> list[tuple[str, str, str, int]]:
     """(status, reason, "system/subject, …", number of rows), one per status and reason."""
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)

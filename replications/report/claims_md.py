@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
@@ -64,25 +63,15 @@ def render(ledger: Ledger, lesions: Ledger | None = None) -> str:
 
 
 def _summary(ledger: Ledger) -> str:
-    counted: dict[tuple[str, str], list[Row]] = {}
-    for row in ledger.rows:
-        counted.setdefault((row.claim.split("/")[0], row.kind), []).append(row)
-    rows = []
-    for (system, kind), of_kind in sorted(counted.items()):
-        statuses = Counter(row.status for row in of_kind)
-        subjects = len({row.subject for row in of_kind})
-        hold = sum(row.replicates for row in of_kind if row.status == "observed")
-        shown = [str(statuses[s]) if statuses[s] else "" for s in STATUSES]
-        at = STATUSES.index("observed")
-        shown[at] += f" ({hold} hold)" if statuses["observed"] else ""
-        rows.append([system, kind, str(subjects), *shown])
-    said = f"{len(ledger.claims)} claims, {len(ledger.rows)} rows; {board.controls(ledger.rows)}."
+    rows = [[c.system, c.kind, str(c.subjects), *c.cells] for c in board.by_kind(ledger)]
     head = ["system", "kind", "subjects", *STATUSES]
-    return f"## Summary\n\n{said}\n\n{table(head, rows)}\n\n{_environment(ledger.environment)}"
+    said = f"{len(ledger.claims)} claims, {len(ledger.rows)} rows; {board.controls(ledger.rows)}."
+    return f"## Summary\n\n{said}\n\n{table(head, rows)}\n\n{environment(ledger)}"
 
 
-def _environment(environment: Entry) -> str:
-    get = environment.get
+def environment(ledger: Ledger) -> str:
+    """What the run ran on, in one sentence."""
+    get = ledger.environment.get
     packages = [
         f"interp-claims {get('suite')}" + (f" ({get('commit')})" if get("commit") else ""),
         f"Python {get('python')}",
@@ -139,7 +128,7 @@ def _row(line: Line) -> list[str]:
     return [
         _finding(line.id, line.entry),
         _published(line.entry),
-        _measured(line, row),
+        measured(line),
         margin(row),
         clip(control(row), 40),
         line.verdict + kind,
@@ -147,9 +136,11 @@ def _row(line: Line) -> list[str]:
     ]
 
 
-def _measured(line: Line, row: Row | None) -> str:
+def measured(line: Line) -> str:
+    """What stands for the claim: one value, or of several gating subjects the tally."""
     if len(line.entry["gating"]) > 1 and line.judged:
         return clip(tally(line), 160)
+    row = line.shown
     return clip(short(row.measured, line.entry["parts"], LIST), 90) if row else "–"
 
 
@@ -190,7 +181,7 @@ def _detail(line: Line) -> str:
         for row in line.gating
         if row.reason and row.status != "skip"
     ]
-    said += [_group(line, group, rows) for group, rows in line.groups.items()]
+    said += [group_line(line, group, rows) for group, rows in line.groups.items()]
     if entry["note"]:
         said.append(f"Note: {entry['note']}")
     return " ".join(text for text in said if text)
@@ -203,7 +194,8 @@ def _control_detail(line: Line) -> str:
     return f"Control: {row.control}." if row else ""
 
 
-def _group(line: Line, group: str, rows: list[Row]) -> str:
+def group_line(line: Line, group: str, rows: list[Row]) -> str:
+    """In how many subjects of a group that does not gate it holds, and the range of its value."""
     judged = [row for row in rows if row.holds is not None]
     if not judged:
         return f"{group} ({rows[0].kind}): not judged ({rows[0].status})."

@@ -22,7 +22,7 @@ def table(ledger: Ledger, *, verbose: bool = False) -> str:
     for line in board.lines(ledger):
         rows.append(_cells(line.id, line, line.shown, line.verdict, line.replicates))
         if verbose:
-            rows += [_cells(f"{_BELOW}{r.subject}", line, r, _word(r), "") for r in _ordered(line)]
+            rows += [_cells(f"{_BELOW}{r.subject}", line, r, word(r), "") for r in _ordered(line)]
     return tabulate(rows, headers=HEADERS, disable_numparse=True)
 
 
@@ -58,7 +58,7 @@ def tally(line: board.Line) -> str:
     return f"{line.holding}/{len(line.judged)}: {values}"
 
 
-def _word(row: Row) -> str:
+def word(row: Row) -> str:
     """The status of one row; an observed one says whether it holds."""
     if row.status != "observed":
         return row.status

@@ -2,61 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from replications.judge import Row
 from replications.ledger import Ledger
 from replications.report import board
 from replications.report.markdown import table
 
-INTRO = """\
-## Lesions
-
+ABOUT = """\
 Each row destroys one part of an original subject and judges the same claims again. A claim turns
 red when it no longer holds. A tier-1 claim that no lesion turns red is suspect."""
+HEADERS = ("lesion", "tier 1 red", "tier 2 red", "tier-1 claims turned red")
 
 
-def lesion_section(ledger: Ledger, lesions: Ledger) -> str:
-    """The table, then the tier-1 claims that survive every lesion.
+@dataclass(frozen=True)
+class Lesion:
+    """One damaged subject: the claims that no longer hold, and of how many, by tier."""
+
+    subject: str
+    red: Mapping[int, tuple[str, ...]]
+    of: Mapping[int, int]
+
+    def share(self, tier: int) -> str:
+        """How many claims of a tier turned red: "3 of 40"."""
+        return f"{len(self.red[tier])} of {self.of[tier]}"
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """What the lesions of a run show.
+
+    `survivors` are the tier-1 claims that no lesion turns red, `unjudged` says what could not be
+    judged, one line each, and `broken` names the claims left out because they do not hold on the
+    undamaged subject.
+    """
+
+    lesions: tuple[Lesion, ...]
+    survivors: tuple[str, ...]
+    unjudged: tuple[str, ...]
+    broken: tuple[str, ...]
+
+
+def judged(ledger: Ledger, lesions: Ledger, system: str | None = None) -> Lesions:
+    """The lesions of one system, or of all.
 
     Counted are claims that hold on the undamaged subject, where `ledger` reached it.
     """
-    broken = {r.claim for r in ledger.rows if r.holds is False and _gates(ledger, r)}
-    judged = [r for r in lesions.rows if r.holds is not None and r.claim not in broken]
-    unjudged = [r for r in lesions.rows if r.holds is None]
-    said = [INTRO]
-    if judged:
-        said += [_table(lesions, judged), _survivors(lesions, judged)]
-    if unjudged:
-        said.append(_unjudged(unjudged))
-    if broken:
-        names = ", ".join(f"`{name}`" for name in sorted(broken))
-        said.append(f"Left out, as they do not hold on the undamaged subject: {names}.")
-    return "\n\n".join(said)
+    names = [n for n, e in lesions.claims.items() if system in (None, e["system"])]
+    broken = {r.claim for r in ledger.rows if r.holds is False and _gates(ledger, r)} & set(names)
+    here = [r for r in lesions.rows if r.claim in names]
+    rows = [r for r in here if r.holds is not None and r.claim not in broken]
+    unjudged = [r for r in here if r.holds is None]
+    tested, red = {r.claim for r in rows}, {r.claim for r in rows if not r.holds}
+    first = [n for n in names if lesions.claims[n]["tier"] == 1 and n in tested]
+    lines = [f"{r.status}: {board.subject_of(r)}: {r.reason}" for r in unjudged]
+    return Lesions(
+        tuple(_lesions(lesions, rows)),
+        tuple(name for name in first if name not in red),
+        tuple(dict.fromkeys(lines)),
+        tuple(sorted(broken)),
+    )
 
 
 def _gates(ledger: Ledger, row: Row) -> bool:
     return row.subject in ledger.claims[row.claim]["gating"]
 
 
-def _table(lesions: Ledger, judged: list[Row]) -> str:
+def _lesions(lesions: Ledger, rows: Sequence[Row]) -> list[Lesion]:
     tier = {name: entry["tier"] for name, entry in lesions.claims.items()}
-    subjects = list(dict.fromkeys(board.subject_of(r) for r in judged))
-    rows = []
-    for subject in sorted(subjects):
-        here = [r for r in judged if board.subject_of(r) == subject]
-        red = {t: [r.claim for r in here if tier[r.claim] == t and not r.holds] for t in (1, 2)}
+    found = []
+    for subject in sorted({board.subject_of(r) for r in rows}):
+        here = [r for r in rows if board.subject_of(r) == subject]
+        red = {
+            t: tuple(r.claim for r in here if tier[r.claim] == t and not r.holds) for t in (1, 2)
+        }
         of = {t: sum(tier[r.claim] == t for r in here) for t in (1, 2)}
-        names = ", ".join(f"`{name.split('/')[1]}`" for name in red[1])
-        rows.append(
-            [subject, *(f"{len(red[t])} of {of[t]}" for t in (1, 2)), names or "none"],
-        )
-    return table(["lesion", "tier 1 red", "tier 2 red", "tier-1 claims turned red"], rows)
+        found.append(Lesion(subject, red, of))
+    return found
 
 
-def _survivors(lesions: Ledger, judged: list[Row]) -> str:
-    first = [n for n, entry in lesions.claims.items() if entry["tier"] == 1]
-    tested = {r.claim for r in judged}
-    red = {r.claim for r in judged if not r.holds}
-    survivors = [name for name in first if name in tested and name not in red]
+# ---- in Markdown --------------------------------------------------------------------------------
+
+
+def lesion_section(ledger: Ledger, lesions: Ledger) -> str:
+    """The table, then the tier-1 claims that survive every lesion."""
+    found = judged(ledger, lesions)
+    said = [f"## Lesions\n\n{ABOUT}"]
+    if found.lesions:
+        said += [_table(found.lesions), _survivors(lesions, found.survivors)]
+    if found.unjudged:
+        said.append("Not judged:\n\n" + "\n".join(f"- {line}" for line in found.unjudged))
+    if found.broken:
+        names = ", ".join(f"`{name}`" for name in found.broken)
+        said.append(f"Left out, as they do not hold on the undamaged subject: {names}.")
+    return "\n\n".join(said)
+
+
+def _table(lesions: Sequence[Lesion]) -> str:
+    rows = []
+    for lesion in lesions:
+        names = ", ".join(f"`{name.split('/')[1]}`" for name in lesion.red[1])
+        rows.append([lesion.subject, lesion.share(1), lesion.share(2), names or "none"])
+    return table(HEADERS, rows)
+
+
+def _survivors(lesions: Ledger, survivors: Sequence[str]) -> str:
     if not survivors:
         return "Every tier-1 claim is turned red by some lesion."
     lines = [_survivor(lesions, name) for name in survivors]
@@ -67,8 +118,3 @@ def _survivor(lesions: Ledger, name: str) -> str:
     entry = lesions.claims[name]
     note = f" Note: {entry['note']}" if entry["note"] else ""
     return f"- `{name}`: {entry['says']}{note}"
-
-
-def _unjudged(rows: list[Row]) -> str:
-    reasons = dict.fromkeys(f"{r.status}: {board.subject_of(r)}: {r.reason}" for r in rows)
-    return "Not judged:\n\n" + "\n".join(f"- {reason}" for reason in reasons)

@@ -187,7 +187,7 @@ def test_the_attention_grid_uses_keys_averaged_over_both_brackets(
         for q in run[f"q {head}"]:
             expected.append((q @ k.T / 28**0.5).softmax(-1))
     heads = (exact._elevation_head((0, 0)), exact._elevation_head((0, 1)))
-    found = [head._grids[bracket] for head in heads for bracket in "()"]
+    found = [head.grids[bracket] for head in heads for bracket in "()"]
     assert_each_is_its_own(found, expected, EXACT)
     own_keys = run["q 0.0"][0] @ run["k 0.0"][0].T / 28**0.5
     assert not close(found[0], own_keys.softmax(-1), 1e-3)

@@ -154,6 +154,9 @@ def test_ranks_when_patched_are_those_of_one_patch(subject: NameRecallSubject) -
     found = subject.behaviour.ranks_when_patched
     expected = rank(logits, subject.prompts.incorrect).double().mean().item()
     assert found["other"] == pytest.approx(expected)
+    best = int(logits[0].argmax())
+    top = subject.behaviour.top_when_patched
+    assert top[0][1:3] == (subject.tokenizer.strings([best])[0], pytest.approx(logits[0, best]))
     late = subject.behaviour.ranks_when_patched_at_the_end
     clean = subject.lens.run(subject.prompts.clean).logits[:, -1]
     expected = rank(clean, subject.prompts.correct).double().mean().item()

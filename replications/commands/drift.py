@@ -1,0 +1,83 @@
+"""`drift`: what moved between runs, and where in a model it began."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from replications.commands import NEGATIVE, OK, Commands, add_command
+from replications.drift import Change, Floor
+
+RELATIVE = f"noise is up to this part of a value, default {Floor.relative:g},"
+ABSOLUTE = f"plus this, default {Floor.absolute:g}"
+ACCEPTED = "values of a line that are right and new, each with a reason (docs/upgrading.md)"
+
+ABOUT = """\
+Set ledgers side by side: what moved between versions, devices or seeds, and by
+how much. The status is 1 if a row that gates holds in one and not in the other.
+Where traces lie beside the ledgers (see trace), it also says at which place of
+a model the difference began."""
+EXAMPLES = """\
+python -m replications drift before.json after.json
+    the rows that moved by more than noise
+python -m replications drift l43.json l39.json l218.json --all
+    three versions, every row
+python -m replications drift cpu.json cuda.json --relative 1e-4
+    with a wider idea of what is noise
+"""
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    drift = add_command(
+        commands,
+        "drift",
+        _run,
+        summary="what moved between ledgers; status 1 on a flip",
+        about=ABOUT,
+        examples=EXAMPLES,
+    )
+    drift.add_argument("old", type=Path, metavar="OLD.json", help="what the others are compared to")
+    drift.add_argument("new", type=Path, nargs="+", metavar="NEW.json")
+    drift.add_argument("--all", action="store_true", help="show the rows that did not move too")
+    drift.add_argument("--accepted", type=Path, metavar="TOML", help=ACCEPTED)
+    drift.add_argument("--relative", type=float, default=Floor.relative, metavar="X", help=RELATIVE)
+    drift.add_argument("--absolute", type=float, default=Floor.absolute, metavar="X", help=ABSOLUTE)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from replications import accepted
+    from replications.drift import compare
+    from replications.ledger import Ledger
+    from replications.report import drift
+
+    floor = Floor(args.relative, args.absolute)
+    old, news = Ledger.read(args.old), [Ledger.read(path) for path in args.new]
+    entries = accepted.read(args.accepted) if args.accepted else ()
+    # All of them before anything is printed: what cannot be compared is refused whole.
+    compared = [accepted.apply(compare(old, new, floor), new, entries, floor) for new in news]
+    print(drift.summary([old, *news]))
+    for path, new, changes in zip(args.new, news, compared, strict=True):
+        print(f"\n{args.old} → {path}: {'; '.join(drift.environments(old, new)) or 'the same run'}")
+        print(drift.table(changes, everything=args.all) or "No row moved by more than noise.")
+        for line in _where_it_began(args.old, path, changes, args.all):
+            print(line)
+        print(drift.last_line(changes, floor))
+    return NEGATIVE if any(c.fails for changes in compared for c in changes) else OK
+
+
+def _where_it_began(old: Path, new: Path, changes: Sequence[Change], everything: bool) -> list[str]:
+    from replications.report.drift import moved
+
+    subjects = moved(changes, everything=everything)
+    files = [path.with_suffix(".trace.json") for path in (old, new)]
+    missing = [str(path) for path in files if not path.exists()]
+    if not subjects or missing:
+        said = f"Where it began: {' and '.join(missing)} not written (python -m replications trace)"
+        return [said] if subjects else []
+    from replications import trace
+
+    before, after = (trace.read(path) for path in files)
+    known = [name for name in subjects if name in before and name in after]
+    return [f"{name}: {line}" for name in known for line in trace.began(before[name], after[name])]

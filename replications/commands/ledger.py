@@ -1,0 +1,83 @@
+"""`ledger`: CLAIMS.md from a ledger, or whether it is still what the ledger says."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from replications.commands import NEGATIVE, OK, Commands, add_command
+from replications.errors import BadInput
+from replications.files import read_text, write_bytes, write_text
+
+if TYPE_CHECKING:
+    from replications.ledger import Ledger
+
+ABOUT = """\
+Render CLAIMS.md from a ledger, the JSON that `pytest claims/ --claims-json`
+writes; or check that a CLAIMS.md still says what the ledger's claims say. The
+status of --check is 1 if it is stale."""
+EXAMPLES = """\
+python -m replications ledger claims.json --out CLAIMS.md
+    write the page of results
+python -m replications ledger claims.json --lesions lesions.json --out CLAIMS.md
+    with the table of lesions
+python -m replications ledger claims.json --check CLAIMS.md
+    name every claim whose sentence, source or expectation changed
+python -m replications ledger claims.json --out CLAIMS.md --picture docs/findings.png
+    and all claims in one picture (.png or .svg; needs matplotlib)
+"""
+EXCERPT = "a page that shows some rows of CLAIMS.md: bring those up to date too"
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    ledger = add_command(
+        commands,
+        "ledger",
+        _run,
+        summary="render CLAIMS.md from a ledger, or check it",
+        about=ABOUT,
+        examples=EXAMPLES,
+    )
+    ledger.add_argument("ledger", type=Path, metavar="LEDGER", help="file of --claims-json")
+    ledger.add_argument("--lesions", type=Path, metavar="LEDGER2", help="ledger of --lesions")
+    ledger.add_argument("--picture", type=Path, metavar="FILE", help="a cell for every claim")
+    ledger.add_argument("--excerpt", type=Path, metavar="README.md", help=EXCERPT)
+    target = ledger.add_mutually_exclusive_group()
+    target.add_argument("--out", type=Path, metavar="CLAIMS.md", help="default: standard output")
+    target.add_argument("--check", type=Path, metavar="CLAIMS.md", help="status 1 if it is stale")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from replications.ledger import Ledger
+    from replications.report import claims_md, excerpt
+
+    ledger = Ledger.read(args.ledger)
+    lesions = Ledger.read(args.lesions) if args.lesions else None
+    if args.check:
+        stale = claims_md.check(read_text(args.check), ledger.claims)
+        for line in stale:
+            print(f"{args.check}: {line}")
+        return NEGATIVE if stale else OK
+    if args.picture:
+        _draw(ledger, args.picture)
+    text = claims_md.render(ledger, lesions)
+    if args.excerpt:
+        write_text(args.excerpt, excerpt.refresh(read_text(args.excerpt), text))
+    if args.out:
+        write_text(args.out, text)
+    else:
+        print(text, end="")
+    return OK
+
+
+def _draw(ledger: Ledger, path: Path) -> None:
+    from replications import figures, plotting
+    from replications.report.picture import findings
+
+    form = path.suffix.removeprefix(".")
+    if form not in figures.FORMATS:
+        raise BadInput(f"--picture {path}: the name must end in .{' or .'.join(figures.FORMATS)}")
+    with plotting.style():
+        write_bytes(path, plotting.encode(findings(ledger), form))

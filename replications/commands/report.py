@@ -1,0 +1,119 @@
+"""`report`: one HTML page from ledgers, with pictures."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shlex
+import tempfile
+from pathlib import Path
+
+from replications import files
+from replications.commands import OK, PROGRAM, Commands, add_command
+from replications.errors import BadInput, ReplicationError
+from replications.ledger import Ledger
+from replications.report.page import Page, render
+from replications.report.page.answer import answer
+from replications.report.page.pictures import Album, Gallery, chosen, read
+from replications.report.page.versions import versions
+
+ABOUT = """\
+Write one HTML page that says whether the findings hold: counts, what failed,
+what was not reached; then every claim with its number line, control and
+subjects, the pictures, lesions, environment and digests. The page needs no
+network. With several ledgers the first is reported, and the others are compared
+to it as by drift."""
+EXAMPLES = """\
+python -m replications report claims.json --out report.html
+    draw one subject of each system and write the page
+python -m replications report claims.json --lesions lesions.json --figures pictures
+    with the table of lesions, and pictures that `figures --out pictures` wrote
+python -m replications report l43.json l39.json l218.json --no-figures
+    three versions side by side, without pictures
+"""
+FIGURES = "a folder written by figures; default: draw one subject of each system now"
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    report = add_command(
+        commands,
+        "report",
+        _run,
+        summary="one HTML page from ledgers, with pictures",
+        about=ABOUT,
+        examples=EXAMPLES,
+    )
+    report.add_argument(
+        "ledgers", type=Path, nargs="+", metavar="LEDGER", help="files of --claims-json"
+    )
+    report.add_argument(
+        "--out", type=Path, default=Path("report.html"), metavar="FILE", help="default: report.html"
+    )
+    report.add_argument("--lesions", type=Path, metavar="LEDGER2", help="ledger of --lesions")
+    pictures = report.add_mutually_exclusive_group()
+    pictures.add_argument("--figures", type=Path, metavar="DIR", help=FIGURES)
+    pictures.add_argument("--no-figures", action="store_true", help="leave pictures out")
+
+
+def _run(args: argparse.Namespace) -> int:
+    ledgers = [Ledger.read(path) for path in args.ledgers]
+    lesions = Ledger.read(args.lesions) if args.lesions else None
+    # Before anything is drawn: what cannot be written or compared is refused whole.
+    if not args.out.parent.is_dir():
+        raise BadInput(f"cannot write {args.out}: there is no folder {args.out.parent}")
+    compared = versions(ledgers, [str(path) for path in args.ledgers])
+    gallery = _gallery(args, ledgers[0])
+    page = Page(
+        ledgers[0],
+        versions=compared,
+        lesions=lesions,
+        gallery=gallery,
+        made_from=[_digest(path) for path in (*args.ledgers, args.lesions) if path],
+        command=_command(args),
+    )
+    files.write_text(args.out, render(page))
+    for system, reasons in gallery.missing.items():
+        if system not in gallery.albums:
+            print(f"no pictures of {system}: {reasons[0]}")
+    print(f"{args.out}: {answer(ledgers[0]).headline}")
+    return OK
+
+
+def _gallery(args: argparse.Namespace, ledger: Ledger) -> Gallery:
+    if args.no_figures:
+        return Gallery()
+    return read(args.figures, ledger) if args.figures else _drawn(ledger)
+
+
+def _drawn(ledger: Ledger) -> Gallery:
+    """Pictures of one subject of each system; where that is not possible, why not."""
+    from replications.commands.figures import draw_all
+
+    albums: dict[str, tuple[Album, ...]] = {}
+    missing: dict[str, tuple[str, ...]] = {}
+    with tempfile.TemporaryDirectory(prefix="report-") as folder:
+        for name in chosen(ledger):
+            system = name.split("/")[0]
+            try:
+                index = draw_all([name], Path(folder) / system, ["png"], progress=True)
+            except ReplicationError as exc:  # no matplotlib, or a file that is not the right one
+                missing[system] = (str(exc),)
+                continue
+            found = read(index.parent, ledger)
+            albums |= found.albums
+            missing |= found.missing
+    return Gallery(albums, missing)
+
+
+def _digest(path: Path) -> tuple[str, str]:
+    return str(path), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command line, whatever the order it was typed in."""
+    words = ["report", *args.ledgers, "--out", args.out]
+    words += ["--lesions", args.lesions] if args.lesions else []
+    words += ["--figures", args.figures] if args.figures else []
+    words += ["--no-figures"] if args.no_figures else []
+    return f"{PROGRAM} {shlex.join(map(str, words))}"

@@ -1,0 +1,225 @@
+"""`sweep`: patch any subject, or a GPT-2 of one's own, on two prompts of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+from replications import files
+from replications.commands import OK, Commands, add_command
+from replications.errors import BadInput, FixtureMissing, Unsupported
+from replications.figures import FORMATS
+
+if TYPE_CHECKING:
+    from replications.network import Network
+    from replications.prompt_sweep import Patched, Place
+    from replications.prompting import Prompting
+    from replications.sweep import Progress
+
+KINDS = (
+    *("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
+    *("z", "q", "k", "v", "pattern"),
+)
+"""The names of replications.sweep.KINDS, which takes seconds to import; a test compares them."""
+PER = ("layer pos", "layer head", "layer head pos")
+
+ABOUT = """\
+Activation patching on two prompts of your own. Each place of the model is
+patched alone: the run on the corrupted prompt is given what the run on the
+clean prompt has there, and the logit difference of two answers is read again.
+Prints the baselines and the strongest places; with --out also a CSV of every
+place and a heatmap. The effect is 0 where nothing changes, and 1 where the
+patched prompt is answered like the other one. Where the prompts differ,
+a token is shown as clean|corrupted."""
+EXAMPLES = """\
+python -m replications sweep --subject ioi/toy \\
+        --clean "After Mary and John met at the park, John handed a ring to" \\
+        --corrupted "After Mary and John met at the park, Mary handed a ring to"
+    the residual stream of the first toy that is here, layer by position
+python -m replications sweep --subject list_update/seed0 --kind z \\
+        --clean "14 23 48 NL 1 26 NL 14" --corrupted "14 23 48 NL 2 26 NL 14" --out found
+    heads; found/sweep.csv has a row each, found/sweep.png the picture
+python -m replications sweep --subject brackets/retrained --kind z \\
+        --per "layer head pos" --clean "(())" --corrupted "))(("
+    measures logit(unbalanced) − logit(balanced), as the document does
+python -m replications sweep --model ~/models/gpt2 --kind attn_out \\
+        --clean "The capital of France is" --corrupted "The capital of Italy is" \\
+        --answer " Paris" --against " Rome"
+    a folder with config.json, model.safetensors and tokenizer.json
+"""
+SUBJECT = """SYSTEM/NAME (see: systems), or SYSTEM/GROUP or SYSTEM/KIND for the first subject of
+those that can be reached"""
+PROMPT = "text; a string of brackets, or for list_update as in '14 23 48 NL 1 26 NL'"
+ANSWER = "with the space before it, as ' Mary'; default: what the model says to the clean prompt"
+AGAINST = "default: what the model says to the corrupted prompt"
+INTO = "the prompt whose run is patched; default: %(default)s"
+TOP = "strongest places to print; default: %(default)s"
+POSITION = (
+    "where the answer is read, from 0, or from the end if negative; default: the last (brackets: 0)"
+)
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    sweep = add_command(
+        commands,
+        "sweep",
+        _run,
+        summary="patch a model on two prompts of your own: heatmap and CSV",
+        about=ABOUT,
+        examples=EXAMPLES,
+    )
+    model = sweep.add_mutually_exclusive_group(required=True)
+    model.add_argument("--subject", metavar="SYSTEM/SUBJECT", help=SUBJECT)
+    model.add_argument("--model", type=Path, metavar="DIR", help="a local Hugging Face GPT-2")
+    sweep.add_argument("--clean", required=True, metavar="TEXT", help=PROMPT)
+    sweep.add_argument("--corrupted", required=True, metavar="TEXT", help="as many tokens")
+    sweep.add_argument("--answer", metavar="WORD", help=ANSWER)
+    sweep.add_argument("--against", metavar="WORD", help=AGAINST)
+    sweep.add_argument("--kind", choices=KINDS, default="resid_pre", help="default: %(default)s")
+    sweep.add_argument(
+        "--per", choices=PER, help="default: layer head where the kind has heads, else layer pos"
+    )
+    sweep.add_argument("--into", choices=("corrupted", "clean"), default="corrupted", help=INTO)
+    sweep.add_argument("--position", type=int, metavar="N", help=POSITION)
+    sweep.add_argument("--top", type=_count, default=10, metavar="N", help=TOP)
+    sweep.add_argument("--out", type=Path, metavar="DIR", help="for sweep.csv, .png and .svg")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
+    return int(text)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from replications.prompt_sweep import ask, patch
+    from replications.sweep import KINDS
+
+    site = {site.name: site for site in KINDS}[args.kind]
+    per = args.per or ("layer head" if "head" in site.axes else "layer pos")
+    name, network, prompting = _folder(args.model) if args.model else _subject(args.subject)
+    question = ask(
+        network, prompting, args.clean, args.corrupted,
+        answer=args.answer, against=args.against, position=args.position,
+    )  # fmt: skip
+    if args.out:
+        _make(args.out)  # before the work, which would be lost
+    with _bar() as progress:
+        patched = patch(question, site, per, into=args.into, progress=progress)
+    _say(name, patched)
+    if args.answer is None and args.against is None and prompting.contrast is None:
+        print("The answers are what the model says to the clean prompt, and to the corrupted one.")
+    _table(patched, args.top)
+    if args.out:
+        _write(patched, args.out)
+    return OK
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise BadInput(f"cannot make the folder {folder}: {exc.strerror}") from exc
+
+
+# ---- what is patched ----------------------------------------------------------------------------
+
+
+def _folder(folder: Path) -> tuple[str, Network, Prompting]:
+    from replications.local_gpt2 import open_folder
+    from replications.prompting import Words
+
+    network, tokenizer = open_folder(folder)
+    return str(folder), network, Words(tokenizer, bos=False)
+
+
+def _subject(reference: str) -> tuple[str, Network, Prompting]:
+    """The first subject meant that is a model and can be reached."""
+    from replications.lens import Lens
+    from replications.network import Network
+    from replications.systems import load, named
+
+    problem: Exception = BadInput(f"{reference} is no model, so there is nothing to patch")
+    for info in named(reference):
+        try:
+            subject = load(info.system).subject(info.name)
+        except (FixtureMissing, Unsupported) as exc:
+            problem = exc
+            continue
+        if isinstance(getattr(subject, "lens", None), Lens):
+            name = f"{info.system}/{info.name} ({info.kind})"
+            if f"{info.system}/{info.name}" != reference:
+                name += f", the first of {reference} that can be reached"
+            return name, Network.of(subject.lens), subject.prompting
+    raise problem
+
+
+# ---- what is said -------------------------------------------------------------------------------
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """Progress on a terminal, and only there."""
+    with tqdm(unit="run", leave=False, disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+def _say(name: str, patched: Patched) -> None:
+    question, baselines = patched.question, patched.baselines
+    axes = " and ".join(patched.found.axes)
+    lines = {
+        "model": name,
+        "prompts": f"{question.clean.shape[1]} tokens; they differ at {', '.join(question.differ)}",
+        "measured": f"{question.measured}, read at {question.label(question.at)}",
+        "baselines": ", ".join(f"{side} {value:.4g}" for side, value in baselines.items()),
+        "patched": f"{patched.site.name} of each {axes}, from the {patched.donor} prompt into the "
+        f"{patched.into} one: {len(patched.places)} places",
+        "backend": patched.found.backend,
+    }
+    print(tabulate(lines.items(), tablefmt="plain"))
+
+
+def _table(patched: Patched, top: int) -> None:
+    rows = [_row(patched, place) for place in patched.strongest(top)]
+    if rows:
+        print()
+        print(tabulate(rows, headers="keys", disable_numparse=True))
+
+
+def _row(patched: Patched, place: Place) -> dict[str, str]:
+    """A line of the table: head 1.3 is head 3 of layer 1; a position has its token."""
+    row = {"layer": str(place.layer)}
+    if place.head is not None:
+        row = {"head": f"{place.layer}.{place.head}"}
+    if place.pos is not None:
+        row["position"] = patched.question.label(place.pos)
+    return row | {"logit difference": f"{place.value:+.4f}", "effect": f"{place.effect:+.3f}"}
+
+
+def _write(patched: Patched, out: Path) -> None:
+    files.write_text(out / "sweep.csv", patched.csv())
+    written = [out / "sweep.csv"]
+    try:
+        from replications import plotting
+    except BadInput as exc:
+        print(f"\nno picture: {exc}")
+    else:
+        with plotting.style():
+            figure = patched.figure()
+            for form in FORMATS:
+                path = out / f"sweep.{form}"
+                files.write_bytes(path, plotting.encode(figure, form))
+                written.append(path)
+    print(f"\nwrote {', '.join(map(str, written))}")

@@ -1,0 +1,45 @@
+"""`train`: a system's own recipe."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from replications.commands import Commands, add_command
+from replications.errors import BadInput
+
+ABOUT = """\
+Train a subject with its system's recipe: SYSTEM.safetensors, a JSON of how it
+was made and the loss of every step, the same bytes for the same seed on the
+same machine. Each recipe has options of its own: train SYSTEM --help."""
+EXAMPLES = """\
+python -m replications train list_update --seed 7
+    a sixth model, in this folder
+python -m replications train brackets --seed 3 --out /tmp/mine --force
+    the files /tmp/mine.safetensors, .json and .loss.csv, overwritten
+python -m replications train ioi --help
+    the options of one recipe
+"""
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    train = add_command(
+        commands,
+        "train",
+        _run,
+        summary="train a subject with a system's recipe",
+        about=ABOUT,
+        examples=EXAMPLES,
+    )
+    train.add_argument("system", metavar="SYSTEM")
+    train.add_argument("options", nargs=argparse.REMAINDER, help="see: train SYSTEM --help")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from replications.systems import SYSTEMS
+
+    if args.system not in SYSTEMS:
+        raise BadInput(f"unknown system {args.system!r}; there are: {', '.join(SYSTEMS)}")
+    module = importlib.import_module(f"replications.{args.system}.train")
+    return int(module.main(args.options))

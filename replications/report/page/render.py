@@ -1,0 +1,142 @@
+"""The page from what it shows.  All text of ledgers is escaped; nothing is fetched."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from replications.judge import STATUSES
+from replications.ledger import Ledger
+from replications.report import drift, lesions_md
+from replications.report.page import findings, scale
+from replications.report.page.answer import answer
+from replications.report.page.pictures import Gallery
+from replications.report.page.versions import Versions
+
+HERE = Path(__file__).parent
+KINDS = ("original", "retrained", "toy")
+SYMBOLS = {
+    "pass": "✓",
+    "fail": "✗",
+    "vacuous": "∅",
+    "error": "!",
+    "observed (holds)": "○",
+    "observed (does not hold)": "△",
+    "observed (control accepted)": "∅",
+    "observed": "○",
+    "skip": "–",
+    "unsupported": "–",
+}
+"""What stands before the word of a verdict, so that colour is never alone."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page shows.
+
+    `made_from` is (name of a file, its sha256) of each ledger, `command` what made the page.
+    """
+
+    ledger: Ledger
+    versions: Versions | None = None
+    lesions: Ledger | None = None
+    gallery: Gallery = field(default_factory=Gallery)
+    made_from: Sequence[tuple[str, str]] = ()
+    command: str = ""
+
+
+def render(page: Page) -> str:
+    """The whole page as HTML, the same for the same inputs."""
+    style, script = (_asset(name) for name in ("page.css", "page.js"))
+    text = _environment().get_template("page.html.j2")
+    return text.render(
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+        **_facts(page),
+    )
+
+
+def _facts(page: Page) -> dict[str, Any]:
+    """What the templates name."""
+    ledger = page.ledger
+    systems = findings.systems(ledger)
+    return {
+        "answer": answer(ledger),
+        "ledger": ledger,
+        "systems": systems,
+        "statuses": STATUSES,
+        "states": _states(systems),
+        "kinds": [kind for kind in KINDS if any(row.kind == kind for row in ledger.rows)],
+        "repairs": {s.name: findings.repair(s, ledger) for s in systems},
+        "lesions": {s.name: _lesions(ledger, page.lesions, s.name) for s in systems},
+        "lesion_claims": page.lesions.claims if page.lesions else {},
+        "lesion_headers": lesions_md.HEADERS,
+        "lesion_about": lesions_md.ABOUT,
+        "gallery": page.gallery,
+        "versions": page.versions,
+        "drift_headers": drift.HEADERS,
+        "made_from": page.made_from,
+        "command": page.command,
+    }
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"code": _code, "web": _web}
+    made.globals |= {"SYMBOLS": SYMBOLS, "WIDTH": scale.WIDTH}
+    return made
+
+
+def _asset(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing from elsewhere, and no style or script but the page's own."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _code(text: str) -> Markup:
+    """Text with what stands in backticks as code."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(p) if i % 2 else escape(p) for i, p in enumerate(pieces))
+
+
+def _web(address: str) -> str:
+    """An address that may be linked; empty for any other, such as one that runs a script."""
+    return address if address.startswith(("https://", "http://")) else ""
+
+
+def _states(systems: Sequence[findings.System]) -> list[str]:
+    """The states that some row has, in the order of SYMBOLS."""
+    found = {row.state for s in systems for f in s.findings for row in f.rows}
+    return [state for state in SYMBOLS if state in found]
+
+
+def _lesions(ledger: Ledger, lesions: Ledger | None, system: str) -> lesions_md.Lesions | None:
+    found = lesions_md.judged(ledger, lesions, system) if lesions else None
+    return found if found and (found.lesions or found.unjudged) else None
