@@ -12,10 +12,10 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))' 
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv claims test bench lint format ledger matrix clean
+.PHONY: help venv claims test tutorials bench lint format ledger matrix clean
 
 help:
-	@echo "make claims | test | bench | lint | format | ledger | matrix | clean    (ARGS=… is passed on)"
+	@echo "make claims | test | tutorials | bench | lint | format | ledger | matrix | clean    (ARGS=… is passed on)"
 
 venv: $(STAMP)
 
@@ -32,7 +32,11 @@ claims: $(STAMP)
 	$(PY) -m pytest claims/ -n $(WORKERS) --claims-json $(LEDGER) $(ARGS)
 
 test: $(STAMP)
-	$(PY) -m pytest tests/ -n $(WORKERS) $(ARGS)
+	$(PY) -m pytest tests/ -n $(WORKERS) -m "not tutorial" $(ARGS)
+
+# The pages of docs/ that add a claim and a system, carried out as written on a copy.
+tutorials: $(STAMP)
+	$(PY) -m pytest tests/test_docs.py -n $(WORKERS) -m tutorial $(ARGS)
 
 bench: $(STAMP)
 	$(PY) -m pytest bench/ --benchmark-quiet $(ARGS)

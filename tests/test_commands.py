@@ -125,7 +125,9 @@ def test_training_in_a_terminal_shows_its_steps_and_ctrl_c_leaves_nothing(tmp_pa
     options = ["--seed", "1", "--steps", "100000", "--out", str(tmp_path / "weights")]
     leader, follower = terminal.opened()
     command = [sys.executable, "-m", "replications", "train", "list_update", *options]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=follower) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=follower, preexec_fn=_heed_ctrl_c
+    ) as process:
         os.close(follower)
         shown = b""
         while not re.search(rb"seed 1: .* [1-9]\d*/100000", shown):
@@ -139,6 +141,11 @@ def test_training_in_a_terminal_shows_its_steps_and_ctrl_c_leaves_nothing(tmp_pa
     assert shown.decode().rstrip().endswith("interrupted")
     assert "Traceback" not in shown.decode()
     assert list(tmp_path.iterdir()) == []
+
+
+def _heed_ctrl_c() -> None:
+    """Tests that were started in the background ignore it, and so would the program."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _rest(leader: int) -> bytes:

@@ -40,6 +40,7 @@ def text_of(path: str) -> str:
 # ---- tutorials ----------------------------------------------------------------------------------
 
 
+@pytest.mark.tutorial
 @pytest.mark.parametrize("path", TUTORIALS)
 def test_a_tutorial_works_as_written(path: str, tmp_path: Path) -> None:
     if not (ROOT / ".git").exists() or not shutil.which("git"):

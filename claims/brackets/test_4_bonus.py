@@ -108,7 +108,7 @@ def test_the_mlps_feed_the_negative_head(subject):
     tier=1,
     published=10,
     expect={"arena": between(3, 20, because="'around 1 in ten thousand' of 100,000 strings")},
-    control=untrained,
+    control=instead("shuffled labels", lambda s: s.behaviour.errors_in_full_data_shuffled),
 )
 def test_one_in_ten_thousand_is_wrong(subject):
     return subject.behaviour.errors_in_full_data

@@ -77,17 +77,30 @@ class Behaviour:
         return int((self.s.trace.calls_balanced == self.s.B[order]).sum())
 
     @cached_property
-    def errors_in_full_data(self) -> int:
-        """Wrong verdicts in the whole data set. Equal strings are run once, short ones together."""
-        data = self.s.full_data
-        labels = dict(zip(data.strings, data.labels.tolist(), strict=True))
-        unique = sorted(labels, key=len)
-        wrong = set()
+    def _full_verdicts(self) -> Tensor:
+        """Whether each string of the whole data set is called balanced, bool [n].
+
+        Equal strings are run once, short ones together.
+        """
+        strings = self.s.full_data.strings
+        unique = sorted(set(strings), key=len)
+        verdicts: dict[str, bool] = {}
         for start in range(0, len(unique), 1000):
             chunk = unique[start : start + 1000]
-            verdicts = self._confidence(tokenize(chunk)) > 0.5
-            wrong |= {s for s, v in zip(chunk, verdicts.tolist(), strict=True) if v != labels[s]}
-        return sum(s in wrong for s in data.strings)
+            verdicts |= zip(chunk, (self._confidence(tokenize(chunk)) > 0.5).tolist(), strict=True)
+        return torch.tensor([verdicts[string] for string in strings])
+
+    @property
+    def errors_in_full_data(self) -> int:
+        """Wrong verdicts in the whole data set."""
+        return int((self._full_verdicts != self.s.full_data.labels).sum())
+
+    @property
+    def errors_in_full_data_shuffled(self) -> int:
+        """The same against shuffled labels."""
+        labels = self.s.full_data.labels
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+        return int((self._full_verdicts != labels[order]).sum())
 
     # ---------------------------------------------------------------- padding
     def _padding(self, *, masked: bool) -> dict[str, float]:
