@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nox
@@ -78,20 +81,30 @@ def judged(
     """Tests, claims and trace of one kind of model; whether the claims hold."""
     env = {**env, "REPLICATIONS_LENS": kind}
     some, traced = PUBLISHED if reached == "published" else SHIPPED
-    # A version that was not tested may fail: what fails is refused when the claims run.
-    codes = [0] if version in TESTED else [0, 1]
-    session.run("python", "-m", "pytest", "-q", *LENS_TESTS, env=env, success_codes=codes)
     ledger = LEDGERS / f"{version}-{kind}.json"
+    with tracing(session, ledger.with_suffix(".trace.json"), traced, env):
+        # A version that was not tested may fail: what fails is refused when the claims run.
+        codes = [0] if version in TESTED else [0, 1]
+        session.run("python", "-m", "pytest", "-q", *LENS_TESTS, env=env, success_codes=codes)
     claims = shlex.split(os.environ.get("MATRIX_ARGS", "")) or [*CLAIMS, *some]
     options = ["-q", "-n", str(min(4, os.cpu_count() or 1)), "--claims-json", str(ledger)]
     try:
         session.run("python", "-m", "pytest", *claims, *options, env=env)
     except nox.command.CommandFailed:  # the other kind is still to be measured
         return False
-    finally:
-        trace = ledger.with_suffix(".trace.json")
-        session.run("python", "-m", "replications", "trace", str(trace), *traced, env=env)
     return True
+
+
+@contextmanager
+def tracing(
+    session: nox.Session, out: Path, subjects: list[str], env: dict[str, str]
+) -> Iterator[None]:
+    """Write a trace beside what is done meanwhile: both take one core."""
+    command = [f"{session.bin}/python", "-m", "replications", "trace", str(out), *subjects]
+    with subprocess.Popen(command, env={**os.environ, **env}) as process:
+        yield
+        if process.wait() != 0:
+            session.error(f"could not write {out}")
 
 
 def install(session: nox.Session, version: str) -> None:
