@@ -6,6 +6,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -50,6 +51,11 @@ class Case:
     def of(cls, network: Network, prompts: Prompts) -> Case:
         vocabulary = network.shape.d_vocab
         return cls(network, *prompts.tokens(vocabulary), prompts.answers(vocabulary))
+
+    @cached_property
+    def donated(self) -> dict[Place, Tensor]:
+        """Every activation of the donor."""
+        return self.network.cache(self.donor)
 
     def metric(self, logits: Tensor) -> Tensor:
         """The difference of the answers' logits at the last position, mean over the batch."""
@@ -114,7 +120,7 @@ class Sweep(Workload):
         return Outcome(found.mean().flatten(), found.backend, found.flops, chunks)
 
     def plain(self, case: Case, part: Place) -> Tensor:
-        given = case.network.cache(case.donor)[part.site(part.layer)][part.index]
+        given = case.donated[part.site(part.layer)][part.index]
         return case.metric(case.network.forward(case.receiver, [put_rows(part, given)]))
 
     def least_flops(self, case: Case) -> int:
