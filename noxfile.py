@@ -4,8 +4,9 @@
     nox -s matrix -- 3.9.0 4.4.0     these versions, also one that was not tested
     nox -s matrix -- 4.3.0 newest    the newest that pip finds
 
-For each version: the claims, and beside them the tests of the lens; a ledger and a trace in `matrix/`
-for each kind of model it has; at the end one table and the drift against the newest tested line.
+For each version: the claims, and beside them the tests of the lens; a ledger and a trace in
+`matrix/` for each kind of model it has; at the end one table and the drift against the newest
+tested line.
 `MATRIX_ARGS` holds other arguments for `pytest claims/`.
 """
 
