@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from replications import cli, lines, sites, trace
+from replications import cli, lines, sites, systems, trace
 from replications.errors import BadInput
 from replications.lens import Edit, apply, hooks
 from replications.lens.hooks import HookLens
@@ -141,3 +142,10 @@ def test_a_shipped_subject_is_traced_in_both_dtypes() -> None:
     assert found is not None
     assert [mark["name"] for mark in found["float32"]] == [m["name"] for m in found["float64"]]
     assert trace.trace("list_update", "generator") is None
+
+
+def test_a_language_model_is_traced_on_its_prompts() -> None:
+    prompts = systems.load("name_recall").subject("toy/seed0").tokens
+    found = trace.trace("name_recall", "toy/seed0")
+    assert found is not None
+    assert found["tokens"] == hashlib.sha256(prompts.numpy().tobytes()).hexdigest()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+from torch import Tensor
+
 from replications.errors import BadInput
 from replications.ioi import model
 from replications.ioi.early import Early
@@ -49,6 +51,11 @@ class IoiSubject:
     def prompting(self) -> Words:
         """How it is asked in words."""
         return Words(self.task.tokenizer, self.task.bos, vocabulary="replications/ioi/words.py")
+
+    @property
+    def tokens(self) -> Tensor:
+        """The prompts: long [prompt pos]."""
+        return self.task.batch.tokens
 
     @cached_property
     def roles(self) -> Roles:

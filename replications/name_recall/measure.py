@@ -108,6 +108,11 @@ class NameRecallSubject:
         """The prompts that are patched."""
         return data.document_prompts(self.tokenizer) if self.original else self.pair_prompts
 
+    @property
+    def tokens(self) -> Tensor:
+        """The prompts that are patched, before they are: long [prompt pos]."""
+        return self.prompts.clean
+
     # ---------------------------------------------------------------- heads
     @cached_property
     def roles(self) -> Roles:
