@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,13 @@ def _module(system: str) -> Any:
         raise BadInput(f"unknown system {system!r}; there are: {', '.join(SYSTEMS)}")
     # First, for what it says where matplotlib is missing.
     import_module("replications.plotting")
-    return import_module(f"replications.{system}.figures")
+    name = f"replications.{system}.figures"
+    if find_spec(name) is None:
+        raise BadInput(
+            f"the system {system!r} has no figures.py, so nothing of it can be drawn: write one "
+            "(docs/adding-a-system.md), or give report --no-figures"
+        )
+    return import_module(name)
 
 
 def draw(

@@ -120,3 +120,9 @@ def test_without_matplotlib_one_line_says_how_to_get_it(monkeypatch: pytest.Monk
         figures.pictures("brackets")
     assert "pip install 'interp-claims[plots]'" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_system_without_pictures_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "SYSTEMS", ("lens",))  # a package that has no figures.py
+    with pytest.raises(BadInput, match=r"no figures\.py.*--no-figures"):
+        figures.pictures("lens")
