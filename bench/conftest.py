@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -76,6 +77,15 @@ def setting(request: pytest.FixtureRequest) -> Setting:
         clock=CLOCKS[config.getoption("--bench-clock")],
         gate_time=config.getoption("--bench-gate-time"),
     )
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For what the claims do, which run on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

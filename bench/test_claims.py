@@ -9,11 +9,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import statistics
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import torch
 
 from replications import systems
 from replications.claim import Claim
@@ -32,14 +30,6 @@ PHASES = {
 ROUNDS = 2
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def find(name: str) -> Claim:
     """A claim by its id.  KeyError if there is none."""
     package = importlib.import_module(f"claims.{name.split('/')[0]}")
@@ -49,6 +39,7 @@ def find(name: str) -> Claim:
     return {claim.id: claim for claim in claims if isinstance(claim, Claim)}[name]
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", PHASES)
 def test_claim(benchmark: Any, table: list[dict[str, Any]], name: str) -> None:
     claim, chosen = find(name), PHASES[name]

@@ -6,7 +6,6 @@ Each workload is checked once before it is timed, so that a fast wrong answer is
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,14 +18,7 @@ from replications.errors import Unsupported
 BATCHES = (1, 100, 500)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: f"cpu-b{batch}")
 def test_forward(benchmark: Any, table: list[dict[str, Any]], batch: int) -> None:
     try:
