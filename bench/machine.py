@@ -9,14 +9,17 @@ from typing import Any
 import torch
 
 from bench import peers
-from replications.engine import gemm
-from replications.environment import environment
+from replications.judging.environment import environment
+from replications.lens import lines
+from replications.patching._engine import gemm
 
 
 def machine(*, size: str, device: str, dtype: torch.dtype) -> dict[str, Any]:
     """In JSON types: the processor or GPU, the libraries, the settings, and how busy it was."""
     name = str(dtype).removeprefix("torch.")
-    found = environment(device=device, dtype=name, threads=torch.get_num_threads())
+    found = environment(
+        lens=lines.kind_or_none(), device=device, dtype=name, threads=torch.get_num_threads()
+    )
     place = torch.device(device)
     backend = gemm.describe(gemm.choose("auto", place, dtype), place)
     return found | {

@@ -18,9 +18,9 @@ from torch import Tensor
 from bench import peers
 from bench.models import gpt2
 from bench.workloads import Attribution, Case, Outcome, PathPatching, Sweep, Workload
-from replications.engine import gemm
 from replications.errors import Unsupported
-from replications.network import Network
+from replications.models.network import Network
+from replications.patching._engine import gemm
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
 """Largest error, of metrics of order one."""

@@ -14,8 +14,8 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from bench.peers import Peer
 from bench.workloads import Case
-from replications import sites
-from replications.sites import Place
+from replications.models import sites
+from replications.models.sites import Place
 
 
 class Tool(Peer):

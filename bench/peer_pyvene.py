@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from bench.peers import Peer
-from replications import sites
 from replications.errors import Unsupported
-from replications.sites import Place
+from replications.models import sites
+from replications.models.sites import Place
 
 COMPONENTS = {
     sites.RESID_PRE: "block_input",

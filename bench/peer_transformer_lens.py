@@ -20,10 +20,10 @@ from transformers import GPT2LMHeadModel
 
 from bench.peers import Peer, installed
 from bench.workloads import Case, PathPatching
-from replications.engine import layout
-from replications.lens import Shape
-from replications.paths import Head, HeadInputs
-from replications.sites import Place
+from replications.models import parameters as layout
+from replications.models.shape import Shape
+from replications.models.sites import Place
+from replications.patching.paths import Head, HeadInputs
 
 # A bar per sweep would be timed too.
 patching.tqdm = partial(tqdm, disable=True)  # type: ignore[assignment]

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from replications import systems
-from replications.claim import Claim
+from replications.judging.claim import Claim
+from replications.systems import registry
 
 PHASES = {
     "brackets/accuracy-5000": "retrained/seed0",
@@ -43,7 +43,7 @@ def find(name: str) -> Claim:
 @pytest.mark.parametrize("name", PHASES)
 def test_claim(benchmark: Any, table: list[dict[str, Any]], name: str) -> None:
     claim, chosen = find(name), PHASES[name]
-    system = systems.load(name.split("/")[0])
+    system = registry.load(name.split("/")[0])
     (info,) = (each for each in system.SUBJECTS if each.name == chosen)
 
     def opened() -> tuple[tuple[Any], dict[str, Any]]:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from replications.brackets import model
-from replications.brackets.data import generate
 from replications.errors import Unsupported
+from replications.systems.brackets import model
+from replications.systems.brackets.data import generate
 
 BATCHES = (1, 100, 500)
 

@@ -13,16 +13,17 @@ import torch
 from torch import Tensor
 
 from bench.models import DISJOINT, IOI, TUTORIAL, Prompts
-from replications import sites
-from replications.attribution import attribute
-from replications.engine.flops import expected
-from replications.engine.jobs import Sites, Texts
-from replications.lens import Shape, put_rows
-from replications.network import Network
-from replications.patching_paths import path_logits
-from replications.paths import Head, HeadInputs, MLPs, every_head, path_patch
-from replications.sites import Place, Site
-from replications.sweep import Grid, sweep
+from replications.models import sites
+from replications.models.edits import put_rows
+from replications.models.network import Network
+from replications.models.shape import Shape
+from replications.models.sites import Place, Site
+from replications.patching._engine.flops import expected
+from replications.patching._engine.problem import Sites, Texts
+from replications.patching.activation import Grid, sweep
+from replications.patching.attribution import attribute
+from replications.patching.paths import Head, HeadInputs, MLPs, every_head, path_patch
+from replications.patching.reference_paths import path_logits
 from tests.plain_lens import PlainLens
 
 Into = Literal["logits", "queries", "last queries"]

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import replications
-from replications import lines
 from replications.errors import ReplicationError
+from replications.lens import lines
 
 DTYPES = ("float32", "float64")
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from replications import fixtures
-from replications.environment import environment
 from replications.errors import ReplicationError
-from replications.judge import Row
-from replications.ledger import Ledger
+from replications.judging.environment import environment
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import Row
+from replications.lens import lines
 from replications.report import board, closing
 
 PROPERTY = "claims-row"
@@ -62,7 +63,10 @@ class Board:
         ordered = sorted(self.records, key=lambda record: record["order"])
         return Ledger(
             environment=environment(
-                device=options.device, dtype=options.dtype, threads=options.threads
+                lens=lines.kind_or_none(),
+                device=options.device,
+                dtype=options.dtype,
+                threads=options.threads,
             ),
             fixtures=_digests(
                 {name for r in ordered if r["row"]["holds"] is not None for name in r["fixtures"]}

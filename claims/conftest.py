@@ -16,11 +16,11 @@ from typing import Any, cast
 import pytest
 
 from claims import _options, _session
-from replications import systems
-from replications.claim import Claim, SubjectInfo
 from replications.errors import FixtureMissing, ReplicationError, Unsupported
-from replications.judge import GATING_FAILURES, Row, judge
-from replications.ledger import describe
+from replications.judging.claim import Claim, SubjectInfo
+from replications.judging.ledger import describe
+from replications.judging.verdict import GATING_FAILURES, Row, judge
+from replications.systems import registry
 
 PROPERTY = _session.PROPERTY
 _ids: pytest.StashKey[dict[str, str]] = pytest.StashKey()
@@ -38,7 +38,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name in systems.SYSTEMS:
+    for name in registry.SYSTEMS:
         config.addinivalue_line("markers", f"{name}: claims of this system")
     for name in ("tier1", "tier2", "original", "retrained", "toy"):
         config.addinivalue_line("markers", f"{name}: see CONTRIBUTING.md")
@@ -59,7 +59,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     claim = _claim_of(metafunc)
-    module = systems.load(claim.system)
+    module = registry.load(claim.system)
     lesions = metafunc.config.getoption("lesions")
     everyone = tuple(module.SUBJECTS) + tuple(getattr(module, "LESIONS", ()))
     unknown = sorted(set(claim.expect) - {info.group for info in everyone})
@@ -86,9 +86,9 @@ def _claim_of(metafunc: pytest.Metafunc) -> Claim:
         raise pytest.Collector.CollectError(f"{where} is in claims/ and has no @claim(...)")
     if list(signature(metafunc.function).parameters) != ["subject"]:
         raise pytest.Collector.CollectError(f"{where} must take exactly one argument, subject")
-    if claim.system not in systems.SYSTEMS:
+    if claim.system not in registry.SYSTEMS:
         raise pytest.Collector.CollectError(
-            f"claim {claim.id!r}: no system {claim.system!r}, there are {list(systems.SYSTEMS)}"
+            f"claim {claim.id!r}: no system {claim.system!r}, there are {list(registry.SYSTEMS)}"
         )
     first = metafunc.config.stash[_ids].setdefault(claim.id, where)
     if first != where:
@@ -163,7 +163,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Opened]:
     opened: Any = None
     problem: Exception | None = None
     try:
-        opened = systems.load(info.system).subject(
+        opened = registry.load(info.system).subject(
             info.name, device=options.device, dtype=options.dtype
         )
     except Exception as exc:
@@ -205,7 +205,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 def _record(item: pytest.Function, claim: Claim, row: Row) -> None:
     """Attach the row to the item, in types that reach the controller of pytest-xdist."""
-    gating = _gating(claim, systems.load(claim.system).SUBJECTS)
+    gating = _gating(claim, registry.load(claim.system).SUBJECTS)
     fixtures = next((i.fixtures for i in [_info(item)] if i), ())
     record = {
         "row": asdict(row),

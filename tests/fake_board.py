@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from replications import systems
-from replications.claim import Kind, SubjectInfo
 from replications.errors import FixtureCorrupt, FixtureMissing, Unsupported
+from replications.judging.claim import Kind, SubjectInfo
+from replications.systems import registry
 
 VALUES = {f"seed{i}": float(i) for i in range(3)}
 VALUES |= {"arena": 1.0, "retrained/seed0": 0.0, "retrained/seed1": 2.0, "arena~halved": 0.5}
@@ -41,7 +41,7 @@ def _info(name: str, group: str, kind: Kind, gates: bool = False, remedy: str = 
 
 
 class Fake(ModuleType):
-    """The module `replications.fake`."""
+    """The module `replications.systems.fake`."""
 
     SUBJECTS = (
         _info("arena", "arena", "original", True),
@@ -65,14 +65,14 @@ class Fake(ModuleType):
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
     """Take the place of the real systems; importing this file alone changes nothing."""
-    sys.modules["replications.fake"] = Fake("replications.fake")
-    systems.SYSTEMS = ("fake",)
+    sys.modules["replications.systems.fake"] = Fake("replications.systems.fake")
+    registry.SYSTEMS = ("fake",)
 
 
 HEAD = """
 from math import nan
-from replications.claim import Source, claim, instead, on
-from replications.expect import at_least, near
+from replications.judging.claim import Source, claim, instead, on
+from replications.judging.expectation import at_least, near
 
 SOURCE = Source("A document") / "1 > One"
 UNTRAINED = on("untrained", lambda subject: subject.untrained)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from replications.lens import Edit, Run
-from replications.network import Network
-from replications.sites import Place
+from replications.lens import Run
+from replications.models.edits import Edit
+from replications.models.network import Network
+from replications.models.sites import Place
 
 
 class PlainLens:

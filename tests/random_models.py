@@ -7,9 +7,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from replications.engine import layout
-from replications.lens import Lens, Shape, open_lens
-from replications.network import Network
+from replications.lens import Lens, open_lens
+from replications.models import parameters as layout
+from replications.models.network import Network
+from replications.models.shape import Shape
 
 SIZES = {
     "n_layers": 3, "n_heads": 3, "d_model": 12, "d_head": 5, "n_ctx": 9, "d_vocab": 7,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from replications.claim import Claim, Source, claim, instead
-from replications.expect import at_least, near, parts
-from replications.judge import Row
-from replications.ledger import Ledger, describe
+from replications.judging.claim import Claim, Source, claim, instead
+from replications.judging.expectation import at_least, near, parts
+from replications.judging.ledger import Ledger, describe
+from replications.judging.verdict import Row
 
 DOCUMENT = Source("A document", "https://example.org/a")
 CONTROL = instead("untrained", lambda subject: 0.0)

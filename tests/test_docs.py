@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from replications import brackets, cli, list_update, systems, training
+from replications import cli
 from replications.errors import FixtureMissing
-from replications.list_update.data import printed_pair
+from replications.systems import brackets, list_update, registry
+from replications.systems.list_update.data import printed_pair
+from replications.training import runs as training
 from tests import docs_runner
 from tests.docs_runner import NotAsWritten
 
@@ -146,9 +148,9 @@ def understand(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise Parsed
 
     monkeypatch.setattr(training, "start", start)
-    systems.load(args.system)  # BadInput for an unknown one
+    registry.load(args.system)  # BadInput for an unknown one
     with pytest.raises(Parsed):
-        importlib.import_module(f"replications.{args.system}.train").main(args.options)
+        importlib.import_module(f"replications.systems.{args.system}.train").main(args.options)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)

@@ -8,8 +8,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from replications.lens import Lens, Shape, open_lens
-from replications.sites import SITES, Place
+from replications.lens import Lens, open_lens
+from replications.models.shape import Shape
+from replications.models.sites import SITES, Place
 from tests import oracle
 
 # No two sizes are equal, and the heads together are wider than the model.

@@ -8,7 +8,7 @@ with '('.  LDu is logit(unbalanced) less logit(balanced).
 
 from __future__ import annotations
 
-from replications.claim import Source, on
+from replications.judging.claim import Source, on
 
 ARENA = Source(
     "ARENA 3.0, chapter 1.5.1: Balanced Bracket Classifier",

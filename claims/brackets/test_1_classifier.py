@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.brackets.common import MODELS, PRINTED, SETUP, untrained
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, exactly, listed, near, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, exactly, listed, near, parts
 
 EXAMPLES = (99.9986, 99.9989, 0.0005, 99.9987, 99.9987, 0.0006, 99.9982)
 

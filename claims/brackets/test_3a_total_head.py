@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.brackets.common import CIRCUIT, MODELS, untrained
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, between, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, between, parts
 
 
 @claim(

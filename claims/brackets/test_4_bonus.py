@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from claims.brackets.common import BONUS, MODELS, PRINTED, untrained
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, between, exactly, listed, near, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import (
+    at_least,
+    at_most,
+    between,
+    exactly,
+    listed,
+    near,
+    parts,
+)
 
 
 @claim(

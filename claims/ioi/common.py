@@ -11,8 +11,8 @@ clean logit difference or of the gap to ABC prompts, with a tolerance for other 
 
 from __future__ import annotations
 
-from replications.claim import Source, on
-from replications.expect import Expectation
+from replications.judging.claim import Source, on
+from replications.judging.expectation import Expectation
 
 ARENA = Source(
     "ARENA 3.0, 1.4.1 Indirect Object Identification, Bonus / exploring anomalies",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.ioi.common import BY_ROLE, EARLY, TOPICS, models, untrained
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, parts
 
 
 @claim(

@@ -6,9 +6,9 @@ Effects are relative to the gap between the prompts and their ABC versions: 0 is
 from __future__ import annotations
 
 from claims.ioi.common import FUZZY, NONLINEAR, OTHER_PROMPTS, PREVIOUS, models, untrained
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, between, each, exactly, near, parts
-from replications.sites import Q, V
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, between, each, exactly, near, parts
+from replications.models.sites import Q, V
 
 
 @claim(

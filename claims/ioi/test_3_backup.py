@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.ioi.common import BACKUP, BY_ROLE, OTHER_PROMPTS, models, untrained
-from replications.claim import claim, instead, on
-from replications.expect import at_least, at_most, between, each, exactly, near, parts
+from replications.judging.claim import claim, instead, on
+from replications.judging.expectation import at_least, at_most, between, each, exactly, near, parts
 
 
 @claim(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.ioi.common import BY_ROLE, DECOMPOSED, OTHER_PROMPTS, models
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, between, each, exactly, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, between, each, exactly, parts
 
 
 @claim(

@@ -8,8 +8,8 @@ heads at 10 %.
 from __future__ import annotations
 
 from claims.ioi.common import TOPICS
-from replications.claim import claim, instead, on
-from replications.expect import at_least, at_most, parts
+from replications.judging.claim import claim, instead, on
+from replications.judging.expectation import at_least, at_most, parts
 
 
 @claim(

@@ -8,7 +8,7 @@ the source of a prediction is its own list position, or the new element at the u
 
 from __future__ import annotations
 
-from replications.claim import Source, on
+from replications.judging.claim import Source, on
 
 DOCUMENT = Source("Notebook: a transformer that updates lists")
 SETUP = DOCUMENT / "Load model"

@@ -11,8 +11,8 @@ from claims.list_update.common import (
     one_layer,
     untrained,
 )
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, between, exactly, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, between, exactly, parts
 
 
 @claim(

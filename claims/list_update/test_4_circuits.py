@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.list_update.common import BOTH, FULL_QK, K_COMPOSITION, SEED_0, untrained
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, between, exactly, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, between, exactly, parts
 
 
 @claim(

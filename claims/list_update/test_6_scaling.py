@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.list_update.common import DOCUMENT, untrained
-from replications.claim import claim, instead
-from replications.expect import at_least, exactly, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, exactly, parts
 
 SCALING = DOCUMENT / "Longer lists and more numbers"
 

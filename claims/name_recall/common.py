@@ -15,7 +15,7 @@ clean one.
 
 from __future__ import annotations
 
-from replications.claim import Source
+from replications.judging.claim import Source
 
 DOCUMENT = Source("How to do transformer mechanistic interpretability in practice: a tutorial")
 STEP_1 = DOCUMENT / "Step 1"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.name_recall.common import GUESSING, SMALL, TWO_LAYERS
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, between, exactly, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, between, exactly, parts
 
 
 @claim(

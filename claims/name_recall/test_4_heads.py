@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.name_recall.common import GUESSING, HEADS, SMALL
-from replications.claim import claim, instead
-from replications.expect import at_least, at_most, exactly, parts, ranks
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, exactly, parts, ranks
 
 BY_POSITION = HEADS / "Bonus: Attention head patching by position"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from claims.name_recall.common import ALL, BRACKETS, FOOTNOTES
-from replications.claim import claim, instead
-from replications.expect import at_least, parts
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, parts
 
 
 @claim(

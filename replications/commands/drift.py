@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from replications.commands import NEGATIVE, OK, Commands, add_command
-from replications.drift import Change, Floor
+from replications.drift.changes import Change, Floor
 
 RELATIVE = f"noise is up to this part of a value, default {Floor.relative:g},"
 ABSOLUTE = f"plus this, default {Floor.absolute:g}"
@@ -47,9 +47,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from replications import accepted
-    from replications.drift import compare
-    from replications.ledger import Ledger
+    from replications.drift import accepted
+    from replications.drift.changes import compare
+    from replications.judging.ledger import Ledger
     from replications.report import drift
 
     floor = Floor(args.relative, args.absolute)
@@ -76,7 +76,7 @@ def _where_it_began(old: Path, new: Path, changes: Sequence[Change], everything:
     if not subjects or missing:
         said = f"Where it began: {' and '.join(missing)} not written (python -m replications trace)"
         return [said] if subjects else []
-    from replications import trace
+    from replications.drift import fingerprint as trace
 
     before, after = (trace.read(path) for path in files)
     known = [name for name in subjects if name in before and name in after]

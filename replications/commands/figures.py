@@ -22,12 +22,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from replications import figures, files, fixtures
-from replications.claim import SubjectInfo
+from replications import files, fixtures
 from replications.commands import OK, Commands, add_command
 from replications.errors import BadInput, FixtureMissing, ReplicationError, Unsupported
-from replications.figures import FORMATS, Drawn, Picture
-from replications.systems import SYSTEMS, load, named
+from replications.judging.claim import SubjectInfo
+from replications.plotting import pictures as figures
+from replications.plotting.pictures import FORMATS, Drawn, Picture
+from replications.systems.registry import SYSTEMS, load, named, not_drawn, pictures_of
 
 SCHEMA = 1
 INDEX = "figures.json"
@@ -95,7 +96,7 @@ def draw_all(names: Sequence[str], out: Path, formats: Sequence[str], *, progres
     import torch
 
     torch.set_num_threads(1)  # as the claims: the same numbers on any number of cores
-    work = [(info, figures.pictures(info.system)) for info in select(names)]
+    work = [(info, pictures_of(info.system)) for info in select(names)]
     _make(out)
     index: Index = {"subjects": [], "pictures": [], "not_drawn": _plots(info for info, _ in work)}
     total = sum(len(pictures) for _, pictures in work)
@@ -113,7 +114,7 @@ def draw_all(names: Sequence[str], out: Path, formats: Sequence[str], *, progres
 
 
 def select(names: Sequence[str]) -> list[SubjectInfo]:
-    """The subjects meant by "system", or as `systems.named` has it, each once; all for no names.
+    """The subjects meant by "system", or as `registry.named` has it, each once; all for no names.
 
     Raises BadInput for an unknown name.
     """
@@ -136,7 +137,7 @@ def _plots(infos: Iterable[SubjectInfo]) -> list[dict[str, Any]]:
     return [
         {"system": system, "plot": plot, "why_not": reason}
         for system in dict.fromkeys(info.system for info in infos)
-        for plot, reason in figures.not_drawn(system).items()
+        for plot, reason in not_drawn(system).items()
     ]
 
 

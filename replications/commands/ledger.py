@@ -11,7 +11,7 @@ from replications.errors import BadInput
 from replications.files import read_text, write_bytes, write_text
 
 if TYPE_CHECKING:
-    from replications.ledger import Ledger
+    from replications.judging.ledger import Ledger
 
 ABOUT = """\
 Render CLAIMS.md from a ledger, the JSON that `pytest claims/ --claims-json`
@@ -50,7 +50,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from replications.ledger import Ledger
+    from replications.judging.ledger import Ledger
     from replications.report import claims_md, excerpt
 
     ledger = Ledger.read(args.ledger)
@@ -73,11 +73,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _draw(ledger: Ledger, path: Path) -> None:
-    from replications import figures, plotting
+    from replications.plotting import charts
+    from replications.plotting import pictures as figures
     from replications.report.picture import findings
 
     form = path.suffix.removeprefix(".")
     if form not in figures.FORMATS:
         raise BadInput(f"--picture {path}: the name must end in .{' or .'.join(figures.FORMATS)}")
-    with plotting.style():
-        write_bytes(path, plotting.encode(findings(ledger), form))
+    with charts.style():
+        write_bytes(path, charts.encode(findings(ledger), form))

@@ -11,7 +11,7 @@ from pathlib import Path
 from replications import files
 from replications.commands import OK, PROGRAM, Commands, add_command
 from replications.errors import BadInput, ReplicationError
-from replications.ledger import Ledger
+from replications.judging.ledger import Ledger
 from replications.report.page import Page, render
 from replications.report.page.answer import answer
 from replications.report.page.pictures import Album, Gallery, chosen, read

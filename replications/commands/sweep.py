@@ -14,19 +14,19 @@ from tqdm import tqdm
 from replications import files
 from replications.commands import OK, Commands, add_command
 from replications.errors import BadInput, FixtureMissing, Unsupported
-from replications.figures import FORMATS
+from replications.plotting.pictures import FORMATS
 
 if TYPE_CHECKING:
-    from replications.network import Network
-    from replications.prompt_sweep import Patched, Place
-    from replications.prompting import Prompting
-    from replications.sweep import Progress
+    from replications.models.network import Network
+    from replications.models.prompting import Prompting
+    from replications.patching.activation import Progress
+    from replications.patching.prompt_pair import Patched, Place
 
 KINDS = (
     *("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
     *("z", "q", "k", "v", "pattern"),
 )
-"""The names of replications.sweep.KINDS, which takes seconds to import; a test compares them."""
+"""The names in `patching.activation.KINDS`, which takes seconds to import; a test compares them."""
 PER = ("layer pos", "layer head", "layer head pos")
 
 ABOUT = """\
@@ -99,8 +99,8 @@ def _count(text: str) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from replications.prompt_sweep import ask, patch
-    from replications.sweep import KINDS
+    from replications.patching.activation import KINDS
+    from replications.patching.prompt_pair import ask, patch
 
     site = {site.name: site for site in KINDS}[args.kind]
     per = args.per or ("layer head" if "head" in site.axes else "layer pos")
@@ -133,8 +133,8 @@ def _make(folder: Path) -> None:
 
 
 def _folder(folder: Path) -> tuple[str, Network, Prompting]:
-    from replications.local_gpt2 import open_folder
-    from replications.prompting import Words
+    from replications.models.folder import open_folder
+    from replications.models.prompting import Words
 
     network, tokenizer = open_folder(folder)
     return str(folder), network, Words(tokenizer, bos=False)
@@ -142,9 +142,8 @@ def _folder(folder: Path) -> tuple[str, Network, Prompting]:
 
 def _subject(reference: str) -> tuple[str, Network, Prompting]:
     """The first subject meant that is a model and can be reached."""
-    from replications.lens import Lens
-    from replications.network import Network
-    from replications.systems import load, named
+    from replications.lens import Lens, as_network
+    from replications.systems.registry import load, named
 
     problem: Exception = BadInput(f"{reference} is no model, so there is nothing to patch")
     for info in named(reference):
@@ -157,7 +156,7 @@ def _subject(reference: str) -> tuple[str, Network, Prompting]:
             name = f"{info.system}/{info.name} ({info.kind})"
             if f"{info.system}/{info.name}" != reference:
                 name += f", the first of {reference} that can be reached"
-            return name, Network.of(subject.lens), subject.prompting
+            return name, as_network(subject.lens), subject.prompting
     raise problem
 
 
@@ -212,14 +211,14 @@ def _write(patched: Patched, out: Path) -> None:
     files.write_text(out / "sweep.csv", patched.csv())
     written = [out / "sweep.csv"]
     try:
-        from replications import plotting
+        from replications.plotting import charts
     except BadInput as exc:
         print(f"\nno picture: {exc}")
     else:
-        with plotting.style():
+        with charts.style():
             figure = patched.figure()
             for form in FORMATS:
                 path = out / f"sweep.{form}"
-                files.write_bytes(path, plotting.encode(figure, form))
+                files.write_bytes(path, charts.encode(figure, form))
                 written.append(path)
     print(f"\nwrote {', '.join(map(str, written))}")

@@ -33,7 +33,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from replications.systems import SYSTEMS, load
+    from replications.systems.registry import SYSTEMS, load
 
     state = {line.name: line.state for line in fixtures.status()}
     rows = []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -39,13 +41,25 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def _run(args: argparse.Namespace) -> int:
     import torch
 
-    from replications import trace
-    from replications.environment import environment
+    from replications.drift import fingerprint
+    from replications.judging.environment import environment
+    from replications.lens import lines
+    from replications.systems.registry import SYSTEMS, load
 
     torch.set_num_threads(1)  # as the claims: the same numbers on any number of cores
+    everyone = (f"{system}/{info.name}" for system in SYSTEMS for info in load(system).SUBJECTS)
+    names = args.subjects or list(everyone)
     # disable=None shows the bar on a terminal only.
-    names = tqdm(args.subjects or trace.everyone(), unit="subject", disable=None)
-    left_out = trace.write(args.out, names, environment())
+    openers = ((name, _opener(name)) for name in tqdm(names, unit="subject", disable=None))
+    left_out = fingerprint.write(args.out, openers, environment(lens=lines.kind_or_none()))
     for line in left_out:
         print(f"left out: {line}")
     return OK
+
+
+def _opener(reference: str) -> Callable[[str], Any]:
+    """Opens "system/subject" in a dtype."""
+    from replications.systems.registry import load
+
+    system, _, name = reference.partition("/")
+    return lambda dtype: load(system).subject(name, dtype=dtype)

@@ -37,9 +37,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from replications.systems import SYSTEMS
+    from replications.systems.registry import SYSTEMS
 
     if args.system not in SYSTEMS:
         raise BadInput(f"unknown system {args.system!r}; there are: {', '.join(SYSTEMS)}")
-    module = importlib.import_module(f"replications.{args.system}.train")
+    module = importlib.import_module(f"replications.systems.{args.system}.train")
     return int(module.main(args.options))

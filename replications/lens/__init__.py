@@ -1,64 +1,20 @@
-"""The only door to TransformerLens: one interface, a backend for each kind of model it has had."""
+"""The only door to TransformerLens: one interface, a backend for each kind of model it has had.
 
-from __future__ import annotations
+`open_lens` opens weights of your own, `open_pretrained` a published model. A `Lens` runs prompts,
+reads activations and edits them, with the same meaning on every supported version.
+"""
 
-from collections.abc import Mapping
-
-import torch
-from torch import Tensor
-
-from replications import fixtures, lines
-from replications.errors import BadInput
-from replications.lens.base import Edit, Lens, Read, Run, Shape, Weights, apply, put, put_rows
+from replications.lens.base import Lens, Read, Run, Weights
+from replications.lens.networks import as_network
+from replications.lens.opening import PRETRAINED, open_lens, open_pretrained
 
 __all__ = [
-    "PRETRAINED", "Edit", "Lens", "Read", "Run", "Shape", "Weights", "apply", "open_lens",
-    "open_pretrained", "put", "put_rows",
-]  # fmt: skip
-
-PRETRAINED: Mapping[str, tuple[str, ...]] = {
-    "gpt2-small": ("gpt2-small/config.json", "gpt2-small/model.safetensors"),
-    "gelu-2l": ("gelu-2l/model_final.pth",),
-}
-"""The fixtures that each published model is opened from, its tokenizer aside."""
-
-
-def open_lens(
-    shape: Shape,
-    state_dict: Mapping[str, Tensor],
-    *,
-    device: str = "cpu",
-    dtype: torch.dtype = torch.float32,
-) -> Lens:
-    """A lens on a model with these weights (TransformerLens's classic names and axes).
-
-    A state dict without any LayerNorm parameters is one with LayerNorm folded.
-    The kind of model is `lines.installed()`'s, which says when it raises Unsupported.
-    """
-    # Imported late: TransformerLens takes seconds to import, and no version has all of it.
-    if lines.installed().kind == "hooked":
-        from replications.lens.hooked import open_hooked
-
-        return open_hooked(shape, state_dict, device, dtype)
-    from replications.lens.bridge import BridgeLens
-
-    return BridgeLens(shape, state_dict, device, dtype)
-
-
-def open_pretrained(name: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Lens:
-    """A lens on a published model, from verified files: LayerNorm folded, value biases folded.
-
-    Writing weights and unembedding are centred, so logits differ from the published model's by
-    one number for each position.  `state_dict` has the processed weights.  Raises BadInput for
-    an unknown name, FixtureMissing or FixtureCorrupt for its files, and Unsupported as
-    `open_lens`.
-    """
-    if name not in PRETRAINED:
-        raise BadInput(f"unknown model {name!r}; there are: {', '.join(PRETRAINED)}")
-    lines.installed()
-    *config, weights = [fixtures.read_bytes(file) for file in PRETRAINED[name]]
-    from replications.lens import pretrained  # imported late, as above
-
-    if config:
-        return pretrained.open_gpt2(config[0], weights, device=device, dtype=dtype)
-    return pretrained.open_classic(weights, "gelu", device=device, dtype=dtype)
+    "PRETRAINED",
+    "Lens",
+    "Read",
+    "Run",
+    "Weights",
+    "as_network",
+    "open_lens",
+    "open_pretrained",
+]

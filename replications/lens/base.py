@@ -5,45 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from replications import lines
 from replications.errors import BadInput, Unsupported
-from replications.sites import LN1, LN2, LN_FINAL, MLP_OUT, MLP_POST, Place, Site
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The architecture of a small transformer, in TransformerLens's own words.
-
-    "shortformer" positions are added to the inputs of queries and keys, never to the residual
-    stream. Without MLPs (`attn_only`) `d_mlp` is 0, and a layer has one residual stream after
-    attention, called both `resid_mid` and `resid_post`.
-    """
-
-    n_layers: int
-    n_heads: int
-    d_model: int
-    d_head: int
-    d_mlp: int
-    n_ctx: int
-    d_vocab: int
-    d_vocab_out: int
-    act_fn: str = "relu"
-    attention: Literal["causal", "bidirectional"] = "causal"
-    pad_token: int | None = None
-    attn_only: bool = False
-    normalization: Literal["LN"] | None = "LN"
-    positions: Literal["standard", "shortformer"] = "standard"
-
-    def __post_init__(self) -> None:
-        if self.attn_only != (self.d_mlp == 0):
-            raise BadInput(f"attn_only={self.attn_only} does not go with d_mlp={self.d_mlp}")
-        if not self.attn_only and (self.positions, self.normalization) != ("standard", "LN"):
-            raise BadInput("models with MLPs have standard positions and LayerNorms here")
+from replications.lens import lines
+from replications.models.edits import Edit
+from replications.models.shape import Shape
+from replications.models.sites import LN1, LN2, LN_FINAL, MLP_OUT, MLP_POST, Place, Site
 
 
 @dataclass(frozen=True)
@@ -82,39 +52,6 @@ class Read:
 
     place: Place
     reduce: Callable[[Tensor], Tensor] | None = None
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Change the picked part of a place: `change(current, rows)` returns its new value.
-
-    `rows` is the slice of the batch being run, for edits that carry a value per example.
-    """
-
-    place: Place
-    change: Callable[[Tensor, slice], Tensor]
-
-
-def put(place: Place, value: Tensor) -> Edit:
-    """Set the place to one value for every example; it broadcasts against the picked part."""
-    return Edit(place, lambda current, rows: value.to(current).expand_as(current))
-
-
-def put_rows(place: Place, values: Tensor) -> Edit:
-    """Set the place to `values[i]` for example i. The run raises BadInput if rows are missing."""
-
-    def change(current: Tensor, rows: slice) -> Tensor:
-        # A single row left over would broadcast without a word.
-        if rows.stop > len(values):
-            raise BadInput(f"put_rows at {place!r}: {len(values)} rows for more examples")
-        return values[rows].to(current).expand_as(current)
-
-    return Edit(place, change)
-
-
-def apply(place: Place, change: Callable[[Tensor], Tensor]) -> Edit:
-    """Set the place to a function of what is there."""
-    return Edit(place, lambda current, rows: change(current))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge  # isort: skip
 from transformer_lens.config import TransformerBridgeConfig
 
-from replications.lens.base import Edit, Shape
 from replications.lens.hooks import Action, HookLens, Hooks, stacked_weights
 from replications.lens.layout import to_bridge
 from replications.lens.shortformer import boot_shortformer
+from replications.models.edits import Edit
+from replications.models.shape import Shape
 
 
 class BridgeLens(HookLens):

@@ -12,9 +12,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from transformer_lens.model_bridge import TransformerBridge  # isort: skip
 from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
 
-from replications.lens.base import Shape
 from replications.lens.bridge import BridgeLens, boot
 from replications.lens.hooks import stacked_state_dict, stacked_weights
+from replications.models.shape import Shape
 
 
 class ProcessedLens(BridgeLens):

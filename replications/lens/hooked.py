@@ -13,7 +13,6 @@ from transformer_lens import (  # type: ignore[attr-defined]
     HookedTransformerConfig,
 )
 
-from replications.lens.base import Edit, Shape
 from replications.lens.hooks import (
     BUFFERS,
     Action,
@@ -22,6 +21,8 @@ from replications.lens.hooks import (
     stacked_state_dict,
     stacked_weights,
 )
+from replications.models.edits import Edit
+from replications.models.shape import Shape
 
 
 class HookedLens(HookLens):

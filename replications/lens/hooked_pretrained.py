@@ -13,8 +13,8 @@ try:
 except ImportError:  # 1.x
     from transformer_lens.loading_from_pretrained import convert_gpt2_weights
 
-from replications.lens.base import Shape
 from replications.lens.hooked import HookedLens, load, untrained
+from replications.models.shape import Shape
 
 
 def open_gpt2(module: GPT2LMHeadModel, shape: Shape, device: str, dtype: torch.dtype) -> HookedLens:

@@ -10,9 +10,11 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from replications.lens.base import Edit, Lens, Read, Run, Shape, Weights
+from replications.lens.base import Lens, Read, Run, Weights
 from replications.lens.soundness import Soundness, examine
-from replications.sites import RESID_MID, RESID_POST, Place, Site
+from replications.models.edits import Edit
+from replications.models.shape import Shape
+from replications.models.sites import RESID_MID, RESID_POST, Place, Site
 
 Action = Callable[..., Any]
 """What a hook does: (value, hook) to a new value, or None to leave it."""

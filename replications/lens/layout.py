@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from replications.errors import BadInput
-from replications.lens.base import Shape
+from replications.models.shape import Shape
 
 _LINEAR = {
     "W_Q": "q.weight", "W_K": "k.weight", "W_V": "v.weight", "W_O": "o.weight",

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from replications import lines
 from replications.errors import BadInput
-from replications.lens.base import Lens, Shape
+from replications.lens import lines
+from replications.lens.base import Lens
 from replications.lens.hooks import BUFFERS
+from replications.models.shape import Shape
 
 
 def open_gpt2(

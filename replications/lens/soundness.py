@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from replications.errors import BadInput, Unsupported
-from replications.lens.base import Edit, Lens, Read, Run, apply
-from replications.sites import (
+from replications.lens.base import Lens, Read, Run
+from replications.models.edits import Edit, apply
+from replications.models.sites import (
     ATTN_OUT,
     LN1,
     LN2,
@@ -59,7 +60,9 @@ class Soundness:
 
 def examine(lens: Lens, run: RunBatch) -> Soundness:
     """Compare the first and the last layer of `lens`, run by `run`, with its weights alone."""
-    from replications.network import Network  # imported late: it is written in terms of lenses
+    from replications.models.network import (
+        Network,  # imported late: it is written in terms of lenses
+    )
 
     try:
         network = Network.from_state_dict(lens.shape, lens.state_dict)

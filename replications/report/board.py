@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from replications.judge import STATUSES, Row
-from replications.ledger import Ledger
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import STATUSES, Row
 
 NOT_REACHED = ("skip", "unsupported")
 

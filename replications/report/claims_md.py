@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from replications.claim import Claim
-from replications.judge import EXCUSED, STATUSES, Row
-from replications.ledger import Ledger, describe
+from replications.judging.claim import Claim
+from replications.judging.ledger import Ledger, describe
+from replications.judging.verdict import EXCUSED, STATUSES, Row
 from replications.report import board
 from replications.report.board import Line
 from replications.report.closing import control, margin, tally

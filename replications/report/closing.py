@@ -6,8 +6,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from replications.judge import Row
-from replications.ledger import Ledger
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import Row
 from replications.report import board
 from replications.report.text import clip, published, short, span
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from replications.drift import Change, Floor, counts
-from replications.judge import Row
-from replications.ledger import Ledger
+from replications.drift.changes import Change, Floor, counts
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import Row
 from replications.report import board
 from replications.report.text import clip, short
 

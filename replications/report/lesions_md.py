@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from replications.judge import Row
-from replications.ledger import Ledger
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import Row
 from replications.report import board
 from replications.report.markdown import table
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from replications.judge import Row
-from replications.ledger import Ledger
-from replications.plotting import Figure, Scale
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import Row
+from replications.plotting.charts import Figure, Scale
 
 KINDS = ("original", "retrained", "toy")
 HOLDS = Scale("share of the measured models in which it holds", "RdYlBu", 0.0, 1.0)

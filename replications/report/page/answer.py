@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from replications.judge import EXCUSED, GATING_FAILURES, Row
-from replications.ledger import Ledger
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import EXCUSED, GATING_FAILURES, Row
 from replications.report import board, claims_md
 from replications.report.board import Counted
 from replications.report.closing import missed

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from replications.judge import Row
+from replications.judging.verdict import Row
 
 _N = r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
 _WORDS = {

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from replications.judge import EXCUSED, Row
-from replications.ledger import Ledger
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import EXCUSED, Row
 from replications.report import board, claims_md
 from replications.report.board import Line
 from replications.report.closing import control, margin, missed, word

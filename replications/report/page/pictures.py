@@ -12,7 +12,7 @@ from typing import Any
 
 from replications import files
 from replications.errors import BadInput
-from replications.ledger import Ledger
+from replications.judging.ledger import Ledger
 
 INDEX = "figures.json"
 SCHEMA = 1
@@ -134,7 +134,7 @@ def chosen(ledger: Ledger) -> list[str]:
     That is an original if one was measured, then a retrained one, then a toy; of several the one
     with most measured rows, then one that gates, then the first in the order of the system.
     """
-    from replications.systems import SYSTEMS, load
+    from replications.systems.registry import SYSTEMS, load
 
     found = []
     for system in dict.fromkeys(entry["system"] for entry in ledger.claims.values()):

@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from replications.judge import STATUSES
-from replications.ledger import Ledger
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import STATUSES
 from replications.report import drift, lesions_md
 from replications.report.page import findings, scale
 from replications.report.page.answer import answer

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from replications.judge import Row
+from replications.judging.verdict import Row
 from replications.report.board import Line
 from replications.report.page.edges import Deciding, Edges, deciding
 from replications.report.text import short

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from replications.drift import Floor, compare
-from replications.ledger import Ledger
+from replications.drift.changes import Floor, compare
+from replications.judging.ledger import Ledger
 from replications.report import drift
 
 

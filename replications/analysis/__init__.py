@@ -1,0 +1,1 @@
+"""Reading a model: logit attribution, head scores, linear fits, statistics."""

@@ -1,0 +1,163 @@
+"""What moved between two ledgers, row by row.  Standard library only.
+
+A claim is the same measurement on both sides only if its expectation, its subjects and the files
+they were read from are the same, so ledgers that differ there are refused, never half compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from replications.errors import BadInput
+from replications.judging.ledger import Ledger
+from replications.judging.verdict import Row
+
+KINDS = ("same", "noise", "drift", "flipped", "accepted", "unsupported", "error", "skip")
+JUDGING = ("expectation", "parts", "observe", "gating", "holds_in", "published")
+"""What a ledger says of a claim that decides what its rows mean."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Up to |change| = absolute + relative × |value| a number has not moved.
+
+    The default is five times the largest difference known between versions in float32 on the same
+    weights, 2e-5 of a component mean, and one millionth for values that should be zero.
+    """
+
+    relative: float = 1e-4
+    absolute: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not all(0 <= x < math.inf for x in (self.relative, self.absolute)):
+            raise BadInput(f"a floor is two numbers of at least 0, not {self}")
+
+    def below(self, old: float, new: float) -> bool:
+        """Whether the change is noise."""
+        return abs(new - old) <= self.absolute + self.relative * max(abs(old), abs(new))
+
+    def __str__(self) -> str:
+        return f"{self.absolute:g} + {self.relative:g} × |value|"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One claim on one subject, before and after.
+
+    `size` is the largest change of a number in its value; None where numbers cannot be compared.
+    """
+
+    old: Row
+    new: Row
+    kind: str
+    size: float | None
+    gates: bool
+
+    @property
+    def fails(self) -> bool:
+        """Whether it flipped, or can no longer be judged, where that fails a run."""
+        return self.gates and self.kind in ("flipped", "error") and self.old.status != "error"
+
+
+def compare(old: Ledger, new: Ledger, floor: Floor | None = None) -> tuple[Change, ...]:
+    """Every claim × subject, in claim order.  Raises BadInput if the ledgers do not compare."""
+    reasons = objections(old, new)
+    if reasons:
+        raise BadInput(f"these ledgers cannot be compared: {'; '.join(reasons)}")
+    others = {(row.claim, row.subject): row for row in new.rows}
+    floor = floor or Floor()
+    changes = []
+    for row in old.rows:
+        other = others[row.claim, row.subject]
+        entry = old.claims[row.claim]
+        gates = row.subject in entry["gating"] and not entry["observe"]
+        kind = _kind(row, other, floor)
+        changes.append(Change(row, other, kind, _size(row.measured, other.measured), gates))
+    return tuple(changes)
+
+
+def objections(old: Ledger, new: Ledger) -> list[str]:
+    """Why two ledgers cannot be compared, each in one clause; empty if they can."""
+    found = []
+    if old.schema != new.schema:
+        found.append(f"ledger schema {old.schema} and {new.schema}")
+    both = old.fixtures.keys() & new.fixtures.keys()
+    files = [name for name in sorted(both) if old.fixtures[name] != new.fixtures[name]]
+    if files:
+        found.append(f"other content of {_some(files)}")
+    for one, two, word in ((old, new, "second"), (new, old, "first")):
+        claims = [name for name in one.claims if name not in two.claims]
+        if claims:
+            found.append(f"claims that the {word} lacks: {_some(claims)}")
+        rows = {(r.claim, r.subject) for r in two.rows}
+        lost = [f"{r.claim} on {r.subject}" for r in one.rows if (r.claim, r.subject) not in rows]
+        lost = [] if claims else lost
+        if lost:
+            found.append(f"rows that the {word} lacks: {_some(lost)} (run both on all subjects)")
+    changed = [
+        f"{name} ({', '.join(keys)})"
+        for name in old.claims.keys() & new.claims.keys()
+        if (keys := [k for k in JUDGING if old.claims[name][k] != new.claims[name][k]])
+    ]
+    if changed:
+        found.append(f"claims that were changed: {_some(sorted(changed))}")
+    return found + _one_sided_skips(old, new)
+
+
+def _one_sided_skips(old: Ledger, new: Ledger) -> list[str]:
+    """A subject whose files only one side could read says nothing about versions."""
+    sides = []
+    for ledger in (old, new):
+        sides.append({(r.claim, r.subject) for r in ledger.rows if r.status == "skip"})
+    rows = sorted(f"{claim} on {subject}" for claim, subject in sides[0] ^ sides[1])
+    return [f"rows that only one of them skipped: {_some(rows)} (fetch the files)"] if rows else []
+
+
+def _some(names: list[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def _kind(old: Row, new: Row, floor: Floor) -> str:
+    for status in ("error", "unsupported", "skip"):
+        if status in (old.status, new.status):
+            return status
+    if (old.holds, old.control_accepted) != (new.holds, new.control_accepted):
+        return "flipped"
+    if old.measured == new.measured:
+        return "same"
+    return "noise" if within(old.measured, new.measured, floor) else "drift"
+
+
+def within(old: Any, new: Any, floor: Floor) -> bool:
+    """Whether every number of a measured value moved by noise only, and all else not at all."""
+    if isinstance(old, list) and isinstance(new, list):
+        same = len(old) == len(new)
+        return same and all(within(a, b, floor) for a, b in zip(old, new, strict=True))
+    if _number(old) and _number(new):
+        return floor.below(old, new)
+    return bool(old == new)
+
+
+def _size(old: Any, new: Any) -> float | None:
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        sizes = [_size(a, b) for a, b in zip(old, new, strict=True)]
+        return None if None in sizes else max((s for s in sizes if s is not None), default=0.0)
+    if _number(old) and _number(new):
+        return abs(new - old)
+    return 0.0 if old == new and old is not None else None
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def counts(changes: Iterable[Change]) -> dict[str, int]:
+    """How many rows changed in each way, every kind included."""
+    found = dict.fromkeys(KINDS, 0)
+    for change in changes:
+        found[change.kind] += 1
+    return found

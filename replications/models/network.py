@@ -1,0 +1,253 @@
+"""A transformer as plain tensors: all that a forward pass needs, and a slow, clear forward pass.
+
+The fast engines read the weights from here, so that what they compute has one definition:
+
+    x = W_E[tokens] + W_pos
+    in each layer   q, k, v = ln1(x) W_Q + b_Q, …    pattern = softmax(q k^T / sqrt(d_head))
+                    z = pattern v    x += z W_O + b_O    x += act(ln2(x) W_in + b_in) W_out + b_out
+    logits = ln_final(x) W_U + b_U
+
+A shortformer's positions are added to the inputs of q and k in every layer, and never to x.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from replications.errors import BadInput, Unsupported
+from replications.models import parameters as layout
+from replications.models import sites
+from replications.models.edits import Edit
+from replications.models.shape import Shape
+from replications.models.sites import Place
+
+EPSILON = 1e-5
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The weights of a transformer; axes as in TransformerLens, all layers stacked.
+
+    The LayerNorms' w and b are None where they are folded into the next matrix (or where the
+    shape has no LayerNorm at all). Models without MLPs have matrices without neurons.
+    """
+
+    shape: Shape
+    W_E: Tensor
+    """[d_vocab d_model]"""
+    W_pos: Tensor
+    """[n_ctx d_model]"""
+    W_Q: Tensor
+    """[layer head d_model d_head], as W_K and W_V"""
+    W_K: Tensor
+    W_V: Tensor
+    W_O: Tensor
+    """[layer head d_head d_model]"""
+    b_Q: Tensor
+    """[layer head d_head], as b_K and b_V"""
+    b_K: Tensor
+    b_V: Tensor
+    b_O: Tensor
+    """[layer d_model]"""
+    W_in: Tensor
+    """[layer d_model d_mlp]"""
+    b_in: Tensor
+    """[layer d_mlp]"""
+    W_out: Tensor
+    """[layer d_mlp d_model]"""
+    b_out: Tensor
+    """[layer d_model]"""
+    W_U: Tensor
+    """[d_model d_vocab_out]"""
+    b_U: Tensor
+    """[d_vocab_out]"""
+    ln1_w: Tensor | None = None
+    """[layer d_model], as the three below; ln_final has [d_model]"""
+    ln1_b: Tensor | None = None
+    ln2_w: Tensor | None = None
+    ln2_b: Tensor | None = None
+    ln_final_w: Tensor | None = None
+    ln_final_b: Tensor | None = None
+    eps: float = EPSILON
+
+    # ---------------------------------------------------------------- where it comes from
+    @classmethod
+    def from_state_dict(cls, shape: Shape, state_dict: Mapping[str, Tensor]) -> Network:
+        """From TransformerLens's classic names (`blocks.0.attn.W_Q` [head d_model d_head] …).
+
+        Absent biases are zero. LayerNorms without w and b are folded ("LNPre"). Raises BadInput
+        for a missing matrix or a wrong shape, Unsupported for an unknown activation function.
+        """
+        if not shape.attn_only and shape.act_fn not in ACTIVATIONS:
+            raise Unsupported(f"act_fn {shape.act_fn!r}: only {', '.join(ACTIVATIONS)} are known")
+        table = layout.parameters(shape)
+        dtype = layout.take(state_dict, *table["W_E"]).dtype
+        found: dict[str, Tensor | None] = {}
+        for field, (pattern, size) in table.items():
+            layered = "{layer}" in pattern
+            names = [pattern.format(layer=i) for i in range(shape.n_layers if layered else 1)]
+            if field.startswith("ln") and not any(name in state_dict for name in names):
+                found[field] = None
+                continue
+            parts = [layout.take(state_dict, name, size).detach().to(dtype) for name in names]
+            found[field] = torch.stack(parts) if layered else parts[0]
+        return cls(shape=shape, **found)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_hf_gpt2(cls, model: Any, config: Any = None) -> Network:
+        """From a `transformers` GPT-2: the module, or its state dict and its config.
+
+        Raises Unsupported for the config's rare options (scaling of attention by layer …).
+        """
+        weights = model if isinstance(model, Mapping) else model.state_dict()
+        config = model.config if config is None else config
+        shape = layout.gpt2_shape(config)
+        made = cls.from_state_dict(shape, layout.gpt2_state_dict(weights, shape))
+        return replace(made, eps=config.layer_norm_epsilon)
+
+    def to(
+        self, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> Network:
+        """The same network elsewhere, or in another precision; itself if nothing changes."""
+        moved = {
+            field.name: value.to(device=device, dtype=dtype)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        same = all(value is getattr(self, name) for name, value in moved.items())
+        return self if same else replace(self, **moved)  # type: ignore[arg-type]
+
+    @property
+    def device(self) -> torch.device:
+        return self.W_E.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.W_E.dtype
+
+    # ---------------------------------------------------------------- parts of a forward pass
+    def norm(self, name: str, layer: int | None, x: Tensor) -> Tensor:
+        """LayerNorm `name` (ln1, ln2, ln_final) of x [… d_model]; x itself without LayerNorms."""
+        if self.shape.normalization is None:
+            return x
+        w, b = getattr(self, f"{name}_w"), getattr(self, f"{name}_b")
+        if layer is not None:
+            w, b = (None if p is None else p[layer] for p in (w, b))
+        return F.layer_norm(x, (self.shape.d_model,), w, b, self.eps)
+
+    def activation(self, x: Tensor) -> Tensor:
+        """The non-linearity of the MLPs."""
+        return ACTIVATIONS[self.shape.act_fn](x)
+
+    def check(self, tokens: Tensor) -> Tensor:
+        """Tokens [batch pos] on the network's device. BadInput if the model cannot take them."""
+        if tokens.ndim != 2 or 0 in tokens.shape or tokens.is_floating_point():
+            raise BadInput(f"tokens must be whole numbers [batch pos], not {[*tokens.shape]}")
+        if tokens.shape[1] > self.shape.n_ctx:
+            raise BadInput(f"{tokens.shape[1]} tokens, but the context is {self.shape.n_ctx}")
+        if tokens.min() < 0 or tokens.max() >= self.shape.d_vocab:
+            raise BadInput(f"a token is outside the vocabulary of {self.shape.d_vocab}")
+        return tokens.to(self.device)
+
+    def allowed(self, tokens: Tensor) -> Tensor:
+        """Whether a query may look at a key: bool [batch|1 1 query key]."""
+        length = tokens.shape[1]
+        square = torch.ones(length, length, dtype=torch.bool, device=tokens.device)
+        if self.shape.attention == "causal":
+            square = square.tril()
+        if self.shape.pad_token is None:
+            return square[None, None]
+        return square & (tokens != self.shape.pad_token)[:, None, None, :]
+
+    # ---------------------------------------------------------------- the forward pass
+    def forward(self, tokens: Tensor, edits: Sequence[Edit] = ()) -> Tensor:
+        """Logits [batch pos d_vocab_out] of tokens [batch pos], with `edits` made on the way."""
+        return self._run(tokens, edits)[0]
+
+    def cache(self, tokens: Tensor, edits: Sequence[Edit] = ()) -> dict[Place, Tensor]:
+        """Every activation of a run, after the edits, by whole place: `cache[sites.Z(2)]`.
+
+        Gradients flow, if an edit brings them in.
+        """
+        return self._run(tokens, edits)[1]
+
+    def _run(self, tokens: Tensor, edits: Sequence[Edit]) -> tuple[Tensor, dict[Place, Tensor]]:
+        tokens = self.check(tokens)
+        shape, seen = self.shape, {}
+        rows = slice(0, len(tokens))
+
+        def at(place: Place, value: Tensor) -> Tensor:
+            for edit in edits:
+                if (edit.place.site, edit.place.layer) == (place.site, place.layer):
+                    value, index = value.clone(), edit.place.index
+                    value[index] = edit.change(value[index].clone(), rows)
+            seen[place] = value
+            return value
+
+        allowed = self.allowed(tokens)
+        x = at(sites.EMBED(), self.W_E[tokens])
+        positions = self.W_pos[: tokens.shape[1]].expand_as(x)
+        positions = at(sites.POS_EMBED(), positions)
+        if shape.positions == "standard":
+            x, positions = x + positions, torch.zeros_like(x)
+        for layer in range(shape.n_layers):
+            x = at(sites.RESID_PRE(layer), x)
+            x = at(sites.RESID_MID(layer), x + self._attention(layer, x, positions, allowed, at))
+            if not shape.attn_only:
+                x = x + self._mlp(layer, x, at)
+            x = at(sites.RESID_POST(layer), x)
+            if shape.attn_only:
+                # One stream with two names.
+                seen[sites.RESID_MID(layer)] = x
+        x = self.norm("ln_final", None, x)
+        if shape.normalization is not None:
+            x = at(sites.LN_FINAL(), x)
+        return x @ self.W_U + self.b_U, seen
+
+    def _attention(
+        self,
+        layer: int,
+        x: Tensor,
+        positions: Tensor,
+        allowed: Tensor,
+        at: Callable[[Place, Tensor], Tensor],
+    ) -> Tensor:
+        x = self.norm("ln1", layer, x)
+        if self.shape.normalization is not None:
+            x = at(sites.LN1(layer), x)
+        placed = x + positions
+        q, k, v = (
+            torch.einsum("bpd,hdk->bphk", value, W[layer]) + b[layer]
+            for value, W, b in (
+                (placed, self.W_Q, self.b_Q),
+                (placed, self.W_K, self.b_K),
+                (x, self.W_V, self.b_V),
+            )
+        )
+        q, k, v = at(sites.Q(layer), q), at(sites.K(layer), k), at(sites.V(layer), v)
+        scores = torch.einsum("bqhk,bjhk->bhqj", q, k) / math.sqrt(self.shape.d_head)
+        pattern = scores.masked_fill(~allowed, -math.inf).softmax(-1)
+        # A query without a single key to see would be NaN.
+        pattern = at(sites.PATTERN(layer), pattern.masked_fill(~allowed, 0.0))
+        z = at(sites.Z(layer), torch.einsum("bhqj,bjhk->bqhk", pattern, v))
+        out = torch.einsum("bqhk,hkd->bqd", z, self.W_O[layer]) + self.b_O[layer]
+        return at(sites.ATTN_OUT(layer), out)
+
+    def _mlp(self, layer: int, x: Tensor, at: Callable[[Place, Tensor], Tensor]) -> Tensor:
+        x = at(sites.LN2(layer), self.norm("ln2", layer, x))
+        post = self.activation(x @ self.W_in[layer] + self.b_in[layer])
+        post = at(sites.MLP_POST(layer), post)
+        return at(sites.MLP_OUT(layer), post @ self.W_out[layer] + self.b_out[layer])

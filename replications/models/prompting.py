@@ -1,0 +1,89 @@
+"""How a model is asked something in words: text to tokens, and what its outputs are called.
+
+Every subject that is a model has a `prompting`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from replications.errors import BadInput
+from replications.models.tokenizers import Tokenizer
+
+
+class Prompting(Protocol):
+    """Prompts and answers of one model."""
+
+    @property
+    def reads_at(self) -> int:
+        """The position whose logits are read unless the user says so; negative: from the end."""
+
+    @property
+    def contrast(self) -> tuple[int, int] | None:
+        """The outputs whose logits are compared, if the task fixes them: first less second."""
+
+    def tokens(self, text: str) -> Tensor:
+        """The prompt as the model takes it: long [1 pos].  BadInput if it is not one."""
+
+    def labels(self, tokens: Tensor) -> list[str]:
+        """What stands at each position of tokens [1 pos]."""
+
+    def output(self, word: str) -> int:
+        """The output that an answer is.  BadInput if it is none, or several."""
+
+    def name(self, output: int) -> str:
+        """The answer that an output is."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Prompting of a language model, by its tokenizer.
+
+    `bos`: whether a prompt begins with the token that opens a text. `vocabulary` says where the
+    words are listed, if they are few.
+    """
+
+    tokenizer: Tokenizer
+    bos: bool
+    vocabulary: str = ""
+
+    @property
+    def reads_at(self) -> int:
+        return -1
+
+    @property
+    def contrast(self) -> None:
+        return None
+
+    def tokens(self, text: str) -> Tensor:
+        found = self._encode(text, bos=self.bos)
+        if len(found) == self.bos:
+            raise BadInput("the prompt is empty: give it at least one word")
+        return torch.tensor([found])
+
+    def labels(self, tokens: Tensor) -> list[str]:
+        return self.tokenizer.strings(tokens[0].tolist())
+
+    def output(self, word: str) -> int:
+        found = self._encode(word, bos=False)
+        if len(found) != 1:
+            raise BadInput(
+                f"the answer {word!r} is {len(found)} tokens, {self.tokenizer.strings(found)}, "
+                "and must be one; most words are one only with the space before them, as ' Mary'"
+            )
+        return found[0]
+
+    def name(self, output: int) -> str:
+        return self.tokenizer.strings([output])[0]
+
+    def _encode(self, text: str, *, bos: bool) -> list[int]:
+        try:
+            return self.tokenizer.encode(text, bos=bos)
+        except BadInput as exc:
+            if not self.vocabulary:
+                raise
+            raise BadInput(f"{exc}; the words of this model are in {self.vocabulary}") from exc

@@ -1,0 +1,133 @@
+"""One pass of all runs through the layers, as the plan says."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from replications.patching._engine.attention_batches import Call
+from replications.patching._engine.gemm import Layer, Linear, Packed
+from replications.patching._engine.problem import Ints, as_tensor
+from replications.patching._engine.steps import Plan, Step
+
+MLP_ROWS = 512
+"""Rows of the MLP at a time on a CPU: their hidden layer stays in the cache."""
+
+
+class Forward:
+    """Runs plans on one network.  `flops` counts 2 for every multiplication with an addition."""
+
+    def __init__(self, packed: Packed) -> None:
+        self._packed = packed
+        self._network = packed.network
+        self._shape = packed.network.shape
+        self.flops = 0
+
+    def stream(self, plan: Plan) -> Tensor:
+        """The residual stream after the last layer, [row d_model]."""
+        n = self._network
+        x = n.W_E[self._rows(plan.tokens)]
+        if self._shape.positions == "standard":
+            x = x + n.W_pos[self._rows(plan.positions)]
+        x = self._enter(x, plan.copied)
+        for i, (layer, step) in enumerate(zip(self._packed.layers, plan.steps, strict=True)):
+            x = self._attention(i, layer, step, x)
+            if self._shape.attn_only:
+                x = self._enter(x, step.copied)
+            else:
+                x = self._mlp(i, layer, step, self._enter(x, step.mid))
+        return x
+
+    def answers(self, x: Tensor, columns: Tensor, biases: Tensor) -> Tensor:
+        """Logits [row answer] of rows x [row d_model], each with columns and biases of its own.
+
+        `columns` are those of W_U, [row answer d_model].
+        """
+        self.flops += 2 * columns.numel()
+        x = self._network.norm("ln_final", None, x)
+        return torch.einsum("rd,rad->ra", x, columns) + biases
+
+    def logits(self, x: Tensor) -> Tensor:
+        """All logits [row d_vocab_out] of rows x [row d_model]."""
+        n = self._network
+        self.flops += 2 * len(x) * n.W_U.numel()
+        return torch.addmm(n.b_U, n.norm("ln_final", None, x), n.W_U)
+
+    # ---------------------------------------------------------------- parts of a layer
+    def _attention(self, i: int, layer: Layer, step: Step, x: Tensor) -> Tensor:
+        """The stream after attention: the rows of `step.residual`, each with its attention."""
+        values = self._network.norm("ln1", i, x)
+        placed = values
+        if self._shape.positions == "shortformer":
+            placed = values + self._network.W_pos[self._rows(step.positions)]
+        asked = placed if step.asked is None else self._take(placed, step.asked)
+        q, k = self._linear(layer.q, asked), self._linear(layer.k, placed)
+        v = self._linear(layer.v, values)
+        z = [self._attend(q, k, v, call, self._shape.n_heads) for call in step.calls]
+        if len(step.changed):
+            base = z[0] if step.base_calls == 1 else torch.cat(z[: step.base_calls])
+            z.append(self._changed(step, base, q, k, v))
+        out = self._linear(layer.o, z[0] if len(z) == 1 else torch.cat(z))
+        return out.add_(self._take(x, step.residual))
+
+    def _changed(self, step: Step, base: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Rows of z in which some heads are others, [row (head d_head)]."""
+        heads, width = self._shape.n_heads, self._shape.d_head
+        found = self._take(base, step.changed).view(-1, heads, width)
+        into, head, source = (self._rows(part) for part in step.swap)
+        found[into, head] = base.view(-1, heads, width)[source, head]
+        q, k, v = (part.view(-1, width) for part in (q, k, v))
+        flat = found.view(-1, width)
+        for call, places in step.head_calls:
+            flat[self._rows(places).flatten()] = self._attend(q, k, v, call, 1)
+        return found.flatten(1)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, call: Call, heads: int) -> Tensor:
+        """Attention of the rows of q, k and v that a call names: [query (head d_head)]."""
+        (runs, queries), keys = call.queries.shape, call.keys.shape[1]
+        self.flops += 4 * call.pairs * q.shape[1]
+        k_rows = self._rows(call.keys).flatten()
+        v_rows = k_rows if call.values is call.keys else self._rows(call.values).flatten()
+        q, k, v = (
+            part.index_select(0, rows).view(runs, size, heads, -1).transpose(1, 2)
+            for part, rows, size in (
+                (q, self._rows(call.queries).flatten(), queries),
+                (k, k_rows, keys),
+                (v, v_rows, keys),
+            )
+        )
+        mask = None
+        if call.allowed is not None:
+            mask = torch.from_numpy(call.allowed).to(q.device)[:, None]
+        z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        z = z.transpose(1, 2).reshape(runs * queries, -1)
+        return z if call.real is None else self._take(z, call.real)
+
+    def _mlp(self, i: int, layer: Layer, step: Step, x: Tensor) -> Tensor:
+        """The stream after the MLP, with the rows that enter after it."""
+        size = MLP_ROWS if x.device.type == "cpu" else len(x)
+        parts = []
+        for start in range(0, len(x), size):
+            h = self._network.norm("ln2", i, x[start : start + size])
+            parts.append(self._linear(layer.down, self._linear(layer.up, h)))
+        out = parts[0] if len(parts) == 1 else torch.cat(parts)
+        begin, add = step.mlp
+        entering = self._take(x, begin) + self._take(out, add)
+        x = self._enter(out.add_(x), step.copied)
+        return torch.cat([x, entering]) if len(begin) else x
+
+    # ---------------------------------------------------------------- rows
+    def _linear(self, linear: Linear, x: Tensor) -> Tensor:
+        self.flops += linear.flops_per_row * len(x)
+        return linear(x)
+
+    def _enter(self, x: Tensor, rows: Ints) -> Tensor:
+        """x with copies of some rows after its own."""
+        return torch.cat([x, self._take(x, rows)]) if len(rows) else x
+
+    def _take(self, x: Tensor, rows: Ints) -> Tensor:
+        return x.index_select(0, self._rows(rows))
+
+    def _rows(self, rows: Ints) -> Tensor:
+        return as_tensor(rows, self._network.device)

@@ -1,0 +1,204 @@
+"""Matrix products of the engines: which library runs them, weights packed once, work counted.
+
+On CPUs with AVX-512 oneDNN is about twice as fast as the MKL behind torch's own products on AMD
+processors; with AVX2 MKL is a little faster. Both are strict float32. oneDNN is reached through
+private operators, those that torch's own compiler emits, so it must first agree with torch's own.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from replications.errors import BadInput, Unsupported
+from replications.models.network import Network
+
+Backend = Literal["auto", "onednn", "torch"]
+
+_GELU_SLOPE = 2 * math.sqrt(2 / math.pi)
+_GELU_CUBE = 0.044715 * _GELU_SLOPE
+_ONEDNN_EPILOGUES = {
+    None: ("none", ""), "relu": ("relu", ""), "gelu": ("gelu", "none"), "gelu_new": ("gelu", "tanh")
+}  # fmt: skip
+
+
+class Linear:
+    """x -> activation(x @ W + b), W [in out] laid out for one backend ("onednn" or "torch")."""
+
+    def __init__(self, W: Tensor, b: Tensor, backend: str, activation: str | None = None) -> None:
+        self.flops_per_row = 2 * W.shape[0] * W.shape[1]
+        """2 for each multiplication with an addition."""
+        self._onednn = backend == "onednn"
+        self._W = _onednn_weight(W) if self._onednn else W.contiguous()
+        self._b = b.contiguous()
+        self._activation = activation
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [row in], contiguous, to [row out]."""
+        if self._onednn:
+            return _onednn_linear(x, self._W, self._b, self._activation)
+        return activate(torch.addmm(self._b, x, self._W), self._activation)
+
+
+def activate(x: Tensor, activation: str | None) -> Tensor:
+    """The activation function of x, which is overwritten.
+
+    `gelu_new` is x sigmoid(2u) where its definition has x (1 + tanh u) / 2: the same function, and
+    twice as fast, since torch's tanh is slow.
+    """
+    if activation is None:
+        return x
+    if activation == "relu":
+        return x.relu_()
+    if activation == "gelu":
+        return F.gelu(x)
+    gate = torch.mul(x, x).mul_(_GELU_CUBE).add_(_GELU_SLOPE).mul_(x).sigmoid_()
+    return x.mul_(gate)
+
+
+class Layer:
+    """The matrices of one layer of a network, heads side by side."""
+
+    def __init__(self, network: Network, layer: int, backend: str) -> None:
+        n, i = network, layer
+        self.q, self.k, self.v = (
+            Linear(W[i].transpose(0, 1).flatten(1), b[i].flatten(), backend)
+            for W, b in ((n.W_Q, n.b_Q), (n.W_K, n.b_K), (n.W_V, n.b_V))
+        )
+        self.o = Linear(n.W_O[i].flatten(0, 1), n.b_O[i], backend)
+        if not n.shape.attn_only:
+            self.up = Linear(n.W_in[i], n.b_in[i], backend, n.shape.act_fn)
+            self.down = Linear(n.W_out[i], n.b_out[i], backend)
+
+
+class Packed:
+    """A network whose matrices are laid out for one backend."""
+
+    def __init__(self, network: Network, backend: str) -> None:
+        self.network = network
+        self.backend = backend
+        self.layers = [Layer(network, i, backend) for i in range(network.shape.n_layers)]
+        self.W_U_columns = network.W_U.T
+        """[d_vocab_out d_model], a view, so that a few answers are a few rows."""
+
+
+def packed(
+    network: Network,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    backend: Backend = "auto",
+) -> Packed:
+    """The network on a device, in a precision, packed; kept as long as the network lives.
+
+    Raises BadInput for a device that is not there, Unsupported for a backend that cannot run.
+    """
+    place = network.device if device is None else torch.device(device)
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise BadInput(f"device {str(place)!r}: this torch sees no GPU; use device='cpu'")
+    kind = network.dtype if dtype is None else dtype
+    name = choose(backend, place, kind)
+    kept = _PACKED.setdefault(network, {})
+    if (place, kind, name) not in kept:
+        # A copy: held itself, the network would keep its own entry alive.
+        kept[place, kind, name] = Packed(replace(network.to(place, kind)), name)
+    return kept[place, kind, name]
+
+
+_PACKED: weakref.WeakKeyDictionary[Network, dict[tuple[torch.device, torch.dtype, str], Packed]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def choose(backend: Backend, device: torch.device, dtype: torch.dtype) -> str:
+    """The backend to use: "auto" takes oneDNN for float32 on CPUs with AVX-512, if it works.
+
+    The choice does not depend on timings, so that one machine always gives the same numbers.
+    """
+    if backend not in ("auto", "onednn", "torch"):
+        raise BadInput(f"backend {backend!r}: give 'auto', 'onednn' or 'torch'")
+    can = device.type == "cpu" and dtype == torch.float32 and onednn_works()
+    if backend == "onednn" and not can:
+        raise Unsupported(
+            f"oneDNN cannot run {dtype} on {device} here (it takes float32 on a CPU, and must "
+            "agree with torch's own products); use backend='auto' or 'torch'"
+        )
+    wide = "AVX512" in torch.backends.cpu.get_cpu_capability()
+    if backend == "auto":
+        return "onednn" if can and wide else "torch"
+    return backend
+
+
+def describe(backend: str, device: torch.device) -> str:
+    """The library behind a backend: onednn, mkl, blas (another CPU library) or cublas."""
+    if backend == "onednn":
+        return backend
+    if device.type == "cuda":
+        return "cublas"
+    return "mkl" if torch.backends.mkl.is_available() else "blas"
+
+
+@cache
+def onednn_works() -> bool:
+    """Whether the private oneDNN operator runs here and agrees with torch's own to 1e-5."""
+    generator = torch.Generator().manual_seed(0)
+    W, b, x = (torch.randn(*size, generator=generator) / 8 for size in ((64, 48), (48,), (5, 64)))
+    try:
+        return all(
+            bool(
+                (Linear(W, b, "onednn", name)(x) - Linear(W, b, "torch", name)(x)).abs().max()
+                < 1e-5
+            )
+            for name in _ONEDNN_EPILOGUES
+        )
+    except (RuntimeError, AttributeError, NotImplementedError):
+        return False
+
+
+def _onednn_weight(W: Tensor) -> Tensor:
+    """In the blocked layout that oneDNN prefers for products with about a thousand rows."""
+    found: Tensor = torch.ops.mkldnn._reorder_linear_weight(W.T.contiguous(), 1024)
+    return found
+
+
+def _onednn_linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None) -> Tensor:
+    attribute, algorithm = _ONEDNN_EPILOGUES[activation]
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, attribute, [], algorithm)
+    return found
+
+
+def rate(
+    backend: Backend = "auto",
+    device: str = "cpu",
+    *,
+    rounds: int = 5,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """FLOP per second of large float32 products, [1024 768] @ [768 3072] and back; the median.
+
+    What an engine's time is compared with, measured in the same process. `clock` may be
+    time.process_time, on a CPU that is busy with other things.
+    """
+    place = torch.device(device)
+    name = choose(backend, place, torch.float32)
+    generator = torch.Generator().manual_seed(0)
+    x, W = (torch.randn(*size, generator=generator) for size in ((1024, 768), (768, 3072)))
+    up, down = (Linear(m.to(place), torch.zeros(m.shape[1], device=place), name) for m in (W, W.T))
+    x, found = x.to(place), []
+    for _ in range(rounds + 1):
+        start = clock()
+        for _ in range(4):
+            down(up(x))
+        if place.type == "cuda":
+            torch.cuda.synchronize()
+        found.append(clock() - start)
+    return 4 * 1024 * (up.flops_per_row + down.flops_per_row) / statistics.median(found[1:])

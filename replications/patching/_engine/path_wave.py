@@ -1,0 +1,228 @@
+"""Path patching in one layer-by-layer pass that carries everything together.
+
+Four sets of residual streams go through the layers side by side, so that each layer's weights are
+read once: the receiver run; the donor run, from the first token that differs; the shift that the
+senders make in the stream along their frozen path, at the path's end positions only; and, from the
+first layer with patched heads on, a free run of every sender that reaches them.
+
+What is left out is left out exactly. A frozen path has no attention, so its positions do not see
+one another. Before a sender's first layer nothing is shifted. Before the first patched head, and
+before the first patched position of a causal model, a free run is the receiver run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from replications.patching._engine.layer_operations import Heads, Maps
+
+Head = tuple[int, int]
+"""Layer and head."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Which paths are patched; the same for every example."""
+
+    senders: Sequence[Sequence[Head]]
+    """In the order of their first layers."""
+    end: Literal["logits", "q", "k", "v"]
+    targets: Mapping[int, Sequence[int]]
+    """The heads whose q, k or v are patched, by layer; none for the logits."""
+    mlps: Literal["frozen", "recomputed"]
+    softmax: Literal["exact", "linear", "frozen"]
+
+    def before(self, layer: int) -> int:
+        """How many senders, the first ones, have a head before this layer."""
+        return sum(min(sender)[0] < layer for sender in self.senders)
+
+    def passes(self, layer: int) -> bool:
+        """Whether what is written in this layer may yet reach an end."""
+        return not self.targets or layer < max(self.targets)
+
+    def sent_from(self, layer: int) -> list[tuple[int, int]]:
+        """Number of the sender, and head, for each head of this layer that sends."""
+        numbered = enumerate(self.senders)
+        return [(i, head) for i, sender in numbered for at, head in sender if at == layer]
+
+
+@dataclass
+class Stream:
+    """Residual streams [copies batch pos d_model], of the positions from `start` on."""
+
+    x: Tensor
+    start: int
+    allowed: Tensor
+    """Which keys a query may look at: bool [batch|1 1 query key], from position 0 on."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Residual streams at the metric position, before the last LayerNorm."""
+
+    changed: Tensor
+    """[sender batch d_model], of the senders that reach an end; they are the first ones."""
+    receiver: Tensor
+    """[batch d_model]"""
+    donor: Tensor
+    """[batch d_model]"""
+
+
+class Wave:
+    """A pass for examples that share their metric position and the end positions of the paths."""
+
+    def __init__(
+        self,
+        maps: Maps,
+        paths: Paths,
+        receiver: Tensor,
+        donor: Tensor,
+        at: int,
+        chosen: Sequence[int],
+    ) -> None:
+        """`receiver` and `donor` are tokens [batch pos], `chosen` the paths' end positions."""
+        self._network, self._maps, self._paths, self._at = maps.network, maps, paths, at
+        causal = self._network.shape.attention == "causal"
+        start, self._stop = 0, receiver.shape[1]
+        if causal:
+            # Equal tokens so far make equal activations, and nothing after `at` is looked at.
+            self._stop = at + 1
+            differs = (receiver != donor)[:, : self._stop].any(0).nonzero()
+            start = int(differs[0]) if len(differs) else self._stop
+        changed = [p for p in chosen if start <= p < self._stop]
+        if not changed:
+            self._paths = paths = replace(paths, senders=())
+        self._chosen = torch.tensor(changed, dtype=torch.long, device=receiver.device)
+        self._receiver = self._embed(receiver, 0)
+        # The donor run keeps its metric position, whatever is equal, for its own metric.
+        self._donor = self._embed(donor, min(start, at))
+        first = min(changed, default=at) if causal else 0
+        nothing = self._receiver.x[:0]
+        self._free = Stream(nothing[:, :, first:], first, self._receiver.allowed)
+        size = (len(paths.senders), len(receiver), len(changed), nothing.shape[-1])
+        self._shift = nothing.new_zeros(size)
+
+    def _embed(self, tokens: Tensor, start: int) -> Stream:
+        tokens = tokens[:, : self._stop]
+        x = self._network.W_E[tokens[:, start:]]
+        if self._network.shape.positions == "standard":
+            x = x + self._network.W_pos[start : self._stop]
+        return Stream(x[None], start, self._network.allowed(tokens))
+
+    @torch.no_grad()
+    def run(self) -> Found:
+        """Go through all layers, once."""
+        for layer in range(self._network.shape.n_layers):
+            self._layer(layer)
+        receiver, donor = self._receiver.x[0, :, 0], self._donor.x[0, :, 0]
+        changed = self._free.x[:, :, 0]
+        if not self._paths.targets:
+            # Of the one end position there is, the metric's.
+            changed = receiver + self._shift.sum(2)
+        return Found(changed, receiver, donor)
+
+    # ---------------------------------------------------------------- one layer
+    def _layer(self, layer: int) -> None:
+        streams = (self._receiver, self._donor, self._free)
+        heads = self._maps.heads(layer, [(s.x, s.start) for s in streams])
+        if layer in self._paths.targets:
+            heads[2] = self._patched(layer, heads[0], heads[2])
+        if layer == self._network.shape.n_layers - 1:
+            heads = [self._narrowed(s, own) for s, own in zip(streams, heads, strict=True)]
+        z = [self._attend(s, own, heads[0]) for s, own in zip(streams, heads, strict=True)]
+        if layer in self._paths.targets and self._paths.softmax != "exact":
+            self._linearise(layer, heads[0], heads[2], z[2])
+        self._send(layer, z[0], z[1])
+        for stream, out in zip(streams, self._maps.out(layer, z), strict=True):
+            stream.x = stream.x + out
+        if not self._network.shape.attn_only:
+            self._mlp(layer, streams)
+
+    def _patched(self, layer: int, base: Heads, free: Heads) -> Heads:
+        """q, k, v of the free runs, with those of the patched heads overwritten.
+
+        Senders that reach no head of an earlier layer start their free runs here.
+        """
+        start, count = self._free.start, self._paths.before(layer)
+        fresh = count - len(self._free.x)
+        x, q, k, v = (
+            torch.cat([part, same[:, :, start:].expand(fresh, *same[0, :, start:].shape)])
+            for part, same in zip(
+                (self._free.x, *free[:3]), (self._receiver.x, *base[:3]), strict=True
+            )
+        )
+        self._free.x, free = x, Heads(q, k, v, start)
+        ends = self._index(self._paths.targets[layer])
+        seen = self._receiver.x[:, :, self._chosen] + self._shift[:count]
+        new = self._maps.some_heads(layer, self._paths.end, ends, seen, self._chosen)
+        getattr(free, self._paths.end)[:, :, (self._chosen - start)[:, None], ends] = new
+        return free
+
+    def _narrowed(self, stream: Stream, own: Heads) -> Heads:
+        """Of the last layer nothing but the metric position is wanted."""
+        row = slice(self._at - stream.start, self._at - stream.start + 1)
+        stream.x, stream.start = stream.x[:, :, row], self._at
+        return own._replace(q=own.q[:, :, row])
+
+    def _attend(self, stream: Stream, own: Heads, base: Heads) -> Tensor:
+        """z of a stream's queries: [copies batch pos head d_head]."""
+        return self._maps.mixed(self._pattern(stream, self._maps.scores(own, base)), own, base)
+
+    def _pattern(self, stream: Stream, scores: Tensor) -> Tensor:
+        allowed = stream.allowed[..., stream.start : stream.start + scores.shape[-2], :]
+        scores = scores.masked_fill(~allowed, -math.inf)
+        # A query without a single key to see would be NaN.
+        return scores.softmax(-1).masked_fill(~allowed, 0.0)
+
+    def _linearise(self, layer: int, base: Heads, free: Heads, z: Tensor) -> None:
+        """Overwrite z of the patched heads, with patterns to first order in their scores.
+
+        With a frozen softmax the patterns are those of the receiver run.
+        """
+        ends = self._index(self._paths.targets[layer])
+        base, free = base.some(ends), free.some(ends)
+        queries = base.q[:, :, self._free.start - self._receiver.start :]
+        old = self._maps.scores(base._replace(q=queries), base)
+        pattern = self._pattern(self._free, old)
+        if self._paths.softmax == "linear":
+            change = self._maps.scores(free, base) - old
+            # The derivative of a softmax: p_k (ds_k - sum of p ds).
+            pattern = pattern * (1 + change - (pattern * change).sum(-1, keepdim=True))
+        pattern = pattern.expand(len(z), -1, -1, -1, -1)
+        z[:, :, :, ends] = self._maps.mixed(pattern, free, base)
+
+    def _send(self, layer: int, z: Tensor, donor_z: Tensor) -> None:
+        """Shift the streams by what the senders of this layer would write instead."""
+        sent = self._paths.sent_from(layer)
+        if not sent or not self._paths.passes(layer):
+            return
+        heads = sorted({head for _, head in sent})
+        change = (
+            donor_z[0, :, self._chosen - self._donor.start][:, :, heads]
+            - z[0, :, self._chosen - self._receiver.start][:, :, heads]
+        )
+        written = self._maps.written(layer, heads, change)
+        who, what = zip(*((i, heads.index(head)) for i, head in sent), strict=True)
+        self._shift.index_add_(0, self._index(who), written[self._index(what)])
+
+    def _mlp(self, layer: int, streams: Sequence[Stream]) -> None:
+        parts = [stream.x for stream in streams]
+        recomputed = self._paths.mlps == "recomputed" and self._paths.passes(layer)
+        if recomputed:
+            live = self._shift[: self._paths.before(layer + 1)]
+            own = self._chosen - self._receiver.start
+            parts.append(self._receiver.x[:, :, own] + live)
+        outs = self._maps.mlp(layer, parts)
+        if recomputed:
+            live += outs.pop() - outs[0][:, :, own]
+        for stream, out in zip(streams, outs, strict=True):
+            stream.x = stream.x + out
+
+    def _index(self, values: Sequence[int]) -> Tensor:
+        return torch.tensor(values, dtype=torch.long, device=self._chosen.device)

@@ -1,0 +1,271 @@
+"""Patch a model on two prompts of the user's own: which places carry what makes them differ?
+
+A `Question` is two prompts of one length and a logit difference that tells them apart. A `Patched`
+is the logit difference with each place of one prompt's run replaced by the other's: numbers, the
+strongest places, a CSV and a picture.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from replications.errors import BadInput
+from replications.models.network import Network
+from replications.models.prompting import Prompting
+from replications.models.sites import Site
+from replications.patching.activation import Grid, Progress, Sweep, sweep
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Side = Literal["corrupted", "clean"]
+COLUMNS = ("layer", "head", "pos", "token", "corrupted_token", "value", "effect")
+SAME = 1e-4
+"""Logit differences less than this apart (relative to the larger, if above 1) are rounding."""
+AXES = {"layer": "layer", "head": "head", "pos": "position and token"}
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Two prompts, long [1 pos], and what is measured: logit of `answer` less that of `against`.
+
+    Logits are read at position `at`. Made by `ask`.
+    """
+
+    network: Network
+    prompting: Prompting
+    clean: Tensor
+    corrupted: Tensor
+    answer: int
+    against: int
+    at: int
+
+    @property
+    def measured(self) -> str:
+        """The logit difference in words."""
+        first, second = map(self.prompting.name, (self.answer, self.against))
+        return f"logit({first.strip()}) − logit({second.strip()})"
+
+    def tokens_at(self, pos: int) -> tuple[str, str]:
+        """What the clean prompt and the corrupted one have at a position."""
+        return (
+            self.prompting.labels(self.clean)[pos],
+            self.prompting.labels(self.corrupted)[pos],
+        )
+
+    def label(self, pos: int) -> str:
+        """A position with its token: "3 John", or "3 John|Mary" where the prompts differ."""
+        words = dict.fromkeys(visible(token) for token in self.tokens_at(pos))
+        return f"{pos} {'|'.join(words)}"
+
+    @property
+    def differ(self) -> list[str]:
+        """The positions at which the prompts differ, labelled."""
+        return [self.label(i) for i in (self.clean != self.corrupted)[0].nonzero()[:, 0].tolist()]
+
+
+def visible(token: str) -> str:
+    """A token as it can stand in a table: no space around it, no line break in it."""
+    bare = token.strip()
+    return bare if bare.isprintable() and bare else repr(token)
+
+
+def ask(
+    network: Network,
+    prompting: Prompting,
+    clean: str,
+    corrupted: str,
+    *,
+    answer: str | None = None,
+    against: str | None = None,
+    position: int | None = None,
+) -> Question:
+    """Two prompts and the answers to compare.
+
+    Without `answer` it is what the model says to the clean prompt, without `against` what it says
+    to the corrupted one, unless the task fixes both. `position` is where the logits are read, the
+    end by default; negative from the end.
+
+    Raises BadInput for prompts or answers the model cannot take, prompts of different lengths or
+    equal ones, or answers that are the same.
+    """
+    tokens = prompting.tokens(clean), prompting.tokens(corrupted)
+    _comparable(prompting, *tokens)
+    at = _position(prompting.reads_at if position is None else position, tokens[0].shape[1])
+    fixed = prompting.contrast or (None, None)
+    chosen = []
+    for word, prompt, default in zip((answer, against), tokens, fixed, strict=True):
+        if word is not None:
+            chosen.append(prompting.output(word))
+        else:
+            chosen.append(_said(network, prompt, at) if default is None else default)
+    if chosen[0] == chosen[1]:
+        both = "both answers are" if answer or against else "the model says to both prompts"
+        raise BadInput(
+            f"{both} {prompting.name(chosen[0])!r}, so there is no difference to measure; give two "
+            "answers (--answer and --against)"
+        )
+    return Question(network, prompting, *tokens, chosen[0], chosen[1], at)
+
+
+def _comparable(prompting: Prompting, clean: Tensor, corrupted: Tensor) -> None:
+    if clean.shape != corrupted.shape:
+        cut = (
+            f"{tokens.shape[1]} ({'·'.join(map(visible, prompting.labels(tokens)))})"
+            for tokens in (clean, corrupted)
+        )
+        raise BadInput(
+            f"the prompts have different numbers of tokens, {' and '.join(cut)}; positions can "
+            "only be matched if there are as many in both"
+        )
+    if clean.equal(corrupted):
+        raise BadInput(
+            "the two prompts are the same tokens: change at least one word of one of them"
+        )
+
+
+def _position(position: int, length: int) -> int:
+    if not -length <= position < length:
+        raise BadInput(f"position {position} is outside prompts of {length} tokens, from 0")
+    return position % length
+
+
+@torch.no_grad()
+def _said(network: Network, tokens: Tensor, at: int) -> int:
+    """The most likely output."""
+    return int(network.forward(tokens)[0, at].argmax())
+
+
+@dataclass(frozen=True)
+class Place:
+    """One patched place: what was measured with it (`value`), and as a share of the way (`effect`).
+
+    `head` or `pos` is None where all were patched at once.
+    """
+
+    layer: int
+    head: int | None
+    pos: int | None
+    value: float
+    effect: float
+
+
+@dataclass(frozen=True, eq=False)
+class Patched:
+    """The question, asked once for each place of the grid patched alone."""
+
+    question: Question
+    site: Site
+    into: Side
+    found: Sweep
+
+    @property
+    def donor(self) -> Side:
+        return "clean" if self.into == "corrupted" else "corrupted"
+
+    @property
+    def baselines(self) -> dict[Side, float]:
+        """The logit difference of the two prompts, unpatched."""
+        both = self.found.receiver.item(), self.found.donor.item()
+        return dict(zip((self.into, self.donor), both, strict=True))
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """Every place, in the order of the grid."""
+        values, effects = (of[..., 0] for of in (self.found.values, self.found.recovery()))
+        made = []
+        for index in product(*map(range, values.shape)):
+            at = dict(zip(self.found.axes, index, strict=True))
+            numbers = values[index].item(), effects[index].item()
+            made.append(Place(at["layer"], at.get("head"), at.get("pos"), *numbers))
+        return made
+
+    def strongest(self, n: int) -> list[Place]:
+        """The n places that move the logit difference most, in either direction."""
+        return sorted(self.places, key=lambda place: -abs(place.effect))[:n]
+
+    def csv(self) -> str:
+        """A row per place with `COLUMNS`; head, pos and tokens are empty where all were patched."""
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for place in self.places:
+            tokens = ("", "") if place.pos is None else self.question.tokens_at(place.pos)
+            numbers = (f"{number:.9g}" for number in (place.value, place.effect))
+            rows.writerow([place.layer, place.head, place.pos, *tokens, *numbers])
+        return text.getvalue()
+
+    def figure(self) -> Figure:
+        """The effects as a heatmap: layers by heads or positions, or a panel for each layer.
+
+        Panels begin at the first position with any effect.  To be drawn in `charts.style()`.
+        Raises BadInput without matplotlib.
+        """
+        from replications.plotting import charts
+
+        effects, axes = self.found.recovery()[..., 0], self.found.axes
+        panels, begin, (y, x) = {self.site.name: effects}, 0, axes[-2:]
+        if len(axes) == 3:
+            begin = int(effects.flatten(0, 1).any(0).int().argmax())
+            panels = {f"{self.site.name}, layer {i}": e[:, begin:] for i, e in enumerate(effects)}
+        figure = charts.heatmaps(
+            panels,
+            charts.Scale(f"effect (1: {self.donor})", "RdBu"),
+            x=AXES[x],
+            y=AXES[y],
+            x_ticks=self._ticks(x)[begin:],
+            y_ticks=self._ticks(y),
+            columns=2 if len(panels) == 4 else 3,
+        )
+        figure.suptitle(_literal(self.question.measured))
+        return figure
+
+    def _ticks(self, axis: str) -> list[str]:
+        numbers = range(len(self.found.labels[axis]))
+        if axis != "pos":
+            return [str(number) for number in numbers]
+        return [_literal(self.question.label(number)) for number in numbers]
+
+
+def _literal(text: str) -> str:
+    """Text for matplotlib, for which a dollar sign would begin a formula."""
+    return text.replace("$", r"\$")
+
+
+def patch(
+    question: Question,
+    site: Site,
+    axes: str,
+    *,
+    into: Side = "corrupted",
+    progress: Progress | None = None,
+) -> Patched:
+    """Patch each place of `site` by `axes` ("layer pos", "layer head" …), one at a time.
+
+    Places of the run on the prompt `into` get what the other prompt's run has there. Raises
+    BadInput for axes that the site or the model does not have, or if the logit difference does
+    not tell the prompts apart.
+    """
+    receiver, donor = question.corrupted, question.clean
+    if into == "clean":
+        receiver, donor = donor, receiver
+    answers = torch.tensor([[question.answer, question.against]])
+    found = sweep(
+        question.network, receiver, donor, Grid(site, axes), answers, at=question.at,
+        progress=progress,
+    )  # fmt: skip
+    base, other = found.receiver.item(), found.donor.item()
+    if abs(base - other) < SAME * max(1.0, abs(base), abs(other)):
+        raise BadInput(
+            f"{question.measured} is {base:.4g} on both prompts, so no place can carry a "
+            "difference; give other prompts, or other answers (--answer and --against)"
+        )
+    return Patched(question, site, into, found)

@@ -1,0 +1,1 @@
+"""Charts in one style, and the pictures that subjects are drawn as."""

@@ -1,0 +1,113 @@
+"""The pictures of the bracket document, drawn from the measurements of one classifier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from replications.plotting import charts
+from replications.plotting.pictures import Picture, picture
+from replications.systems.brackets import figures_circuit as circuit
+from replications.systems.brackets.components import AXIS
+from replications.systems.brackets.data import MAX_LENGTH
+from replications.systems.brackets.panels import (
+    SHARE,
+    TOWARDS,
+    against_share,
+    by_type,
+    classifier,
+    component_histograms,
+    negative,
+    total,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NOT_DRAWN = {
+    "illustration of a bimodal component histogram": (
+        "a schematic: nothing is measured; components-at-position-0 shows the measured ones"
+    ),
+    "slider over all neurons": (
+        "a still picture has no slider: the strongest neurons of each layer are drawn instead"
+    ),
+    "diagrams: model, residual split, two backward steps, MLP as key-value, final circuit": (
+        "schematics: nothing is measured"
+    ),
+}
+
+
+@picture(
+    "Lengths of the strings",
+    "How many strings of each length the model is measured on. All lengths are even: an odd string "
+    "is never balanced, and the model was to learn more than that.",
+)
+def string_lengths(subject: Any) -> Figure:
+    s = classifier(subject)
+    counts = torch.bincount(s.data.lengths, minlength=MAX_LENGTH + 1)
+    figure, grid = charts.canvas(width=7)
+    charts.bars(grid[0, 0], [str(i) for i in range(len(counts))], counts)
+    charts.label(grid[0, 0], "length (brackets)", "strings")
+    return figure
+
+
+@picture(
+    "What each component writes at position 0",
+    "Output of each component at position 0 along the direction that the final LayerNorm and the "
+    "unembedding turn into “unbalanced”, less its mean over balanced strings. A component that "
+    "matters pushes unbalanced strings to the right. Values beyond the axis are counted in the end "
+    "bins.",
+)
+def components_at_position_0(subject: Any) -> Figure:
+    s = classifier(subject)
+    return component_histograms(s, s.contributions, *AXIS, step=0.5)
+
+
+@picture(
+    "The total head against the negative head",
+    "Contributions to “unbalanced” of the head that checks the total and of the one that checks "
+    "for negative suffixes, on strings that start with '('. Each is large on the failure it is "
+    "responsible for, and often on the other.",
+)
+def total_head_against_negative_head(subject: Any) -> Figure:
+    s = classifier(subject)
+    x, y = s.total_head.contribution, s.negative_head.contribution
+    figure, grid = charts.canvas(width=6, height=5)
+    charts.scatter(grid[0, 0], by_type(s, x, y, s.data.starts_open))
+    charts.label(grid[0, 0], f"{total(s)}: {TOWARDS}", f"{negative(s)}: {TOWARDS}")
+    return figure
+
+
+@picture(
+    "Both heads against the share of '('",
+    "Contributions to “unbalanced” of the total head and of the negative head on all strings. The "
+    "total head should be low at one half, where the total is right, and high on both sides.",
+)
+def heads_by_open_share(subject: Any) -> Figure:
+    s = classifier(subject)
+    figure, (panels,) = charts.canvas(2, width=5, height=4)
+    every = torch.ones_like(s.B)
+    heads = {total(s): s.total_head, negative(s): s.negative_head}
+    for axes, (name, head) in zip(panels, heads.items(), strict=True):
+        against_share(axes, s, head.contribution, every, size=6)
+        charts.label(axes, SHARE, TOWARDS, name)
+    return figure
+
+
+PICTURES: tuple[Picture, ...] = (
+    string_lengths,
+    components_at_position_0,
+    total_head_against_negative_head,
+    heads_by_open_share,
+    circuit.total_head_attention,
+    circuit.components_before_the_total_head,
+    circuit.mlps_by_open_share,
+    circuit.two_relus,
+    circuit.neurons_of_layer_0,
+    circuit.neurons_of_layer_1,
+    circuit.named_neurons,
+    circuit.layer_0_attention,
+    circuit.layer_0_attention_from_close,
+    circuit.elevation_head_attention,
+)

@@ -1,0 +1,87 @@
+"""Parts of the circuit, destroyed one at a time, to see which claims notice.
+
+A weight lesion replaces a matrix by a random one of the same Frobenius norm; an activation
+lesion puts a mean over balanced strings in place of what the part writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from replications.lens import Lens
+from replications.models import sites
+from replications.models.edits import Edit, apply, put
+from replications.systems.brackets.trace import HEADS, head_label
+
+if TYPE_CHECKING:
+    from replications.systems.brackets.measure import BracketSubject
+
+Lesion = Callable[["BracketSubject"], Lens]
+
+
+def _random_weight(*names: str, head: int | None = None) -> Lesion:
+    def destroy(subject: BracketSubject) -> Lens:
+        weights = dict(subject.lens.state_dict)
+        generator = torch.Generator().manual_seed(0)
+        for name in names:
+            whole = weights[name].clone()
+            part = whole if head is None else whole[head]
+            noise = torch.randn(part.shape, generator=generator)
+            part.copy_(noise * part.norm() / noise.norm())
+            weights[name] = whole
+        return subject.lens.reopen(weights)
+
+    return destroy
+
+
+def _mean_mlp(*layers: int, pos: int | None = None) -> Lesion:
+    def destroy(subject: BracketSubject) -> Lens:
+        return subject.lens.with_edits([_mean(subject, sites.MLP_OUT(i), pos) for i in layers])
+
+    return destroy
+
+
+def _mean_head(layer: int, head: int) -> Lesion:
+    def destroy(subject: BracketSubject) -> Lens:
+        place = sites.Z(layer).pick(head=head)
+        values = subject.mean_z((layer, head), balanced=True)
+        return subject.lens.with_edits([_put_positions(place, values)])
+
+    return destroy
+
+
+def _mean(subject: BracketSubject, place: sites.Place, pos: int | None) -> Edit:
+    if pos is not None:
+        place = place.pick(pos=pos)
+    values = subject.lens.read(subject.data.tokens[subject.B], {"value": place})["value"]
+    mean = values.double().mean(0)
+    return put(place, mean) if pos is not None else _put_positions(place, mean)
+
+
+def _put_positions(place: sites.Place, values: Tensor) -> Edit:
+    """Put `values` [pos …] in place, cut to the length of the strings that are run."""
+
+    def change(current: Tensor) -> Tensor:
+        return values[: current.shape[1]].to(current).expand_as(current)
+
+    return apply(place, change)
+
+
+LESIONS: dict[str, Lesion] = {
+    "positions random": _random_weight("pos_embed.W_pos"),
+    "W_OV of 0.0 random": _random_weight("blocks.0.attn.W_V", "blocks.0.attn.W_O", head=0),
+    "W_QK of 0.0 random": _random_weight("blocks.0.attn.W_Q", "blocks.0.attn.W_K", head=0),
+    "W_in of mlp0 and mlp1 random": _random_weight("blocks.0.mlp.W_in", "blocks.1.mlp.W_in"),
+    "W_QK of 2.0 random": _random_weight("blocks.2.attn.W_Q", "blocks.2.attn.W_K", head=0),
+    "W_QK of 2.1 random": _random_weight("blocks.2.attn.W_Q", "blocks.2.attn.W_K", head=1),
+    "W_U random": _random_weight("unembed.W_U"),
+    "mlp0 at position 1 mean": _mean_mlp(0, pos=1),
+    "mlp1 at position 1 mean": _mean_mlp(1, pos=1),
+    "mlp0 and mlp1 everywhere mean": _mean_mlp(0, 1),
+    "mlp2 mean": _mean_mlp(2),
+    **{f"head {head_label(head)} mean": _mean_head(*head) for head in HEADS},
+}

@@ -1,0 +1,142 @@
+"""The bracket classifiers that are measured: published, retrained by us, lesioned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from torch import Tensor
+
+from replications import fixtures
+from replications.errors import BadInput
+from replications.judging.claim import SubjectInfo
+from replications.systems.brackets import model
+from replications.systems.brackets.constructions import Constructions
+from replications.systems.brackets.data import BracketData, generate
+from replications.systems.brackets.lesions import LESIONS as LESION_EDITS
+from replications.systems.brackets.measure import BracketSubject
+from replications.systems.brackets.trace import PUBLISHED_ROLES
+
+ARENA_WEIGHTS = "brackets/brackets_model_state_dict.pt"
+ARENA_DATA = "brackets/brackets_data.json"
+STRINGS = 5000
+"""How many strings a subject is measured on; the published data set holds 100,000."""
+SEEDS = range(9)
+MEASUREMENT_SEED = 2_000_000
+"""Seed of the strings the retrained models are measured on; none of them was trained on it."""
+
+_ARENA = SubjectInfo(
+    system="brackets",
+    name="arena",
+    group="arena",
+    kind="original",
+    gates=True,
+    fixtures=(ARENA_WEIGHTS, ARENA_DATA),
+    remedy="python -m replications fixtures fetch",
+)
+_CONSTRUCTION = SubjectInfo(
+    system="brackets",
+    name="construction",
+    group="construction",
+    kind="toy",
+    gates=True,
+    fixtures=(),
+)
+
+
+def _retrained_weights(seed: int) -> str:
+    return f"brackets/retrained-seed{seed}.safetensors"
+
+
+def _retrained(seed: int) -> SubjectInfo:
+    return SubjectInfo(
+        system="brackets",
+        name=f"retrained/seed{seed}",
+        group="retrained",
+        kind="retrained",
+        gates=False,
+        fixtures=(_retrained_weights(seed),),
+        remedy=f"python -m replications train brackets --seed {seed}",
+    )
+
+
+SUBJECTS = (_ARENA, _CONSTRUCTION, *(_retrained(seed) for seed in SEEDS))
+LESIONS = tuple(
+    SubjectInfo(
+        system="brackets",
+        name=f"arena~{name}",
+        group="arena",
+        kind="original",
+        gates=False,
+        fixtures=_ARENA.fixtures,
+        remedy=_ARENA.remedy,
+    )
+    for name in LESION_EDITS
+)
+
+
+def subject(
+    name: str | None = None,
+    *,
+    state_dict: Mapping[str, Tensor] | None = None,
+    data: BracketData | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+) -> BracketSubject | Constructions:
+    """Open a subject by name, or measure weights of your own.
+
+    `subject("arena")` is the published model on its published strings; `subject(state_dict=sd)`
+    is any model of the same architecture (TransformerLens's classic names), by default on 5,000
+    strings of the published distribution, its heads found by role.
+
+    Raises BadInput for an unknown name or weights that do not fit, FixtureMissing when a file
+    cannot be reached, FixtureCorrupt when one is not what the manifest says.
+    """
+    if (name is None) == (state_dict is None):
+        raise BadInput("give either the name of a subject or a state_dict")
+    if state_dict is not None:
+        lens = model.open_model(state_dict, device=device, dtype=dtype)
+        return BracketSubject("custom", lens, _measurement_data() if data is None else data)
+    known = {info.name: info for info in (*SUBJECTS, *LESIONS)}
+    if name not in known:
+        raise BadInput(f"unknown bracket subject {name!r}; there are: {', '.join(known)}")
+    if name == _CONSTRUCTION.name:
+        return Constructions()
+    info = known[name]
+    if info.group == "arena":
+        return _open_arena(info.name, data, device, dtype)
+    weights = model.read_state_dict(fixtures.read_bytes(info.fixtures[0]), info.fixtures[0])
+    lens = model.open_model(weights, device=device, dtype=dtype)
+    if data is not None:
+        return BracketSubject(info.name, lens, data)
+    return BracketSubject(
+        info.name, lens, _measurement_data(), untrained=lambda: _untrained(device, dtype)
+    )
+
+
+def _open_arena(name: str, data: BracketData | None, device: str, dtype: str) -> BracketSubject:
+    weights = model.read_state_dict(fixtures.read_bytes(ARENA_WEIGHTS), ARENA_WEIGHTS)
+    content = fixtures.read_bytes(ARENA_DATA)
+    arena = BracketSubject(
+        "arena",
+        model.open_model(weights, device=device, dtype=dtype),
+        BracketData.from_json_bytes(content, limit=STRINGS) if data is None else data,
+        roles=PUBLISHED_ROLES,
+        full_data=lambda: BracketData.from_json_bytes(content),
+    )
+    if name == arena.name:
+        return arena
+    lesion = name.removeprefix("arena~")
+    return arena.variant(lesion, LESION_EDITS[lesion](arena))
+
+
+@cache
+def _untrained(device: str, dtype: str) -> BracketSubject:
+    """The control that all retrained models share: one set of runs for all of them."""
+    lens = model.open_model(model.untrained_state_dict(seed=0), device=device, dtype=dtype)
+    return BracketSubject("untrained", lens, _measurement_data(), roles=PUBLISHED_ROLES)
+
+
+@cache
+def _measurement_data() -> BracketData:
+    return generate(STRINGS, MEASUREMENT_SEED)

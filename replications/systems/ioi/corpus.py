@@ -1,0 +1,86 @@
+"""What the toy models read: sentences with an answer, three-name sentences, and lists said twice.
+
+Sentences are those of `prompts`, completed by a name and a full stop. After three different names
+either of the first two may follow. Lists of names said twice are there because real text repeats
+itself, and a model may use what it learns from that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from replications.systems.ioi.prompts import Batch, encode, generate, generate_three, name_tokens
+from replications.systems.ioi.words import NAMES, ROLL_CALL, toy_tokenizer
+
+CONTEXT = 22
+LISTED = (3, 7)
+"""Fewest and most names of a list said twice."""
+SHARES = {"ioi": 0.6, "three": 0.15}
+"""Of sentences with a repeated name and with three names; all other texts are lists."""
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """Sentences of the corpus, each from token 0, filled up on the right with token 0."""
+
+    tokens: Tensor
+    """[n pos]"""
+    answer_at: Tensor
+    """Position of the last token before the answer; 0 where nothing is asked: [n]"""
+    answers: Tensor
+    """The right name and the other: [n 2]"""
+    probability: Tensor
+    """Of the right name, in this text; the other follows otherwise: [n]"""
+
+
+def text(n: int, rng: np.random.Generator, slip: float) -> Text:
+    """n texts of the three kinds, the same for the same state of `rng`.
+
+    Where one name is repeated, the wrong one follows with probability `slip`.
+    """
+    ioi, three = (round(n * SHARES[kind]) for kind in ("ioi", "three"))
+    seeds = [int(seed) for seed in rng.integers(0, 2**31, 2)]
+    prompts, others = generate(ioi, seeds[0]), generate_three(three, seeds[1])
+    tokenizer = toy_tokenizer()
+    names = name_tokens(tokenizer)
+    right = [names[prompts.names_in(s)] for s in (prompts.io_slot, prompts.s_slot)]
+    parts = [
+        _complete(encode(prompts, tokenizer, bos=True), torch.stack(right, 1), 1 - slip, rng),
+        _complete(encode(others, tokenizer, bos=True), names[others.names[:, :2]], 0.5, rng),
+        _lists(n - ioi - three, rng),
+    ]
+    return Text(
+        *(
+            torch.cat([getattr(part, name) for part in parts])
+            for name in ("tokens", "answer_at", "answers", "probability")
+        )
+    )
+
+
+def _complete(batch: Batch, answers: Tensor, probability: float, rng: np.random.Generator) -> Text:
+    """The prompts with an answer, right with this probability, and a full stop."""
+    n, length = batch.tokens.shape
+    tokens = torch.nn.functional.pad(batch.tokens, (0, CONTEXT - length))
+    wrong = torch.from_numpy(rng.random(n) >= probability).long()
+    stop = torch.full((n, 1), toy_tokenizer().token("."))
+    tokens.scatter_(1, batch.end[:, None] + 1, answers.gather(1, wrong[:, None]))
+    tokens.scatter_(1, batch.end[:, None] + 2, stop)
+    return Text(tokens, batch.end, answers, torch.full((n,), probability))
+
+
+def _lists(n: int, rng: np.random.Generator) -> Text:
+    tokenizer = toy_tokenizer()
+    names = name_tokens(tokenizer)
+    first, second = (tokenizer.encode(words) for words in ROLL_CALL)
+    stop = tokenizer.encode(".")
+    tokens = torch.zeros(n, CONTEXT, dtype=torch.long)
+    for row, count in enumerate(rng.integers(LISTED[0], LISTED[1] + 1, n)):
+        chosen = names[torch.from_numpy(rng.permutation(len(NAMES))[:count])].tolist()
+        line = [*tokenizer.encode("", bos=True), *first, *chosen, *second, *chosen, *stop]
+        tokens[row, : len(line)] = torch.tensor(line)
+    none = torch.zeros(n, dtype=torch.long)
+    return Text(tokens, none, torch.zeros(n, 2, dtype=torch.long), torch.ones(n))

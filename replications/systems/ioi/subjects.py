@@ -1,0 +1,141 @@
+"""The models that are measured on the indirect-object task: GPT-2 small, toys, and plain texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from replications import fixtures
+from replications.errors import BadInput
+from replications.judging.claim import SubjectInfo
+from replications.lens import PRETRAINED, open_lens, open_pretrained
+from replications.models.shape import Shape
+from replications.models.tokenizers import Tokenizer
+from replications.systems.ioi import model
+from replications.systems.ioi.arithmetic import Arithmetic
+from replications.systems.ioi.measure import IoiSubject
+from replications.systems.ioi.regimes import regime
+from replications.systems.ioi.roles import GPT2_SMALL
+from replications.systems.ioi.words import toy_tokenizer
+from replications.training import transformer as gpt
+
+GPT2 = "gpt2-small"
+GPT2_TOKENIZER = f"{GPT2}/tokenizer.json"
+GPT2_PROMPTS = 24
+"""The document has 25; of ours, each template has both patterns twice."""
+TEXT = "text"
+
+
+@dataclass(frozen=True)
+class _Toy:
+    """One training run."""
+
+    regime: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.regime}/seed{self.seed}"
+
+    @property
+    def weights(self) -> str:
+        return f"ioi/{self.regime}-seed{self.seed}.safetensors"
+
+
+TOYS = (*(_Toy("repairing", seed) for seed in range(3)), _Toy("plain", 0))
+
+
+def _other(toy: _Toy) -> _Toy:
+    """The model of the other regime, to compare with."""
+    return next(other for other in TOYS if other.regime != toy.regime)
+
+
+def _info(toy: _Toy) -> SubjectInfo:
+    return SubjectInfo(
+        system="ioi",
+        name=toy.name,
+        group=toy.regime,
+        kind="toy",
+        gates=False,
+        fixtures=(toy.weights, _other(toy).weights),
+        remedy=f"python -m replications train ioi --seed {toy.seed} --regime {toy.regime}",
+    )
+
+
+SUBJECTS = (
+    SubjectInfo(
+        system="ioi",
+        name=GPT2,
+        group=GPT2,
+        kind="original",
+        gates=True,
+        fixtures=(*PRETRAINED[GPT2], GPT2_TOKENIZER),
+        remedy=f"python -m replications fixtures fetch {GPT2}",
+    ),
+    *(_info(toy) for toy in TOYS),
+    SubjectInfo("ioi", TEXT, TEXT, "toy", True, ()),
+)
+LESIONS: tuple[SubjectInfo, ...] = ()
+
+
+def subject(
+    name: str | None = None,
+    *,
+    state_dict: Mapping[str, Tensor] | None = None,
+    shape: Shape | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+) -> IoiSubject | Arithmetic:
+    """Open a subject by name, or measure weights of your own.
+
+    `subject("repairing/seed0")` is a toy of ours; `subject(state_dict=sd, shape=s)` is any model of
+    `model.shape`'s family on the toy vocabulary (TransformerLens's classic names).
+
+    Raises BadInput for an unknown name or weights that do not fit, FixtureMissing when a file
+    cannot be reached, FixtureCorrupt when one is not what the manifest says.
+    """
+    if (name is None) == (state_dict is None) or (state_dict is None) != (shape is None):
+        raise BadInput("give either the name of a subject, or a state_dict and its shape")
+    if state_dict is not None and shape is not None:
+        return _measured("custom", state_dict, shape, device, dtype)
+    if name == TEXT:
+        return Arithmetic()
+    if name == GPT2:
+        return _gpt2(device, dtype)
+    for toy in TOYS:
+        if name == toy.name:
+            return _open(toy, device, dtype)
+    known = ", ".join(info.name for info in SUBJECTS)
+    raise BadInput(f"unknown subject {name!r} of ioi; there are: {known}")
+
+
+def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
+    chosen = regime(toy.regime)
+    shape = model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
+    weights = gpt.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, shape)
+    other = partial(_open, _other(toy), device, dtype)
+    return _measured(toy.name, weights, shape, device, dtype, other)
+
+
+def _measured(
+    name: str,
+    weights: Mapping[str, Tensor],
+    shape: Shape,
+    device: str,
+    dtype: str,
+    other: Callable[[], IoiSubject] | None = None,
+) -> IoiSubject:
+    checked = gpt.check_state_dict(weights, shape)
+    lens = open_lens(shape, checked, device=device, dtype=getattr(torch, dtype))
+    return IoiSubject(name, lens, toy_tokenizer(), other=other)
+
+
+def _gpt2(device: str, dtype: str) -> IoiSubject:
+    words = Tokenizer.from_json(fixtures.read_bytes(GPT2_TOKENIZER))
+    lens = open_pretrained(GPT2, device=device, dtype=getattr(torch, dtype))
+    # The document does not say whether a token opens its prompts; none does here.
+    return IoiSubject(GPT2, lens, words, roles=GPT2_SMALL, bos=False, prompts=GPT2_PROMPTS)

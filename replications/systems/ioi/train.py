@@ -1,0 +1,182 @@
+"""Train a toy model on the indirect-object task: `python -m replications train ioi --seed N`.
+
+The model reads whole sentences (see `corpus`) and predicts every token; the answer counts again, by
+its probability rather than by the name that happened to follow. A run depends on its seed, recipe,
+thread count, torch version and machine, and on nothing else. Plain torch: TransformerLens is not
+needed to train.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from replications.errors import BadInput
+from replications.models.shape import Shape
+from replications.systems.ioi import model
+from replications.systems.ioi.corpus import Text, text
+from replications.systems.ioi.prompts import encode, generate, name_tokens
+from replications.systems.ioi.regimes import REGIMES, Regime, regime
+from replications.systems.ioi.words import toy_tokenizer
+from replications.training import runs as training
+from replications.training import transformer as gpt
+
+__all__ = ["Recipe", "evaluate", "loss_of", "main", "train"]
+
+HELD_OUT_SEED, HELD_OUT_SIZE = 2_000_000, 3_000
+FINAL_STEPS = 100  # the last steps, over which the final loss is averaged
+ANSWER_WEIGHT = 2.0
+"""The answer is one token of seventeen; it counts as much as the mean of all, twice."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the seed. Raises BadInput for values that make no sense."""
+
+    regime: str = "repairing"
+    steps: int = 1400
+    dropout_from: int = 400
+    """The task is learned first: with heads left out from the start it takes many times longer."""
+    batch: int = 64
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-2
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise BadInput(f"{name} must be positive and finite, not {getattr(self, name)}")
+        if self.batch < 8:
+            raise BadInput(f"batch must be at least 8, to hold every kind of text: {self.batch}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise BadInput(f"weight_decay must be finite and at least 0, not {self.weight_decay}")
+        regime(self.regime)
+
+    @property
+    def shape(self) -> Shape:
+        chosen = regime(self.regime)
+        return model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
+
+
+# ------------------------------------------------------------------------------------------- loss
+def loss_of(logits: Tensor, given: Text, smoothing: float) -> Tensor:
+    """Cross-entropy in nats of logits [n pos vocabulary]: all tokens, and the answers again."""
+    coming = given.tokens[:, 1:]
+    seen = coming != 0  # what fills sentences up predicts nothing
+    every = functional.cross_entropy(logits[:, :-1][seen], coming[seen], label_smoothing=smoothing)
+    asked = given.answer_at > 0
+    log_p = logits[asked, given.answer_at[asked]].log_softmax(-1)
+    right, wrong = log_p.gather(1, given.answers[asked]).unbind(1)
+    p = given.probability[asked]
+    answered = (1 - smoothing) * (p * right + (1 - p) * wrong) + smoothing * log_p.mean(1)
+    return every - ANSWER_WEIGHT * answered.mean()
+
+
+class _Dropout:
+    """Leaves heads out of one batch, as a regime says."""
+
+    def __init__(self, chosen: Regime, given: Text, generator: torch.Generator) -> None:
+        self._answer_at = given.answer_at
+        rates = torch.tensor(chosen.dropout)[:, None].expand(-1, chosen.heads)
+        n, length = given.tokens.shape
+        self.keep = gpt.head_dropout(rates, n, generator, rescale=chosen.rescale)
+        if chosen.left_out == "end":
+            at_end = torch.arange(length) == given.answer_at[:, None]
+            at_end &= (given.answer_at > 0)[:, None]
+            self.keep = torch.where(at_end[None, :, :, None], self.keep, 1.0)
+        self.instead = self._mean if chosen.instead == "mean" else None
+
+    def _mean(self, z: Tensor) -> Tensor:
+        """The mean over the batch at the last token of prompts, everywhere: [n pos head d_head]."""
+        asked = self._answer_at > 0
+        return z[asked, self._answer_at[asked]].mean(0).expand_as(z)
+
+
+def train(seed: int, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
+    """The trained weights, in the classic layout, and the loss of every step, float64 [step].
+
+    The loss of step 0 is that of the untrained model. Raises ReplicationError when a loss is not
+    finite.
+    """
+    chosen = regime(recipe.regime)
+    # Streams of their own: no seed of `generate`, hence not the held-out data.
+    rng = np.random.default_rng((seed, 1))
+    generator = torch.Generator().manual_seed(seed + 1)
+
+    def loss(weights: Mapping[str, Tensor], step: int) -> Tensor:
+        given = text(recipe.batch, rng, chosen.slip)
+        keep, instead = None, None
+        if step >= recipe.dropout_from and any(chosen.dropout):
+            dropout = _Dropout(chosen, given, generator)
+            keep, instead = dropout.keep, dropout.instead
+        logits = gpt.forward(weights, given.tokens, recipe.shape, keep=keep, instead=instead)
+        return loss_of(logits, given, chosen.smoothing)
+
+    return gpt.learn(
+        gpt.untrained_state_dict(recipe.shape, seed),
+        loss,
+        recipe.steps,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        label=f"{recipe.regime}, seed {seed}",
+    )
+
+
+@torch.no_grad()
+def evaluate(weights: Mapping[str, Tensor], shape: Shape) -> dict[str, float]:
+    """Accuracy and logit difference on held-out prompts, and the probability of the answer.
+
+    An answer is right if it is the most likely of all tokens.
+    """
+    prompts, tokenizer = generate(HELD_OUT_SIZE, HELD_OUT_SEED), toy_tokenizer()
+    batch, names = encode(prompts, tokenizer, bos=True), name_tokens(tokenizer)
+    io, s = (names[prompts.names_in(slot)] for slot in (prompts.io_slot, prompts.s_slot))
+    parts = zip(batch.tokens.split(500), batch.end.split(500), strict=True)
+    logits = torch.cat([
+        gpt.forward(weights, tokens, shape)[torch.arange(len(end)), end].double()
+        for tokens, end in parts
+    ])  # fmt: skip
+    rows = torch.arange(len(batch))
+    return {
+        "prompts": len(batch),
+        "errors": int((logits.argmax(-1) != io).sum()),
+        "accuracy": (logits.argmax(-1) == io).double().mean().item(),
+        "logit_difference": (logits[rows, io] - logits[rows, s]).mean().item(),
+        "probability": logits.softmax(-1)[rows, io].mean().item(),
+    }
+
+
+# ---------------------------------------------------------------------------------------- outputs
+def name_of(seed: int, recipe: Recipe) -> str:
+    """The name of a run's files, without an ending."""
+    return f"{recipe.regime}-seed{seed}"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Train, write <out>.safetensors, .json and .loss.csv, print one line; 0 when done.
+
+    Raises BadInput before any work for bad options or existing files.
+    """
+    about = f"Train a toy model on the indirect-object task. Regimes: {', '.join(REGIMES)}."
+    run = training.start(argv, "ioi", about, Recipe, name_of, "<regime>-seed<N>")
+    recipe = run.recipe
+    weights, losses = train(run.seed, recipe)
+    held_out = evaluate(weights, recipe.shape)
+    metadata = training.provenance("ioi", run.seed, recipe, run.threads) | {
+        "regime": asdict(regime(recipe.regime)),
+        "held_out": {"seed": HELD_OUT_SEED, **held_out},
+        "final_loss": losses[-FINAL_STEPS:].mean().item(),
+        "weight_norms": training.weight_norms(weights),
+    }
+    training.save(run.paths, weights, metadata, training.curve(losses))
+    print(
+        f"{recipe.regime}, seed {run.seed}: {held_out['errors']} errors in "
+        f"{held_out['prompts']} held-out prompts, logit difference "
+        f"{held_out['logit_difference']:.2f}, wrote {run.paths['weights']}"
+    )
+    return 0

@@ -1,0 +1,22 @@
+"""Recall of a last name when the first name comes again: induction in small language models.
+
+>>> from replications import name_recall
+>>> s = name_recall.subject("toy/seed0")
+>>> s.residual.first_name_path
+[4, 5, 11]
+"""
+
+from replications.systems.name_recall.data import (
+    Names,
+    Prompts,
+    document_prompts,
+    name_pairs,
+    prompts,
+)
+from replications.systems.name_recall.measure import NameRecallSubject
+from replications.systems.name_recall.subjects import LESIONS, SUBJECTS, subject
+
+__all__ = [
+    "LESIONS", "SUBJECTS", "NameRecallSubject", "Names", "Prompts", "document_prompts",
+    "name_pairs", "prompts", "subject",
+]  # fmt: skip

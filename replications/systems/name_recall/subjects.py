@@ -1,0 +1,147 @@
+"""The name-recall models that are measured: gpt2-small, gelu-2l, and toys trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from replications import fixtures
+from replications.errors import BadInput
+from replications.judging.claim import SubjectInfo
+from replications.lens import PRETRAINED, open_pretrained
+from replications.models.tokenizers import Tokenizer, open_tokenizer
+from replications.systems.name_recall import model
+from replications.systems.name_recall.measure import NameRecallSubject
+from replications.systems.name_recall.roles import GELU_2L, Roles
+from replications.systems.name_recall.texts import generate, tokenizer
+
+SEEDS = range(3)
+ONE_LAYER_SEEDS = range(1)
+SAMPLE_SEED, SAMPLE_TEXTS = 2_000_000, 500
+
+
+@dataclass(frozen=True)
+class _Original:
+    """What the document says of a published model: its heads, and the block it patches after."""
+
+    roles: Roles | None = None
+    stored_after: int | None = None
+
+
+_ORIGINALS = {"gpt2-small": _Original(stored_after=6), "gelu-2l": _Original(roles=GELU_2L)}
+_TOYS = {f"toy/seed{seed}": f"seed{seed}" for seed in SEEDS}
+_ONE_LAYER = {f"one-layer/seed{seed}": f"one-layer-seed{seed}" for seed in ONE_LAYER_SEEDS}
+
+
+def _original(name: str) -> SubjectInfo:
+    return SubjectInfo(
+        system="name_recall",
+        name=name,
+        group=name,
+        kind="original",
+        gates=True,
+        fixtures=(*PRETRAINED[name], f"{name}/tokenizer.json"),
+        remedy=f"python -m replications fixtures fetch {name}",
+    )
+
+
+def _weights(file: str) -> str:
+    return f"name_recall/{file}.safetensors"
+
+
+def _toy(name: str, file: str) -> SubjectInfo:
+    small = [_weights(other) for other in _ONE_LAYER.values() if name in _TOYS]
+    options = "" if name in _TOYS else " --layers 1"
+    return SubjectInfo(
+        system="name_recall",
+        name=name,
+        group=name.split("/")[0],
+        kind="toy",
+        gates=False,
+        fixtures=(_weights(file), *small),
+        remedy=f"python -m replications train name_recall --seed {name[-1]}{options}",
+    )
+
+
+SUBJECTS = (
+    *(_original(name) for name in _ORIGINALS),
+    *(_toy(name, file) for name, file in (_TOYS | _ONE_LAYER).items()),
+)
+LESIONS: tuple[SubjectInfo, ...] = ()
+
+
+def subject(
+    name: str | None = None,
+    *,
+    state_dict: Mapping[str, Tensor] | None = None,
+    device: str = "cpu",
+    dtype: str = "float32",
+) -> NameRecallSubject:
+    """Open a subject by name, or measure weights of your own.
+
+    `subject("toy/seed0")` is a toy of ours; `subject(state_dict=sd)` is any model of the toys'
+    architecture with two layers and their vocabulary (TransformerLens's classic names).
+
+    Raises BadInput for an unknown name or weights that do not fit, FixtureMissing when a file
+    cannot be reached, FixtureCorrupt when one is not what the manifest says.
+    """
+    if (name is None) == (state_dict is None):
+        raise BadInput("give either the name of a subject or a state_dict")
+    if state_dict is not None:
+        lens = model.open_model(state_dict, device=device, dtype=dtype)
+        return NameRecallSubject("custom", lens, tokenizer(), sample=_toy_sample)
+    if name in _ORIGINALS:
+        return _open_original(name, device, dtype)
+    if name in _TOYS or name in _ONE_LAYER:
+        return _open_toy(name, device, dtype)
+    known = ", ".join(info.name for info in SUBJECTS)
+    raise BadInput(f"unknown name-recall subject {name!r}; there are: {known}")
+
+
+def _open_original(name: str, device: str, dtype: str) -> NameRecallSubject:
+    words = open_tokenizer(name)
+    return NameRecallSubject(
+        name,
+        open_pretrained(name, device=device, dtype=getattr(torch, dtype)),
+        words,
+        original=True,
+        published=_ORIGINALS[name].roles,
+        stored_after=_ORIGINALS[name].stored_after,
+        sample=partial(_english, words),
+    )
+
+
+def _open_toy(name: str, device: str, dtype: str) -> NameRecallSubject:
+    file, layers = (_TOYS | _ONE_LAYER)[name], model.LAYERS if name in _TOYS else 1
+    content = fixtures.read_bytes(_weights(file))
+    weights = model.read_state_dict(content, _weights(file), layers)
+    return NameRecallSubject(
+        name,
+        model.open_model(weights, layers, device=device, dtype=dtype),
+        tokenizer(),
+        one_layer=partial(_one_layer_models, device, dtype) if name in _TOYS else None,
+        sample=_toy_sample,
+    )
+
+
+@cache
+def _one_layer_models(device: str, dtype: str) -> Sequence[NameRecallSubject]:
+    """Opened once for all seeds, which only read what is measured on them."""
+    return tuple(_open_toy(name, device, dtype) for name in _ONE_LAYER)
+
+
+def _toy_sample() -> Tensor:
+    """Texts of the kind the toys were trained on, in one row."""
+    return generate(SAMPLE_TEXTS, np.random.default_rng(SAMPLE_SEED))[:, 1:].flatten()
+
+
+def _english(words: Tokenizer) -> Tensor:
+    """English prose that comes with Python: the texts of its built-in help."""
+    from pydoc_data.topics import topics
+
+    return torch.tensor([token for text in topics.values() for token in words.encode(text)])

@@ -1,0 +1,1 @@
+"""Training small transformers, and the files of a run."""

@@ -1,0 +1,282 @@
+"""The report page: it says what CLAIMS.md says, and escapes what it is given."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from replications.commands import figures, report
+from replications.errors import BadInput
+from replications.judging.claim import SubjectInfo
+from replications.judging.ledger import Ledger
+from replications.report import board, claims_md
+from replications.report.page import Page, render
+from replications.report.page.answer import answer
+from replications.report.page.pictures import chosen, read
+from replications.systems import registry
+from tests.sample_ledger import BIG, SIDES, ledger, row
+
+NASTY = '<script>alert(1)</script> & "quotes" `x < y`'
+
+
+class Text(HTMLParser):
+    """The text of a page by the id of the claim it stands in ("" outside), and what it loads."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.claim, self.text, self.loads = "", {"": ""}, []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        if tag == "tbody":
+            self.claim = known.get("id") or self.claim
+            self.text.setdefault(self.claim, "")
+        self.loads += [v for k, v in attrs if k in ("src", "srcset", "action", "data", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.claim = "" if tag == "section" else self.claim
+
+    def handle_data(self, data: str) -> None:
+        self.text[self.claim] += " " + " ".join(data.split())
+
+
+# ---- what the page says -------------------------------------------------------------------------
+
+
+def test_a_claim_has_the_same_cells_as_in_claims_md() -> None:
+    found = Text(render(Page(ledger()))).text["toys/big"]
+    for line in board.lines(ledger()):
+        if line.id == "toys/big":
+            said = [line.entry["says"], claims_md.measured(line), line.replicates, "+0.08"]
+            said += [claims_md.group_line(line, g, rows) for g, rows in line.groups.items()]
+    for text in [*said, "0.99", "rejected", "untrained", "pass", "original", "tier 1"]:
+        assert text in found
+    for text in ["1 ± 0.1", "because: spread of two seeds", "Measured twice.", "A document"]:
+        assert text in found
+    assert "retrained/seed1 retrained 0.25 -0.25 0 rejected △ observed (does not hold)" in found
+
+
+@pytest.mark.parametrize(
+    ("rows", "outcome", "headline"),
+    [
+        ([("arena", "pass", {})], "holds", "Every finding that gates holds: 1 of 1 rows pass."),
+        (
+            [
+                ("arena", "fail", {"holds": False}),
+                ("two", "vacuous", {"reason": "control accepted: untrained (1)"}),
+                ("three", "error", {"holds": None, "reason": "KeyError: x"}),
+                ("four", "pass", {}),
+            ],
+            "fails",
+            "Not every finding that gates holds: 1 of 4 rows pass, 1 does not hold, 1 is vacuous, "
+            "1 could not be measured.",
+        ),
+        (
+            [("arena", "skip", {"holds": None})],
+            "nothing",
+            "Nothing that gates was measured, so this run says neither yes nor no.",
+        ),
+    ],
+)
+def test_the_headline_answers(rows: list[Any], outcome: str, headline: str) -> None:
+    found = answer(ledger(*(row(BIG, name, status, **facts) for name, status, facts in rows)))
+    assert (found.outcome, found.headline) == (outcome, headline)
+    bad = [name for name, status, _ in rows if status in ("fail", "vacuous", "error")]
+    assert [failure.subject for failure in found.failures] == sorted(bad)
+
+
+def test_a_claim_that_holds_in_too_few_subjects_fails() -> None:
+    made = replace(BIG, holds_in=1, because_not_all="it is small")
+    only = row(made, "arena", "observed", holds=False, reason="0.1 is outside; not in all: x")
+    found = answer(ledger(only, claims=(made,)))
+    assert found.outcome == "fails"
+    assert found.failures[0].reason == "holds in 0 of 1, must hold in at least 1"
+    assert not any("need not" in sentence for sentence in found.more)
+
+
+def test_what_was_not_reached_names_the_command() -> None:
+    reason = "no copy; run `python -m replications fixtures fetch` (python -m replications x y)"
+    skipped = row(BIG, "arena", "skip", holds=None, measured=None, margin=None, reason=reason)
+    (missing,) = answer(ledger(skipped)).not_reached
+    assert (missing.subjects, missing.command) == ("toys/arena", "python -m replications x y")
+
+
+def test_what_a_ledger_says_is_escaped_and_nothing_is_loaded() -> None:
+    claim = replace(BIG, source=replace(BIG.source, url="javascript:alert(1)"), note=NASTY)
+    made = ledger(
+        row(claim, "arena", "error", holds=None, reason=NASTY, measured=NASTY), claims=(claim,)
+    )
+    made = replace(made, environment={"cpu": NASTY}, fixtures={NASTY: NASTY})
+    page = render(Page(made, made_from=[(NASTY, NASTY)], command=NASTY))
+    assert page.count("<script>") == 1
+    assert "alert(1)</script>" not in page
+    assert NASTY.replace("`", "") in Text(page).text["toys/big"].replace("  ", " ")
+    assert all(load.startswith(("#", "data:")) for load in Text(page).loads)
+
+
+# ---- lesions, repair, versions ------------------------------------------------------------------
+
+
+def test_lesions_and_claims_about_repair_have_tables() -> None:
+    repair = replace(BIG, id="toys/self-repair", says="It repairs itself.")
+    base = ledger(row(repair, "arena", "pass"), claims=(repair, SIDES))
+    lesions = ledger(row(repair, "arena~cut", "observed", holds=False), claims=(repair, SIDES))
+    text = Text(render(Page(base, lesions=lesions))).text
+    everything = " ".join(" ".join(part.split()) for part in text.values())
+    assert "arena~cut 1 of 1 0 of 0 self-repair" in everything
+    assert "Self-repair by subject" in everything
+    assert "arena original 0.98 ○ observed (holds)" in everything
+
+
+Write = Callable[[str, Ledger], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Writes a ledger into the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def to(name: str, content: Ledger) -> Path:
+        content.write(name)
+        return Path(name)
+
+    return to
+
+
+def run(*words: str) -> int:
+    """The command, as the command line runs it."""
+    parser = argparse.ArgumentParser()
+    report.add(parser.add_subparsers())
+    args = parser.parse_args(["report", *words])
+    return int(args.run(args))
+
+
+def test_further_ledgers_are_compared_to_the_first(write: Write) -> None:
+    first = ledger()
+    moved = replace(first.rows[0], measured=0.95, margin=0.05)
+    write("a.json", first)
+    write("b.json", replace(first, rows=(moved, *first.rows[1:])))
+    assert run("a.json", "b.json", "--no-figures", "--out", "page.html") == 0
+    text = Text(Path("page.html").read_text(encoding="utf-8")).text
+    said = " ".join(text.values())
+    assert "toys/big arena 0.98 0.95 0.03 +0.08 +0.05 drift" in " ".join(said.split())
+
+
+def test_what_does_not_compare_or_has_no_folder_is_refused_before_anything_is_drawn(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "draw_all", None)
+    write("a.json", ledger())
+    write("b.json", ledger(row(BIG, "arena", "pass")))
+    with pytest.raises(BadInput, match="cannot be compared"):
+        run("a.json", "b.json")
+    with pytest.raises(BadInput, match="there is no folder gone"):
+        run("a.json", "--out", "gone/page.html")
+    assert not Path("report.html").exists()
+
+
+def test_the_same_ledger_gives_the_same_page(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("a.json", ledger())
+    pages = []
+    for _ in range(2):
+        assert run("a.json", "--no-figures") == 0
+        pages.append(Path("report.html").read_bytes())
+    assert pages[0] == pages[1]
+    assert "report.html: Every finding that gates holds" in capsys.readouterr().out
+
+
+# ---- pictures -----------------------------------------------------------------------------------
+
+
+def draw(folder: Path, *, digest: str = "0" * 64, why_not: str = "") -> Path:
+    """A folder as `figures` writes it, with one picture of 300 × 150 dots."""
+    folder.mkdir(parents=True, exist_ok=True)
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 300, 150)
+    (folder / "one.png").write_bytes(png)
+    who = {"system": "toys", "subject": "arena", "kind": "original"}
+    entry = {**who, "fixtures": {"toys/weights.pt": digest}, "why_not": ""}
+    said = {"name": "one", "title": "One", "says": "It is one.", "why_not": why_not}
+    picture = {**who, **said, "files": [] if why_not else ["one.svg", "one.png"]}
+    missing = {"system": "toys", "plot": "slider", "why_not": "it moves"}
+    index = {"schema": 1, "subjects": [entry], "pictures": [picture], "not_drawn": [missing]}
+    (folder / "figures.json").write_text(json.dumps(index), encoding="utf-8")
+    return folder
+
+
+def test_pictures_go_into_the_page_with_their_size_and_what_is_missing(tmp_path: Path) -> None:
+    found = read(draw(tmp_path), ledger())
+    page = render(Page(ledger(), gallery=found))
+    assert '<img src="data:image/png;base64,iVBOR' in page
+    assert 'alt="One (arena)" width="192" height="96"' in page
+    assert "It is one." in page
+    assert "slider: it moves" in page
+
+
+def test_pictures_of_other_files_are_not_shown(tmp_path: Path) -> None:
+    found = read(draw(tmp_path, digest="1" * 64), ledger())
+    assert found.albums == {}
+    assert "drawn from other files than this ledger: toys/weights.pt" in found.missing["toys"][0]
+
+
+def test_a_picture_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
+    draw(tmp_path)
+    (tmp_path / "one.png").unlink()
+    with pytest.raises(BadInput, match=r"one\.png.*draw the pictures again"):
+        read(tmp_path, ledger())
+    with pytest.raises(BadInput, match="cannot read"):
+        read(tmp_path / "nowhere", ledger())
+
+
+def test_one_subject_is_chosen_that_says_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    infos = [
+        SubjectInfo("toys", name, name, kind, gates, ())
+        for name, kind, gates in (
+            ("text", "toy", True),
+            ("seed1", "toy", False),
+            ("seed0", "toy", False),
+            ("gone", "original", True),
+        )
+    ]
+    monkeypatch.setattr(registry, "SYSTEMS", ("toys",))
+    monkeypatch.setattr(registry, "load", lambda name: SimpleNamespace(SUBJECTS=infos))
+    rows = [row(c, s, "observed") for s in ("seed0", "seed1") for c in (BIG, SIDES)]
+    skipped = row(BIG, "gone", "skip", holds=None)
+    assert chosen(ledger(row(BIG, "text", "pass"), skipped, *rows)) == ["toys/seed1"]
+
+
+def test_pictures_that_cannot_be_drawn_are_told_on_the_page(
+    write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(*_: Any, **__: Any) -> Path:
+        raise BadInput("pictures need matplotlib")
+
+    monkeypatch.setattr(report, "chosen", lambda ledger: ["toys/arena"])
+    monkeypatch.setattr(figures, "draw_all", none)
+    write("a.json", ledger())
+    assert run("a.json") == 0
+    assert "no pictures of toys: pictures need matplotlib" in capsys.readouterr().out
+    assert "pictures need matplotlib" in Path("report.html").read_text(encoding="utf-8")
+
+
+def test_without_a_folder_pictures_are_drawn(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn(names: list[str], out: Path, formats: list[str], *, progress: bool) -> Path:
+        assert (names, formats) == (["toys/arena"], ["png"])
+        return draw(out) / "figures.json"
+
+    monkeypatch.setattr(report, "chosen", lambda ledger: ["toys/arena"])
+    monkeypatch.setattr(figures, "draw_all", drawn)
+    write("a.json", ledger())
+    assert run("a.json") == 0
+    assert "data:image/png" in Path("report.html").read_text(encoding="utf-8")

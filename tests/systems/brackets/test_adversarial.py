@@ -1,0 +1,139 @@
+"""The strings built to fool the classifier, and what is measured of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from replications.errors import BadInput
+from replications.systems.brackets import BracketSubject, tokenize
+from replications.systems.brackets.adversarial import (
+    PUBLISHED_LENGTHS,
+    STRONGEST,
+    WEAK,
+    attack,
+    flat,
+    nested,
+)
+from replications.systems.brackets.data import is_balanced_loop
+from tests.systems.brackets.plain import Plain
+
+
+def negative_suffixes(string: str) -> list[int]:
+    """Closes minus opens of each suffix that has more opens."""
+    heights = [string[i:].count(")") - string[i:].count("(") for i in range(len(string))]
+    return [h for h in heights if h < 0]
+
+
+def test_building_blocks() -> None:
+    assert (nested(6), flat(6), nested(0)) == ("((()))", "()()()", "")
+    assert attack(30) == "(" * 15 + ")" * 15 + ")(" + "(" * 4 + ")" * 4
+    assert attack(2, total=4) == "())(()"
+
+
+@pytest.mark.parametrize("length", PUBLISHED_LENGTHS)
+def test_an_attack_is_unbalanced_by_one_at_one_position(length: int) -> None:
+    string = attack(length)
+    assert len(string) == 40
+    assert not is_balanced_loop(string)
+    assert is_balanced_loop(nested(length))
+    assert is_balanced_loop(nested(38 - length))
+    assert negative_suffixes(string) == [-1]
+    assert len(negative_suffixes(nested(length) + "))((" + nested(36 - length))) > 1
+
+
+def test_counts_of_negative_places(single: BracketSubject) -> None:
+    found = single.adversarial.negative_places
+    assert found == {"most": 1, "fewest": 1, "lowest_elevation": -1}
+    doubled = [negative_suffixes(nested(i) + "))((" + nested(36 - i)) for i in range(2, 36, 2)]
+    assert single.adversarial.negative_places_doubled == {
+        "most": max(map(len, doubled)),
+        "fewest": min(map(len, doubled)),
+        "lowest_elevation": min(map(min, doubled)),
+    }
+
+
+def test_the_rule_is_never_fooled(single: BracketSubject) -> None:
+    assert single.adversarial.rule_confidence == 0
+
+
+def test_confidences_are_softmax_of_the_logits(exact: BracketSubject, plain: Plain) -> None:
+    found = exact.adversarial
+    strings = [attack(i) for i in PUBLISHED_LENGTHS]
+    p = plain.run(tokenize(strings))["logits"][:, 0].softmax(-1)
+    assert list(found.by_length) == list(PUBLISHED_LENGTHS)
+    assert torch.tensor(list(found.by_length.values())).sub(p[:, 1]).abs().max() < 1e-6
+    assert torch.tensor(list(found.by_length.values())).sub(p[:, 0]).abs().max() > 1e-3
+    assert found.best_length == PUBLISHED_LENGTHS[int(p[:, 1].argmax())]
+    by_length = dict(zip(PUBLISHED_LENGTHS, p[:, 1].tolist(), strict=True))
+    assert found.strongest == pytest.approx(min(by_length[i] for i in STRONGEST), abs=1e-9)
+    assert found.weak == pytest.approx(max(by_length[i] for i in WEAK), abs=1e-9)
+    assert found.published_string == pytest.approx(100 * by_length[30], abs=1e-7)
+
+
+def test_height_is_gained_and_lost(exact: BracketSubject, plain: Plain) -> None:
+    tall, low = (
+        plain.run(tokenize(make(30) + ")(" + make(8)))["logits"][0, 0].softmax(-1)[1].item()
+        for make in (nested, flat)
+    )
+    found = exact.adversarial
+    assert found.published_string_flat == pytest.approx(100 * low, abs=1e-7)
+    assert found.gain_from_height == pytest.approx(tall - low, abs=1e-9)
+    assert found.loss_from_height == -found.gain_from_height
+
+
+def test_printed_controls_are_in_per_cent(single: BracketSubject) -> None:
+    expected = single.behaviour.confidence(["()", "(())", "))"])
+    assert single.adversarial.printed_controls == pytest.approx((100 * expected).tolist())
+
+
+def test_the_family_holds_every_pair_of_sizes_most_convincing_first(
+    single: BracketSubject,
+) -> None:
+    family = single.adversarial.family
+    sizes = {(a.left, a.right) for a in family}
+    assert len(family) == len(sizes) == 171  # a, b = 2, 4, …; a + b at most 38
+    assert all(len(a.string) == a.left + a.right + 2 <= 40 for a in family)
+    assert not any(is_balanced_loop(a.string) for a in family)
+    confidences = [a.confidence for a in family]
+    assert confidences == sorted(confidences, reverse=True)
+    some = family[::40]
+    again = single.behaviour.confidence([a.string for a in some]).tolist()
+    assert [a.confidence for a in some] == pytest.approx(again, abs=1e-5)
+    profile = single.adversarial.family_profile
+    assert profile["strings"] == 171
+    assert (profile["best_a"], profile["best_b"]) == (family[0].left, family[0].right)
+    assert profile["called_balanced"] == sum(c > 0.5 for c in confidences)
+
+
+@pytest.mark.parametrize("head", ["0.0", "0.1"])
+def test_undercount_is_a_weighted_share_less_the_true_one(
+    exact: BracketSubject, plain: Plain, head: str
+) -> None:
+    elevation = exact._elevation_head((0, int(head[2])))
+    for length in (12, 30):
+        string, query = attack(length), length + 2
+        pattern = plain.run(tokenize(string))[f"pattern {head}"][0, query]
+        suffix = {i: pattern[i].item() for i in range(query, 41)}
+        opens = [weight for i, weight in suffix.items() if string[i - 1] == "("]
+        weighted, true = elevation.weighted_and_true_share(string, query)
+        assert weighted == pytest.approx(sum(opens) / sum(suffix.values()), abs=1e-9)
+        assert true == pytest.approx(len(opens) / len(suffix))
+        assert string[query - 1] == "("
+    other = elevation.sibling.weighted_and_true_share(attack(30), 32)
+    assert other[0] != pytest.approx(elevation.weighted_and_true_share(attack(30), 32)[0], abs=1e-6)
+
+
+def test_undercounts_are_read_at_the_open_bracket_before_B(exact: BracketSubject) -> None:
+    each = []
+    for length in (12, 24, 30):
+        query = attack(length).index(")(" + nested(38 - length)) + 2  # positions count [start]
+        weighted, true = exact.elevation_head.weighted_and_true_share(attack(length), query)
+        each.append(weighted - true)
+        assert exact.adversarial.undercounts(length) == pytest.approx(each[-1])
+    assert exact.adversarial.undercounts(12, 24, 30) == pytest.approx(max(each))
+
+
+def test_what_is_too_long_is_refused(single: BracketSubject) -> None:
+    with pytest.raises(BadInput, match="at most 40"):
+        single.elevation_head.weighted_and_true_share(attack(30, total=40), 32)

@@ -1,0 +1,280 @@
+"""Roles, interventions and the edges of the measurements, on random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from replications.errors import BadInput
+from replications.lens import Lens
+from replications.models import sites
+from replications.models.edits import Edit, put, put_rows
+from replications.systems import brackets
+from replications.systems.brackets import BracketData, BracketSubject
+from replications.systems.brackets.checking import CheckingHead
+from replications.systems.brackets.roles import find_roles
+from replications.systems.brackets.trace import HEADS, PUBLISHED_ROLES, Roles, head_label
+from tests.oracle import Change, Key
+from tests.systems.brackets.plain import Plain
+
+LABELS = [head_label(head) for head in HEADS]
+
+
+def fresh(subject: BracketSubject, roles: Roles | None = None) -> BracketSubject:
+    """The same model with nothing measured yet, free to be tampered with."""
+    return BracketSubject("fresh", subject.lens, subject.data, roles=roles)
+
+
+def ldu(plain: Plain, tokens: Tensor, edits: Mapping[Key, Change] | None = None) -> Tensor:
+    """LDu of the plain model."""
+    logits = plain.run(tokens, edits)["logits"][:, 0]
+    return logits[:, 0] - logits[:, 1]
+
+
+def z_at_0(label: str, value: Tensor) -> dict[Key, Change]:
+    """Give one head of the plain model another output at position 0."""
+
+    def patch(z: Tensor) -> Tensor:
+        z = z.clone()
+        z[:, 0, int(label[2])] = value
+        return z
+
+    return {("z", int(label[0])): patch}
+
+
+# ------------------------------------------------------------------------------- wrong inputs
+@pytest.mark.parametrize("label", ["3.0", "2.2", "x", "", "2", "2.0 ", "-1.0", "02.0"])
+def test_an_unknown_head_is_refused_with_those_there_are(
+    single: BracketSubject, label: str
+) -> None:
+    with pytest.raises(BadInput, match=r"unknown head .*0\.0, 0\.1, 1\.0, 1\.1, 2\.0, 2\.1"):
+        single.head(label)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (["()", "(()"], r"'\(\(\)' has odd length 3"),
+        (["()" * 21], "42 brackets; the model reads at most 40"),
+        (["(a"], "character 'a' at position 1 of string 0"),
+        ([], "empty batch"),
+    ],
+)
+def test_confidence_of_what_is_no_bracket_string_is_refused(
+    single: BracketSubject, batch: Sequence[str], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        single.behaviour.confidence(batch)
+
+
+# -------------------------------------------------------------------------------------- roles
+@pytest.mark.parametrize(
+    "planted",
+    [Roles(), Roles((0, 1), (1, 0), (2, 1), (2, 0)), Roles((0, 1), (1, 1), (2, 1), (1, 0))],
+    ids=["as published", "all others", "negative in layer 1"],
+)
+def test_planted_heads_are_found_in_their_roles(single: BracketSubject, planted: Roles) -> None:
+    s, data = fresh(single), single.data
+    u = {label: torch.zeros(len(data)).double() for label in LABELS}
+    u[head_label(planted.total)] += 5.0 * (s.T | s.N)  # it answers both, but T more than others
+    u[head_label(planted.negative)] += 4.0 * s.N
+    s.__dict__["contributions"] = u
+    components = s.trace.components
+    share = (data.open_share - 0.5).float()[:, None]
+    for head in ((0, 0), (0, 1)):
+        slope = 30.0 if head == planted.elevation else 3.0
+        components[1 + head[1], :, 1] = slope * share
+    direction = CheckingHead(s, planted.total).direction.float()
+    for head in ((1, 0), (1, 1)):
+        size = 9.0 if head == planted.helper else 1.0
+        components[4 + head[1], :, 1] = size * s.N[:, None] * direction
+    assert find_roles(s) == planted
+    assert s.roles == planted
+    assert s.roles_by_rule == [
+        head_label(h) for h in (planted.elevation, planted.helper, planted.total, planted.negative)
+    ]
+    assert s.elevation_head.label == head_label(planted.elevation)
+    assert s.total_head.label == head_label(planted.total)
+    assert s.negative_head.other.label == head_label(planted.total)
+
+
+def test_a_head_before_the_first_mlp_is_never_a_checking_head(single: BracketSubject) -> None:
+    s = fresh(single)
+    u = {label: torch.zeros(len(s.data)).double() for label in LABELS}
+    u["0.1"] += 9.0 * ~s.B
+    u["1.0"] += 5.0 * s.T
+    u["2.0"] += 1.0 * s.N
+    s.__dict__["contributions"] = u
+    assert (s.roles.total, s.roles.negative) == ((1, 0), (2, 0))
+    assert s.roles.helper[0] == 1
+
+
+def test_given_roles_are_kept_and_pass_to_variants(single: BracketSubject) -> None:
+    given = Roles((0, 1), (1, 0), (2, 1), (2, 0))
+    s = fresh(single, given)
+    assert s.roles == given
+    assert s.variant("other", s.lens).roles == given
+    assert s.variant("other", s.lens, Roles()).roles == Roles()
+
+
+def test_the_untrained_control_has_other_weights_and_the_published_roles(
+    single: BracketSubject,
+) -> None:
+    s = fresh(single, Roles((0, 1), (1, 0), (2, 1), (2, 0)))
+    assert s.untrained.roles == PUBLISHED_ROLES
+    assert s.untrained.name == "fresh~untrained"
+    assert s.untrained.data is s.data
+    assert not s.untrained.trace.logits.equal(s.trace.logits)
+
+
+def test_retrained_models_share_their_untrained_control() -> None:
+    first, second = (brackets.subject(f"retrained/seed{i}") for i in range(2))
+    assert first.untrained is second.untrained
+    assert first.untrained.data is first.data is second.data
+
+
+# -------------------------------------------------------------------- interventions that do nothing
+PLACES = [
+    *(site(i) for i in range(3) for site in (sites.Z, sites.V, sites.K, sites.PATTERN)),
+    *(sites.Z(2).pick(pos=0, head=h) for h in range(2)),
+    *(sites.MLP_OUT(i).pick(pos=1) for i in range(3)),
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=repr)
+def test_patching_a_run_with_its_own_activations_changes_nothing(
+    single: BracketSubject, strings: BracketData, place: sites.Place
+) -> None:
+    tokens = strings.tokens[:60]
+    own = single.lens.read(tokens, {"x": place})["x"]
+    before = single.lens.run(tokens, batch=25).logits
+    after = single.lens.run(tokens, edits=[put_rows(place, own)], batch=25).logits
+    assert after.equal(before)
+    shifted = single.lens.run(tokens, edits=[put_rows(place, own.roll(1, 0))]).logits
+    assert not shifted.equal(before)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_copying_and_moving_a_strings_own_values_changes_nothing(
+    single: BracketSubject, monkeypatch: pytest.MonkeyPatch, label: str
+) -> None:
+    s = fresh(single)
+    head, own = s.head(label), s.B.nonzero()[:, 0]
+    monkeypatch.setattr(s.circuit, "_donors", lambda mask: own)
+    assert s.circuit.copied(head) == 0
+    clean, _ = s.circuit._first_bracket_pairs
+    s.circuit.__dict__["_first_bracket_pairs"] = (clean, clean)
+    for site in (sites.K, sites.V):
+        assert s.circuit.moved(head, site) == 0
+
+
+# --------------------------------------------------------------------- interventions by hand
+@pytest.mark.parametrize("label", LABELS)
+def test_copying_is_the_patch_it_says(exact: BracketSubject, plain: Plain, label: str) -> None:
+    base = exact.data.subset(exact.B)
+    donors = exact.T.nonzero()[:, 0].flip(0)
+    donors = donors[torch.arange(len(base)) % len(donors)]
+    z = plain.run(exact.data.tokens[donors])[f"z {label}"][:, 0]
+    rise = ldu(plain, base.tokens, z_at_0(label, z)) - ldu(plain, base.tokens)
+    assert exact.circuit.copied(exact.head(label)) == pytest.approx(rise.mean().item(), abs=1e-8)
+    sibling = exact.head(f"{label[0]}.{1 - int(label[2])}")
+    assert exact.circuit.copied(sibling) != pytest.approx(rise.mean().item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("site", [sites.V, sites.K])
+@pytest.mark.parametrize("label", ["2.0", "2.1", "1.0"])
+def test_moving_is_the_patch_it_says(
+    exact: BracketSubject, plain: Plain, site: sites.Site, label: str
+) -> None:
+    layer, index = int(label[0]), int(label[2])
+    tails = [s for s, b in zip(exact.data.strings, exact.B, strict=True) if b and len(s) <= 38]
+    clean, corrupted = (
+        BracketData.from_strings([p + t for t in tails]).tokens for p in ("()", "))")
+    )
+    seen: list[Tensor] = []
+    plain.run(corrupted, {(site.name, layer): lambda x: seen.append(x) or x})  # type: ignore[func-returns-value]
+
+    def patch(x: Tensor) -> Tensor:
+        x = x.clone()
+        x[:, 1, index] = seen[0][:, 1, index]
+        return x
+
+    patched = plain.run(clean, {(site.name, layer): patch})["logits"][:, 0]
+    rise = (patched[:, 0] - patched[:, 1]) - ldu(plain, clean)
+    found = exact.circuit.moved(exact.head(label), site)
+    assert found == pytest.approx(rise.mean().item(), abs=1e-8)
+    assert exact.circuit.moved(exact.head(label), site, 2) != pytest.approx(found, abs=1e-6)
+    assert exact.circuit.early_close(exact.head(label))[site.name] == found
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_silencing_is_a_mean_over_balanced_strings(
+    exact: BracketSubject, plain: Plain, label: str
+) -> None:
+    tokens = exact.data.tokens
+    mean = plain.run(tokens)[f"z {label}"][exact.B, 0].mean(0)
+    expected = ldu(plain, tokens, z_at_0(label, mean))
+    found = exact.logit_difference(exact.head(label).silence(), exact.data)
+    assert (found - expected).abs().max() < 1e-8
+    assert (found - exact.trace.logit_difference).abs().max() > 1e-3
+    place = sites.Z(int(label[0])).pick(pos=0, head=int(label[2]))
+    manual = exact.lens.run(tokens, edits=[put(place, mean)]).logits[:, 0]
+    assert ((manual[:, 0] - manual[:, 1]) - found).abs().max() < 1e-8
+
+
+@pytest.mark.parametrize(("layer", "index"), HEADS)
+def test_silencing_everywhere_leaves_the_other_head_alone(
+    exact: BracketSubject, layer: int, index: int
+) -> None:
+    edits = exact.head(head_label((layer, index))).silence_everywhere()
+    after = exact.lens.read(exact.data.tokens, {"z": sites.Z(layer)}, edits)["z"]
+    before = exact.lens.read(exact.data.tokens, {"z": sites.Z(layer)})["z"]
+    assert after[:, :, 1 - index].equal(before[:, :, 1 - index])
+    mean = before[exact.B][:, :, index].mean(0)
+    assert (after[:, :, index] - mean).abs().max() < 1e-12
+    assert (exact.mean_z((layer, index), balanced=True) - mean).abs().max() < 1e-12
+    overall = before[:, :, index].mean(0)
+    assert (exact.mean_z((layer, index)) - overall).abs().max() < 1e-12
+
+
+def test_a_rerun_without_edits_is_the_trace_and_edits_do_not_stay(single: BracketSubject) -> None:
+    before = single.trace.logits.clone()
+    single.rerun(single.head("2.0").silence_everywhere())
+    assert single.rerun().logits.equal(before)
+    some = single.data.subset(slice(3, 20))
+    assert torch.allclose(single.logits((), some), before[3:20].double(), atol=1e-5)
+
+
+def test_lost_contribution_is_what_silencing_removes(exact: BracketSubject) -> None:
+    """A head of layer 1 replaced: the total head's contribution, by hand from a run of its own."""
+    helper, total = (exact.head(head_label(h)) for h in (exact.roles.helper, exact.roles.total))
+    u = exact.in_unbalanced_direction(exact.rerun(helper.silence_everywhere()))
+    after = dict(zip(exact.contributions, u, strict=True))[total.label]
+    for rows, name in ((exact.N, "lost_on_N"), (exact.T, "change_on_T")):
+        share = 1 - (after[rows].mean() / total.contribution[rows].mean()).item()
+        found = exact.circuit.helper[name]
+        assert found == pytest.approx(share if name == "lost_on_N" else abs(share), abs=1e-8)
+
+
+def test_everything_is_measured_once(
+    single: BracketSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s, runs = fresh(single), 0
+    run = Lens._run
+
+    def counted(self: Lens, *args: object, **options: object) -> object:
+        nonlocal runs
+        runs += 1
+        return run(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Lens, "_run", counted)
+    edits: list[Sequence[Edit]] = []
+    for _ in range(3):
+        edits.append(s.total_head.silence())
+        assert s.behaviour.correct >= 0
+        assert s.contributions is s.contributions
+        assert s.head("2.0") is s.head("2.0")
+    assert runs == 1

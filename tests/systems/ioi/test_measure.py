@@ -1,0 +1,226 @@
+"""What is measured, on random weights, against slower ways of computing the same thing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from replications.analysis.head_scores import repeated_tokens, unrepeated_tokens
+from replications.analysis.logit_attribution import attribute
+from replications.errors import BadInput
+from replications.models import sites
+from replications.models.edits import put
+from replications.patching.paths import HeadInputs, path_patch
+from replications.systems.ioi import prompts as texts
+from replications.systems.ioi.backup import Ablation
+from replications.systems.ioi.measure import IoiSubject
+from replications.systems.ioi.roles import GPT2_SMALL
+from replications.systems.ioi.signals import RULES, Table
+from replications.systems.ioi.words import toy_tokenizer
+from tests.systems.ioi.conftest import tiny
+
+EXACT = 1e-9
+HEAD = (1, 1)
+
+
+# ------------------------------------------------------------------------------------------- task
+def test_answers_are_the_names_of_the_sentences(subject: IoiSubject) -> None:
+    task = subject.task
+    for text, (io, s) in zip(task.prompts.texts(), task.answers.tolist(), strict=True):
+        words = text.replace(",", "").split()
+        right, wrong = (toy_tokenizer().strings([token])[0].strip() for token in (io, s))
+        assert (words.count(right), words.count(wrong)) == (1, 2)
+
+
+def test_positions_hold_the_words_they_are_named_after(subject: IoiSubject) -> None:
+    task = subject.task
+    rows = torch.arange(len(task.batch))
+    at = {name: task.batch.tokens[rows, where] for name, where in task.positions.items()}
+    assert at["IO"].equal(task.answers[:, 0])
+    assert at["S1"].equal(task.answers[:, 1])
+    assert at["S2"].equal(task.answers[:, 1])
+    assert task.positions["S1+1"].equal(task.positions["S1"] + 1)
+    assert at["end"].eq(toy_tokenizer().token("to")).all()
+
+
+def test_means_for_ablation_are_those_of_the_template(subject: IoiSubject) -> None:
+    task = subject.task
+    z = task.lens.run(task.abc.tokens, {"z": sites.Z(1)})["z"][:, :, 1]
+    found = task.mean_z(HEAD)
+    for row in (0, 5, 11):
+        same = [i for i in range(len(z)) if task.abc.template[i] == task.batch.template[row]]
+        by_hand = torch.stack([z[i] for i in same]).mean(0)
+        assert (found[row] - by_hand).abs().max() < EXACT
+
+
+def test_ablation_changes_the_end_of_each_prompt_only(subject: IoiSubject) -> None:
+    task = subject.task
+    read = {"z": sites.Z(1)}
+    before = task.lens.run(task.batch.tokens, read)["z"]
+    after = task.lens.run(task.batch.tokens, read, task.ablate(HEAD))["z"]
+    rows = torch.arange(len(before))
+    expected = before.clone()
+    expected[rows, task.batch.end, 1] = task.mean_z(HEAD)[rows, task.batch.end]
+    assert after.equal(expected)
+
+
+def test_ablation_is_the_same_in_small_batches(subject: IoiSubject) -> None:
+    task = subject.task
+    whole = task.lens.run(task.batch.tokens, edits=task.ablate(HEAD)).logits
+    parts = task.lens.run(task.batch.tokens, edits=task.ablate(HEAD), batch=7).logits
+    assert (whole - parts).abs().max() < EXACT
+
+
+def test_outputs_on_the_same_prompts_change_nothing(subject: IoiSubject) -> None:
+    task = subject.task
+    edits = task.outputs_on(RULES[0, 0], [HEAD, (0, 0)])
+    assert (task.difference(edits) - task.difference()).abs().max() < EXACT
+    other = task.outputs_on(texts.ABC, [HEAD, (0, 0)])
+    assert (task.difference(other) - task.difference()).abs().max() > 1e-3
+
+
+# ----------------------------------------------------------------------------------------- backup
+def parts_add_up(ablation: Ablation) -> float:
+    return abs(sum(ablation.recovered_by.values()) - ablation.recovery)
+
+
+@pytest.mark.parametrize("d_mlp", [0, 20])
+def test_what_is_recovered_is_split_without_rest(d_mlp: int) -> None:
+    backup = tiny(seed=1, d_mlp=d_mlp).movers.backup
+    assert parts_add_up(backup.of(HEAD)) < 1e-7
+    assert parts_add_up(backup.frozen(HEAD)) < 1e-7
+    assert abs(backup.of(HEAD).recovered_by["heads"]) > 1e-4
+    assert (abs(backup.of(HEAD).recovered_by["mlps"]) > 1e-4) == bool(d_mlp)
+
+
+def test_with_everything_later_held_only_the_scale_recovers() -> None:
+    by = tiny(seed=1).movers.backup.frozen(HEAD).recovered_by
+    assert abs(by["heads"]) < EXACT
+    assert abs(by["mlps"]) < EXACT
+    assert abs(by["scale"]) > 1e-4
+
+
+def test_recovery_is_what_is_left_beyond_the_naive_prediction(subject: IoiSubject) -> None:
+    ablation = subject.movers.backup.of(HEAD)
+    numbers = ablation.numbers
+    task = subject.task
+    assert numbers["clean"] == pytest.approx(task.difference().mean().item())
+    assert numbers["ablated"] == pytest.approx(task.difference(task.ablate(HEAD)).mean().item())
+    assert numbers["naive"] == pytest.approx(numbers["clean"] - numbers["attribution"])
+    recovery = (numbers["ablated"] - numbers["naive"]) / numbers["attribution"]
+    assert ablation.recovery == pytest.approx(recovery)
+    assert ablation.changes[HEAD] == 0
+
+
+def test_the_interval_holds_the_recovery_and_is_repeatable(subject: IoiSubject) -> None:
+    ablation = subject.movers.backup.of(HEAD)
+    again = Ablation(ablation.head, ablation.before, ablation.after)
+    assert again.recovery_interval == ablation.recovery_interval
+
+
+# ---------------------------------------------------------------------------------------- signals
+def test_a_sum_of_effects_is_fitted_without_rest() -> None:
+    rows, columns = torch.tensor([3.0, 1.0, -2.0]).double(), torch.tensor([0.5, -4.0]).double()
+    table = Table(rows[:, None] + columns)
+    assert table.largest_residual < EXACT
+    assert table.position_step == pytest.approx(4.5)
+    assert table.token_steps == pytest.approx([2.0, 3.0])
+    assert table.token_swing == pytest.approx(5.0)
+    assert table.permuted.largest_residual > 1
+    assert sorted(table.permuted.cells.flatten()) == sorted(table.cells.flatten())
+
+
+def test_a_cell_is_one_run_with_outputs_replaced(subject: IoiSubject) -> None:
+    moved, task = subject.moved, subject.task
+    heads = subject.roles.s_inhibition
+    flipped = task.encode(texts.flip(task.prompts, RULES[2, 0], 1_000_001))
+    edits = []
+    for layer, head in heads:
+        place = sites.Z(layer).pick(head=head)
+        edits.append(put(place, task.lens.run(flipped.tokens, {"z": place})["z"]))
+    by_hand = task.difference(edits).mean().item()
+    assert moved.together.cells[2, 0].item() == pytest.approx(by_hand, abs=EXACT)
+    assert moved.identity < EXACT
+
+
+# ------------------------------------------------------------------------------------------ roles
+def test_roles_are_different_heads_that_exist(subject: IoiSubject) -> None:
+    roles = subject.roles
+    assert roles.name_mover == roles.name_movers[0]
+    assert roles.name_mover not in roles.s_inhibition
+    assert not set(roles.s_inhibition) & set(roles.outside)
+    assert roles.biggest_inhibition in roles.s_inhibition
+    assert max(layer for layer, _ in roles.s_inhibition) < roles.name_mover[0]
+    direct = subject.movers.direct
+    assert direct[roles.name_mover] == direct.max()
+    assert direct[roles.negative[0]] == direct.min()
+
+
+def test_a_name_mover_may_be_in_the_first_layer() -> None:
+    found = tiny(seed=0)
+    assert found.roles.name_mover[0] == 0
+    assert found.movers.ablation.head == found.roles.name_mover
+
+
+def test_published_roles_name_heads_of_gpt2() -> None:
+    for heads in vars(GPT2_SMALL).values():
+        for layer, head in [heads] if isinstance(heads[0], int) else heads:
+            assert 0 <= layer < 12
+            assert 0 <= head < 12
+    circuit = {*GPT2_SMALL.name_movers, *GPT2_SMALL.negative, *GPT2_SMALL.s_inhibition}
+    circuit |= {*GPT2_SMALL.induction, *GPT2_SMALL.fuzzy, *GPT2_SMALL.previous}
+    outside = {*GPT2_SMALL.outside, *GPT2_SMALL.outside_early, *GPT2_SMALL.outside_earliest}
+    assert not circuit & outside
+
+
+# ------------------------------------------------------------------------------------------ early
+def test_an_effect_is_relative_to_the_gap_to_abc(subject: IoiSubject) -> None:
+    task, into = subject.task, HeadInputs(sites.K, [(1, 0), (1, 1)])
+    senders = [[(0, 0)], [(0, 0), (0, 1)]]
+    patched = path_patch(
+        task.lens,
+        task.batch.tokens,
+        task.abc.tokens,
+        senders,
+        answers=task.answers,
+        into=into,
+        at=task.batch.end,
+    ).values.mean(1)
+    clean, abc = task.difference().mean(), task.difference(tokens=task.abc.tokens).mean()
+    by_hand = ((patched - clean) / (clean - abc)).tolist()
+    assert subject.early.effects(senders, sites.K, into.heads) == pytest.approx(by_hand)
+    assert by_hand[0] != by_hand[1]
+
+
+def test_every_earlier_head_has_an_effect(subject: IoiSubject) -> None:
+    found = subject.early.every_effect(sites.V, [(1, 0), (2, 1)])
+    assert set(found) == {(layer, head) for layer in (0, 1) for head in (0, 1)}
+    assert subject.early.every_effect(sites.V, [(0, 1)]) == {}
+
+
+@pytest.mark.parametrize("repeated", [True, False])
+def test_a_boost_is_the_mean_attribution_to_the_token_that_followed(repeated: bool) -> None:
+    early = tiny(seed=3).early
+    draw = repeated_tokens if repeated else unrepeated_tokens
+    tokens, n = early._draw(draw), early.length
+    start = tokens.shape[1] - n
+    by_hand = []
+    for position in range(start, tokens.shape[1] - 1):
+        coming = tokens[:, position - n + 1]
+        if repeated:
+            assert coming.equal(tokens[:, position + 1])
+        at = torch.full((len(tokens),), position)
+        answers = torch.stack([coming, coming.roll(1)], 1)
+        by_hand.append(attribute(early._task.lens, tokens, at, answers).heads.mean(-1))
+    assert (early.boost(repeated=repeated) - torch.stack(by_hand).mean(0)).abs().max() < EXACT
+
+
+def test_untrained_weights_keep_the_parts_of_the_trained_ones(subject: IoiSubject) -> None:
+    assert subject.untrained.roles is subject.roles
+    assert abs(subject.untrained.movers.clean) < 0.5
+    assert subject.untrained.lens.state_dict.keys() == subject.lens.state_dict.keys()
+
+
+def test_a_subject_alone_has_nothing_to_be_compared_with(subject: IoiSubject) -> None:
+    with pytest.raises(BadInput, match="no model to be compared with"):
+        _ = subject.other

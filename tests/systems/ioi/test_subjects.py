@@ -1,0 +1,68 @@
+"""Opening subjects: by name, from weights of one's own, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from replications.errors import BadInput, FixtureMissing
+from replications.systems import ioi
+from replications.systems.ioi import IoiSubject, model
+from replications.systems.ioi.arithmetic import Arithmetic
+from replications.systems.ioi.subjects import TOYS
+from replications.training import transformer as gpt
+
+
+def test_only_what_the_document_speaks_of_gates() -> None:
+    assert [info.name for info in ioi.SUBJECTS if info.gates] == ["gpt2-small", "text"]
+    assert len({info.name for info in ioi.SUBJECTS}) == len(ioi.SUBJECTS)
+
+
+@pytest.mark.parametrize("name", [toy.name for toy in TOYS])
+def test_every_toy_does_the_task(name: str) -> None:
+    found = ioi.subject(name)
+    assert isinstance(found, IoiSubject)
+    assert found.task.accuracy == 1.0
+    assert found.other.name.split("/")[0] != name.split("/")[0]
+
+
+def test_one_toy_repairs_itself_and_the_other_does_not() -> None:
+    repairing, plain = (ioi.subject(name) for name in ("repairing/seed0", "plain/seed0"))
+    assert isinstance(repairing, IoiSubject)
+    assert isinstance(plain, IoiSubject)
+    assert repairing.movers.repair["heads"] > 0.5 > 0.1 > plain.movers.repair["heads"]
+
+
+def test_gpt2_is_missing_where_it_was_never_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPLICATIONS_CACHE", "/nowhere")
+    monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
+    with pytest.raises(FixtureMissing, match="gpt2-small"):
+        ioi.subject("gpt2-small")
+
+
+def test_the_texts_and_arguments_need_no_model() -> None:
+    found = ioi.subject("text")
+    assert isinstance(found, Arithmetic)
+    assert found.flips == 1.0
+    assert found.printed_example == 0.0
+    assert found.naive == pytest.approx(1.0966)
+    assert found.softmax["both_heads"] == 0.5
+    linear = found.linear
+    start = linear["one_head"] - (linear["both_heads"] - linear["one_head"])
+    assert start == pytest.approx(3.3535e-4, abs=1e-7)
+
+
+def test_weights_of_ones_own_are_measured() -> None:
+    shape = model.shape(2, 2, 16, 0)
+    found = ioi.subject(state_dict=gpt.untrained_state_dict(shape), shape=shape)
+    assert isinstance(found, IoiSubject)
+    assert found.lens.shape == shape
+
+
+def test_names_and_weights_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(BadInput, match=r"unknown subject 'seed9'.*repairing/seed0"):
+        ioi.subject("seed9")
+    with pytest.raises(BadInput, match="either the name"):
+        ioi.subject()
+    shape = model.shape(2, 2, 16, 0)
+    with pytest.raises(BadInput, match=r"embed\.W_E is missing"):
+        ioi.subject(state_dict={}, shape=shape)

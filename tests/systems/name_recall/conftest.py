@@ -1,0 +1,101 @@
+"""Random models of three kinds: a toy, and stand-ins for the two originals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import tokenizers
+import torch
+from tokenizers import decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+
+from replications.lens import Lens, open_lens
+from replications.models.shape import Shape
+from replications.models.tokenizers import Tokenizer
+from replications.systems.name_recall import model
+from replications.systems.name_recall.data import FIRST_NAMES, LAST_NAMES, SENTENCE
+from replications.systems.name_recall.language import (
+    COMMON_WORDS,
+    FAMOUS,
+    OPEN_AND_CLOSED,
+    OTHER_FAMOUS,
+)
+from replications.systems.name_recall.measure import NameRecallSubject
+from replications.systems.name_recall.roles import GELU_2L
+from replications.systems.name_recall.texts import tokenizer
+from replications.training import transformer as gpt
+
+EXACT = 1e-9
+
+
+def random_weights(shape: Shape, seed: int = 0) -> dict[str, Tensor]:
+    """Far from the start of training: large, with biases and LayerNorms that do something."""
+    generator = torch.Generator().manual_seed(seed)
+    start = gpt.untrained_state_dict(shape, seed)
+    noise = {n: torch.randn(w.shape, generator=generator).double() for n, w in start.items()}
+    return {n: 2.5 * w.double() + 0.3 * noise[n] * (".W_" not in n) for n, w in start.items()}
+
+
+@cache
+def random_lens() -> Lens:
+    return model.open_model(random_weights(model.shape()), dtype="float64")
+
+
+@pytest.fixture(scope="package")
+def subject() -> NameRecallSubject:
+    """A toy with random weights, heads found by role."""
+    text = torch.randint(0, 127, (3000,), generator=torch.Generator().manual_seed(0))
+    one_layer = model.open_model(random_weights(model.shape(1)), 1, dtype="float64")
+    return NameRecallSubject(
+        "random",
+        random_lens(),
+        tokenizer(),
+        one_layer=lambda: (NameRecallSubject("one layer", one_layer, tokenizer()),),
+        sample=lambda: text,
+    )
+
+
+@cache
+def subword_tokenizer() -> Tokenizer:
+    """Byte-level BPE, as GPT-2 has it, that knows the words of the prompts."""
+    inner = tokenizers.Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=3000,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    names = " ".join((*FIRST_NAMES, *LAST_NAMES, *COMMON_WORDS))
+    brackets = [text for pair in OPEN_AND_CLOSED for text in pair]
+    text = [f"{SENTENCE} {names}", FAMOUS, OTHER_FAMOUS, *brackets]
+    inner.train_from_iterator(text * 3, trainer)
+    return Tokenizer.from_json(inner.to_str().encode())
+
+
+def stand_in(layers: int, heads: int) -> Lens:
+    """A random model of the stand-in's vocabulary, LayerNorm folded as in the originals."""
+    words = len(subword_tokenizer())
+    shape = replace(
+        model.shape(layers), n_heads=heads, d_head=6, d_model=24, d_mlp=20,
+        d_vocab=words, d_vocab_out=words,
+    )  # fmt: skip
+    weights = {n: w for n, w in random_weights(shape).items() if "ln" not in n}
+    return open_lens(shape, weights, dtype=torch.float64)
+
+
+@pytest.fixture(scope="package")
+def originals() -> dict[str, NameRecallSubject]:
+    """Models of the originals' depth and heads, opened as the originals are."""
+    words = subword_tokenizer()
+    text = torch.randint(0, len(words), (5000,), generator=torch.Generator().manual_seed(0))
+    large = NameRecallSubject(
+        "gpt2-small", stand_in(12, 2), words, original=True, stored_after=6, sample=lambda: text
+    )
+    small = NameRecallSubject(
+        "gelu-2l", stand_in(2, 8), words, original=True, published=GELU_2L, sample=lambda: text
+    )
+    return {"gpt2-small": large, "gelu-2l": small}

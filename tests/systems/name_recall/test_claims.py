@@ -1,0 +1,48 @@
+"""Every claim can be measured and judged, controls included, on models of the originals' form.
+
+The published weights cannot be had everywhere; what is measured on them is walked here on random
+ones, so that a claim that raises is found before it meets its subject.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from replications.judging.claim import Claim
+from replications.judging.values import finite, to_json
+from replications.systems.name_recall import SUBJECTS
+from replications.systems.name_recall.measure import NameRecallSubject
+
+FOLDER = Path(__file__).parents[3] / "claims" / "name_recall"
+MODULES = [f"claims.name_recall.{path.stem}" for path in sorted(FOLDER.glob("test_*.py"))]
+CLAIMS: list[Claim] = [
+    function.claim
+    for name in MODULES
+    for function in vars(import_module(name)).values()
+    if isinstance(getattr(function, "claim", None), Claim)
+]
+CASES = [(claim, group) for claim in CLAIMS for group in claim.expect]
+
+
+@pytest.mark.parametrize(("claim", "group"), CASES, ids=[f"{c.id}-{g}" for c, g in CASES])
+def test_a_claim_is_judged_with_its_controls(
+    claim: Claim,
+    group: str,
+    subject: NameRecallSubject,
+    originals: dict[str, NameRecallSubject],
+) -> None:
+    model = ({"toy": subject} | originals)[group]
+    values = [claim.measure(model)]
+    values += [c.measure(model, claim.measure) for c in claim.controls_on(group)]
+    for value in values:
+        claim.expect[group].judge(value)
+        assert finite(to_json(value))
+
+
+def test_every_statement_about_a_model_is_claimed() -> None:
+    assert len(CLAIMS) == 32
+    groups = {info.group for info in SUBJECTS}
+    assert {group for _, group in CASES} <= groups
