@@ -2,13 +2,14 @@
 
 from replications.models.edits import Edit, apply, put, put_rows
 from replications.models.network import Network
-from replications.models.shape import Shape
+from replications.models.shape import Head, Shape
 from replications.models.sites import SITES, Place, Site
 from replications.models.tokenizers import Tokenizer
 
 __all__ = [
     "SITES",
     "Edit",
+    "Head",
     "Network",
     "Place",
     "Shape",

@@ -7,6 +7,9 @@ from typing import Literal
 
 from replications.errors import BadInput
 
+Head = tuple[int, int]
+"""One attention head: its layer and its number there, both from 0."""
+
 
 @dataclass(frozen=True)
 class Shape:
