@@ -72,7 +72,7 @@ class Board:
                 {name for r in ordered if r["row"]["holds"] is not None for name in r["fixtures"]}
             ),
             claims={record["row"]["claim"]: record["claim"] for record in ordered},
-            rows=tuple(Row(**record["row"]) for record in ordered),
+            rows=tuple(Row.from_json(record["row"]) for record in ordered),
         )
 
     def write(self, ledger: Ledger) -> None:

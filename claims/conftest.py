@@ -62,7 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     module = registry.load(claim.system)
     lesions = metafunc.config.getoption("lesions")
     everyone = tuple(module.SUBJECTS) + tuple(getattr(module, "LESIONS", ()))
-    unknown = sorted(set(claim.expect) - {info.group for info in everyone})
+    unknown = claim.unknown_groups(info.group for info in everyone)
     if unknown:
         raise pytest.Collector.CollectError(
             f"claim {claim.id!r} expects of {unknown}, but {claim.system} has the groups "
@@ -75,7 +75,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             "leave it out where it must hold in all"
         )
     infos = getattr(module, "LESIONS", ()) if lesions else module.SUBJECTS
-    chosen = [_param(claim, info) for info in infos if info.group in claim.expect]
+    chosen = [_param(claim, info) for info in infos if claim.expectation_of(info.group)]
     metafunc.parametrize("subject", chosen, indirect=True, scope="session")
 
 
@@ -98,7 +98,7 @@ def _claim_of(metafunc: pytest.Metafunc) -> Claim:
 
 def _gating(claim: Claim, infos: Iterable[SubjectInfo]) -> list[str]:
     """The names of the subjects that can fail a run with this claim."""
-    return [info.name for info in infos if info.gates and info.group in claim.expect]
+    return [info.name for info in infos if info.gates and claim.expectation_of(info.group)]
 
 
 def _param(claim: Claim, info: SubjectInfo) -> Any:
@@ -234,7 +234,7 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     record = _session.record_of(report)
     if record is None:
         return None
-    row = Row(**record["row"])
+    row = Row.from_json(record["row"])
     if row.status == "observed":
         held = "holds" if row.holds else "does not hold"
         word = "control accepted" if row.holds and row.control_accepted else held

@@ -8,7 +8,14 @@ class ReplicationError(Exception):
 
 
 class FixtureMissing(ReplicationError):
-    """A file cannot be reached from here.  Its claims are skipped, with the remedy."""
+    """A file cannot be reached from here.  Its claims are skipped, with the remedy.
+
+    `command` is the command that obtains the file, empty if there is none.
+    """
+
+    def __init__(self, message: str, *, command: str = "") -> None:
+        super().__init__(message)
+        self.command = command
 
 
 class FixtureCorrupt(ReplicationError):

@@ -1,4 +1,4 @@
-"""`drift`: what moved between runs, and where in a model it began."""
+"""`drift`: what moved between runs, and where in a model the difference began."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 from replications.commands import NEGATIVE, OK, Commands, add_command
 from replications.drift.changes import Change, Floor
 
-RELATIVE = f"noise is up to this part of a value, default {Floor.relative:g},"
-ABSOLUTE = f"plus this, default {Floor.absolute:g}"
-ACCEPTED = "values of a line that are right and new, each with a reason (docs/upgrading.md)"
+RELATIVE = f"a change up to X × |value| + the absolute floor is noise (default {Floor.relative:g})"
+ABSOLUTE = f"the absolute floor of noise (default {Floor.absolute:g})"
+ACCEPTED = "known new values of a TransformerLens line, each with a reason (docs/upgrading.md)"
 
 ABOUT = """\
-Set ledgers side by side: what moved between versions, devices or seeds, and by
-how much. The status is 1 if a row that gates holds in one and not in the other.
-Where traces lie beside the ledgers (see trace), it also says at which place of
-a model the difference began."""
+Compare ledgers: what moved between versions, devices or seeds, and by how much.
+The exit status is 1 if a gating row holds in one ledger and not in the other.
+If there are traces beside the ledgers (see `trace`), it also says at which
+activation of a model the difference began."""
 EXAMPLES = """\
 python -m replications drift before.json after.json
-    the rows that moved by more than noise
+    show the rows that moved by more than noise
 python -m replications drift l43.json l39.json l218.json --all
-    three versions, every row
+    compare three versions and show every row
 python -m replications drift cpu.json cuda.json --relative 1e-4
-    with a wider idea of what is noise
+    regard larger changes as noise
 """
 
 
@@ -34,13 +34,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         commands,
         "drift",
         _run,
-        summary="what moved between ledgers; status 1 on a flip",
+        summary="what moved between ledgers; status 1 if a verdict changed",
         about=ABOUT,
         examples=EXAMPLES,
     )
-    drift.add_argument("old", type=Path, metavar="OLD.json", help="what the others are compared to")
+    drift.add_argument(
+        "old", type=Path, metavar="OLD.json", help="the ledger that the others are compared with"
+    )
     drift.add_argument("new", type=Path, nargs="+", metavar="NEW.json")
-    drift.add_argument("--all", action="store_true", help="show the rows that did not move too")
+    drift.add_argument("--all", action="store_true", help="also show the rows that did not move")
     drift.add_argument("--accepted", type=Path, metavar="TOML", help=ACCEPTED)
     drift.add_argument("--relative", type=float, default=Floor.relative, metavar="X", help=RELATIVE)
     drift.add_argument("--absolute", type=float, default=Floor.absolute, metavar="X", help=ABSOLUTE)
@@ -50,34 +52,41 @@ def _run(args: argparse.Namespace) -> int:
     from replications.drift import accepted
     from replications.drift.changes import compare
     from replications.judging.ledger import Ledger
-    from replications.report import drift
+    from replications.report import drift_table
 
     floor = Floor(args.relative, args.absolute)
     old, news = Ledger.read(args.old), [Ledger.read(path) for path in args.new]
     entries = accepted.read(args.accepted) if args.accepted else ()
-    # All of them before anything is printed: what cannot be compared is refused whole.
+    # Compare all before anything is printed, so that bad input gives one error and no output.
     compared = [accepted.apply(compare(old, new, floor), new, entries, floor) for new in news]
-    print(drift.summary([old, *news]))
+    print(drift_table.summary([old, *news]))
     for path, new, changes in zip(args.new, news, compared, strict=True):
-        print(f"\n{args.old} → {path}: {'; '.join(drift.environments(old, new)) or 'the same run'}")
-        print(drift.table(changes, everything=args.all) or "No row moved by more than noise.")
+        print(
+            f"\n{args.old} → {path}: {'; '.join(drift_table.environments(old, new)) or 'the same environment'}"
+        )
+        print(drift_table.table(changes, everything=args.all) or "No row moved by more than noise.")
         for line in _where_it_began(args.old, path, changes, args.all):
             print(line)
-        print(drift.last_line(changes, floor))
+        print(drift_table.last_line(changes, floor))
     return NEGATIVE if any(c.fails for changes in compared for c in changes) else OK
 
 
 def _where_it_began(old: Path, new: Path, changes: Sequence[Change], everything: bool) -> list[str]:
-    from replications.report.drift import moved
+    from replications.report.drift_table import moved
 
     subjects = moved(changes, everything=everything)
     files = [path.with_suffix(".trace.json") for path in (old, new)]
     missing = [str(path) for path in files if not path.exists()]
     if not subjects or missing:
-        said = f"Where it began: {' and '.join(missing)} not written (python -m replications trace)"
+        said = (
+            f"Where it began is unknown: there is no {' and no '.join(missing)} "
+            "(write traces with: python -m replications trace)"
+        )
         return [said] if subjects else []
-    from replications.drift import fingerprint as trace
+    from replications.drift import fingerprint
 
-    before, after = (trace.read(path) for path in files)
+    before, after = (fingerprint.read(path) for path in files)
     known = [name for name in subjects if name in before and name in after]
-    return [f"{name}: {line}" for name in known for line in trace.began(before[name], after[name])]
+    return [
+        f"{name}: {line}" for name in known for line in fingerprint.began(before[name], after[name])
+    ]

@@ -1,4 +1,4 @@
-"""`ledger`: CLAIMS.md from a ledger, or whether it is still what the ledger says."""
+"""`ledger`: render CLAIMS.md from a ledger, or check that it still agrees with one."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Render CLAIMS.md from a ledger, the JSON that `pytest claims/ --claims-json`
-writes; or check that a CLAIMS.md still says what the ledger's claims say. The
-status of --check is 1 if it is stale."""
+writes; or check that a CLAIMS.md still agrees with the claims of a ledger. The
+exit status of --check is 1 if the file is stale."""
 EXAMPLES = """\
 python -m replications ledger claims.json --out CLAIMS.md
-    write the page of results
+    write all results as Markdown
 python -m replications ledger claims.json --lesions lesions.json --out CLAIMS.md
     with the table of lesions
 python -m replications ledger claims.json --check CLAIMS.md
-    name every claim whose sentence, source or expectation changed
+    name every claim whose sentence, published value or expectation changed
 python -m replications ledger claims.json --out CLAIMS.md --picture docs/findings.png
-    and all claims in one picture (.png or .svg; needs matplotlib)
+    also draw all claims in one picture (.png or .svg; needs matplotlib)
 """
-EXCERPT = "a page that shows some rows of CLAIMS.md: bring those up to date too"
+EXCERPT = "also update the rows of CLAIMS.md that this page shows"
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -40,13 +40,19 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         about=ABOUT,
         examples=EXAMPLES,
     )
-    ledger.add_argument("ledger", type=Path, metavar="LEDGER", help="file of --claims-json")
-    ledger.add_argument("--lesions", type=Path, metavar="LEDGER2", help="ledger of --lesions")
-    ledger.add_argument("--picture", type=Path, metavar="FILE", help="a cell for every claim")
+    ledger.add_argument("ledger", type=Path, metavar="LEDGER", help="file written by --claims-json")
+    ledger.add_argument(
+        "--lesions", type=Path, metavar="LEDGER2", help="ledger of a run with --lesions"
+    )
+    ledger.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw all claims in one picture"
+    )
     ledger.add_argument("--excerpt", type=Path, metavar="README.md", help=EXCERPT)
     target = ledger.add_mutually_exclusive_group()
     target.add_argument("--out", type=Path, metavar="CLAIMS.md", help="default: standard output")
-    target.add_argument("--check", type=Path, metavar="CLAIMS.md", help="status 1 if it is stale")
+    target.add_argument(
+        "--check", type=Path, metavar="CLAIMS.md", help="exit status 1 if it is stale"
+    )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -75,10 +81,10 @@ def _run(args: argparse.Namespace) -> int:
 def _draw(ledger: Ledger, path: Path) -> None:
     from replications.plotting import charts
     from replications.plotting import pictures as figures
-    from replications.report.picture import findings
+    from replications.report.overview import overview
 
     form = path.suffix.removeprefix(".")
     if form not in figures.FORMATS:
         raise BadInput(f"--picture {path}: the name must end in .{' or .'.join(figures.FORMATS)}")
     with charts.style():
-        write_bytes(path, charts.encode(findings(ledger), form))
+        write_bytes(path, charts.encode(overview(ledger), form))

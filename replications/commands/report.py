@@ -1,4 +1,4 @@
-"""`report`: one HTML page from ledgers, with pictures."""
+"""`report`: one HTML page with all results, rendered from ledgers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from replications.errors import BadInput, ReplicationError
 from replications.judging.ledger import Ledger
 from replications.report.page import Page, render
 from replications.report.page.answer import answer
-from replications.report.page.pictures import Album, Gallery, chosen, read
+from replications.report.page.gallery import Album, Gallery, chosen, read
 from replications.report.page.versions import versions
 
 ABOUT = """\
-Write one HTML page that says whether the findings hold: counts, what failed,
-what was not reached; then every claim with its number line, control and
-subjects, the pictures, lesions, environment and digests. The page needs no
-network. With several ledgers the first is reported, and the others are compared
-to it as by drift."""
+Write one HTML page that says whether the findings hold. It begins with what
+failed and what was not reached; then it shows every claim with its number line,
+its control and its subjects, then pictures, lesions, the environment and the
+digests of all files. The page needs no network. If several ledgers are given,
+the first is reported and the others are compared with it, as `drift` does."""
 EXAMPLES = """\
 python -m replications report claims.json --out report.html
     draw one subject of each system and write the page
 python -m replications report claims.json --lesions lesions.json --figures pictures
-    with the table of lesions, and pictures that `figures --out pictures` wrote
+    add the table of lesions, and the pictures that `figures --out pictures` wrote
 python -m replications report l43.json l39.json l218.json --no-figures
-    three versions side by side, without pictures
+    compare three versions, without pictures
 """
-FIGURES = "a folder written by figures; default: draw one subject of each system now"
+FIGURES = "a folder written by `figures`; by default one subject of each system is drawn now"
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -45,12 +45,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         examples=EXAMPLES,
     )
     report.add_argument(
-        "ledgers", type=Path, nargs="+", metavar="LEDGER", help="files of --claims-json"
+        "ledgers", type=Path, nargs="+", metavar="LEDGER", help="files written by --claims-json"
     )
     report.add_argument(
         "--out", type=Path, default=Path("report.html"), metavar="FILE", help="default: report.html"
     )
-    report.add_argument("--lesions", type=Path, metavar="LEDGER2", help="ledger of --lesions")
+    report.add_argument(
+        "--lesions", type=Path, metavar="LEDGER2", help="ledger of a run with --lesions"
+    )
     pictures = report.add_mutually_exclusive_group()
     pictures.add_argument("--figures", type=Path, metavar="DIR", help=FIGURES)
     pictures.add_argument("--no-figures", action="store_true", help="leave pictures out")
@@ -59,7 +61,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def _run(args: argparse.Namespace) -> int:
     ledgers = [Ledger.read(path) for path in args.ledgers]
     lesions = Ledger.read(args.lesions) if args.lesions else None
-    # Before anything is drawn: what cannot be written or compared is refused whole.
+    # Refuse what cannot be written or compared before anything is drawn.
     if not args.out.parent.is_dir():
         raise BadInput(f"cannot write {args.out}: there is no folder {args.out.parent}")
     compared = versions(ledgers, [str(path) for path in args.ledgers])
@@ -87,7 +89,7 @@ def _gallery(args: argparse.Namespace, ledger: Ledger) -> Gallery:
 
 
 def _drawn(ledger: Ledger) -> Gallery:
-    """Pictures of one subject of each system; where that is not possible, why not."""
+    """Pictures of one subject of each system, or the reason why there is none."""
     from replications.commands.figures import draw_all
 
     albums: dict[str, tuple[Album, ...]] = {}
@@ -97,7 +99,9 @@ def _drawn(ledger: Ledger) -> Gallery:
             system = name.split("/")[0]
             try:
                 index = draw_all([name], Path(folder) / system, ["png"], progress=True)
-            except ReplicationError as exc:  # no matplotlib, or a file that is not the right one
+            except (
+                ReplicationError
+            ) as exc:  # matplotlib is not installed, or a file is not the right one
                 missing[system] = (str(exc),)
                 continue
             found = read(index.parent, ledger)
@@ -111,7 +115,7 @@ def _digest(path: Path) -> tuple[str, str]:
 
 
 def _command(args: argparse.Namespace) -> str:
-    """The command line, whatever the order it was typed in."""
+    """The command line in a fixed order, whatever the order in which it was typed."""
     words = ["report", *args.ledgers, "--out", args.out]
     words += ["--lesions", args.lesions] if args.lesions else []
     words += ["--figures", args.figures] if args.figures else []

@@ -1,4 +1,4 @@
-"""`trace`: what subjects compute, place by place, for `drift` to compare."""
+"""`trace`: fingerprints of the activations of subjects, for `drift` to compare."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tqdm import tqdm
 
 from replications.commands import OK, Commands, add_command
 
-OUT = "LEDGER.trace.json for LEDGER.json: drift then says where in a model a change began"
+OUT = "name it LEDGER.trace.json for LEDGER.json; drift then finds it"
 
 ABOUT = """\
-Write what subjects compute, place by place, as a few numbers each. Written
-beside two ledgers, traces tell drift where in a model a change began."""
+Write a fingerprint of every activation of subjects: a few numbers for each. If
+there are traces beside two ledgers, `drift` says where in a model a change began."""
 EXAMPLES = """\
 python -m replications trace claims.trace.json
-    every subject that can be reached; goes with claims.json
+    every subject whose files are here; goes with claims.json
 python -m replications trace claims.trace.json brackets/arena ioi/repairing/seed0
     two subjects
 """
@@ -30,7 +30,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         commands,
         "trace",
         _run,
-        summary="write what subjects compute, place by place",
+        summary="write fingerprints of the activations of subjects",
         about=ABOUT,
         examples=EXAMPLES,
     )
@@ -46,7 +46,7 @@ def _run(args: argparse.Namespace) -> int:
     from replications.lens import lines
     from replications.systems.registry import SYSTEMS, load
 
-    torch.set_num_threads(1)  # as the claims: the same numbers on any number of cores
+    torch.set_num_threads(1)  # as for claims, so that numbers do not depend on the cores
     everyone = (f"{system}/{info.name}" for system in SYSTEMS for info in load(system).SUBJECTS)
     names = args.subjects or list(everyone)
     # disable=None shows the bar on a terminal only.
@@ -58,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _opener(reference: str) -> Callable[[str], Any]:
-    """Opens "system/subject" in a dtype."""
+    """A function that opens "system/subject" in a dtype."""
     from replications.systems.registry import load
 
     system, _, name = reference.partition("/")

@@ -1,4 +1,4 @@
-"""Values of one line of TransformerLens that are right and new, each with a written reason."""
+"""Known changes: new values of one TransformerLens line that are right, each with a reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from replications.judging.ledger import Ledger
 
 @dataclass(frozen=True)
 class Accepted:
-    """One claim on one subject on one line ("4.4"), its value there, and why it is right."""
+    """The accepted value of one claim on one subject.
+
+    `transformer_lens` is the line it belongs to ("4.4"); `reason` says why the value is right.
+    """
 
     claim: str
     subject: str
@@ -25,7 +28,7 @@ class Accepted:
 
 
 def read(path: Path) -> tuple[Accepted, ...]:
-    """The entries of a file.  BadInput for one that lacks something, its reason above all."""
+    """The entries of a TOML file.  BadInput for an entry that is not complete or has no reason."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
@@ -44,10 +47,10 @@ def read(path: Path) -> tuple[Accepted, ...]:
 def apply(
     changes: Iterable[Change], new: Ledger, entries: Sequence[Accepted], floor: Floor
 ) -> tuple[Change, ...]:
-    """The changes, of kind "accepted" where the new value is the one that was written down.
+    """The changes, where those to a value that an entry accepts have the kind "accepted".
 
-    Raises BadInput for an entry that is about this line and fits no row, or a row that is as
-    before: it would hide a later change.
+    BadInput for an entry of this line that fits no row, or that fits a row which did not move: such
+    an entry would hide a later change.
     """
     version = str(new.environment.get("transformer_lens"))
     found = list(changes)

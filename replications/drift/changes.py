@@ -1,31 +1,32 @@
 """What moved between two ledgers, row by row.  Standard library only.
 
-A claim is the same measurement on both sides only if its expectation, its subjects and the files
-they were read from are the same, so ledgers that differ there are refused, never half compared.
+A row means the same in both ledgers only if the claim has the same expectation and the subjects
+were read from the same files.  Ledgers that differ in these are refused as a whole.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from replications.errors import BadInput
-from replications.judging.ledger import Ledger
+from replications.judging.ledger import Ledger, expectations
 from replications.judging.verdict import Row
 
-KINDS = ("same", "noise", "drift", "flipped", "accepted", "unsupported", "error", "skip")
-JUDGING = ("expectation", "parts", "observe", "gating", "holds_in", "published")
-"""What a ledger says of a claim that decides what its rows mean."""
+CHANGES = ("same", "noise", "drift", "flipped", "accepted", "unsupported", "error", "skip")
+JUDGED_BY = ("parts", "observe", "gating", "holds_in", "published")
+"""What a claim's entry says, besides its expectations, that decides what its rows mean."""
 
 
 @dataclass(frozen=True)
 class Floor:
-    """Up to |change| = absolute + relative × |value| a number has not moved.
+    """A change of a number up to `absolute` + `relative` × |value| is noise.
 
-    The default is five times the largest difference known between versions in float32 on the same
-    weights, 2e-5 of a component mean, and one millionth for values that should be zero.
+    The default `relative` is five times 2e-5, the largest difference seen between versions on the
+    same weights in float32 (of the mean of one component).  The default `absolute` is one
+    millionth, for values that should be zero.
     """
 
     relative: float = 1e-4
@@ -47,7 +48,8 @@ class Floor:
 class Change:
     """One claim on one subject, before and after.
 
-    `size` is the largest change of a number in its value; None where numbers cannot be compared.
+    `kind` is one of CHANGES.  `size` is the largest change of a number in the measured value, None
+    where the values are not comparable numbers.  `gates` says whether the row can fail a run.
     """
 
     old: Row
@@ -58,12 +60,15 @@ class Change:
 
     @property
     def fails(self) -> bool:
-        """Whether it flipped, or can no longer be judged, where that fails a run."""
+        """Whether a gating row flipped or can no longer be judged."""
         return self.gates and self.kind in ("flipped", "error") and self.old.status != "error"
 
 
 def compare(old: Ledger, new: Ledger, floor: Floor | None = None) -> tuple[Change, ...]:
-    """Every claim × subject, in claim order.  Raises BadInput if the ledgers do not compare."""
+    """The change of every claim × subject, in claim order.
+
+    BadInput if the ledgers cannot be compared.
+    """
     reasons = objections(old, new)
     if reasons:
         raise BadInput(f"these ledgers cannot be compared: {'; '.join(reasons)}")
@@ -82,8 +87,6 @@ def compare(old: Ledger, new: Ledger, floor: Floor | None = None) -> tuple[Chang
 def objections(old: Ledger, new: Ledger) -> list[str]:
     """Why two ledgers cannot be compared, each in one clause; empty if they can."""
     found = []
-    if old.schema != new.schema:
-        found.append(f"ledger schema {old.schema} and {new.schema}")
     both = old.fixtures.keys() & new.fixtures.keys()
     files = [name for name in sorted(both) if old.fixtures[name] != new.fixtures[name]]
     if files:
@@ -100,15 +103,27 @@ def objections(old: Ledger, new: Ledger) -> list[str]:
     changed = [
         f"{name} ({', '.join(keys)})"
         for name in old.claims.keys() & new.claims.keys()
-        if (keys := [k for k in JUDGING if old.claims[name][k] != new.claims[name][k]])
+        if (keys := _differing(old.claims[name], new.claims[name]))
     ]
     if changed:
         found.append(f"claims that were changed: {_some(sorted(changed))}")
     return found + _one_sided_skips(old, new)
 
 
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs in two descriptions of a claim, as far as it decides what its rows mean.
+
+    Expectations are compared by their words, which ledgers of every schema have.
+    """
+    found = [key for key in JUDGED_BY if old[key] != new[key]]
+    if None not in (old["version"], new["version"]) and old["version"] != new["version"]:
+        found.append("version")
+    words = [{group: text for group, text, _ in expectations(entry)} for entry in (old, new)]
+    return found if words[0] == words[1] else ["expectation", *found]
+
+
 def _one_sided_skips(old: Ledger, new: Ledger) -> list[str]:
-    """A subject whose files only one side could read says nothing about versions."""
+    """Rows whose files only one side could read, for they say nothing about versions."""
     sides = []
     for ledger in (old, new):
         sides.append({(r.claim, r.subject) for r in ledger.rows if r.status == "skip"})
@@ -133,7 +148,7 @@ def _kind(old: Row, new: Row, floor: Floor) -> str:
 
 
 def within(old: Any, new: Any, floor: Floor) -> bool:
-    """Whether every number of a measured value moved by noise only, and all else not at all."""
+    """Whether every number in a value moved by noise only, and all else is equal."""
     if isinstance(old, list) and isinstance(new, list):
         same = len(old) == len(new)
         return same and all(within(a, b, floor) for a, b in zip(old, new, strict=True))
@@ -156,8 +171,8 @@ def _number(value: Any) -> bool:
 
 
 def counts(changes: Iterable[Change]) -> dict[str, int]:
-    """How many rows changed in each way, every kind included."""
-    found = dict.fromkeys(KINDS, 0)
+    """The number of rows for each of CHANGES, zeros included."""
+    found = dict.fromkeys(CHANGES, 0)
     for change in changes:
         found[change.kind] += 1
     return found

@@ -1,7 +1,8 @@
-"""Fingerprints of activations: what a subject computes, place by place, in a few numbers.
+"""Fingerprints of the activations of a subject: a few numbers for each.
 
-Each activation is kept as its digest, its size, and its inner products with fixed random vectors
-of signs: the products of two runs tell the size of their difference without either tensor.
+An activation is kept as its digest, its root mean square, and its inner products with fixed random
+vectors of signs.  From the products of two runs the size of their difference can be estimated
+without either tensor.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ PRODUCTS = 8
 BATCH, LENGTH = 16, 42
 DTYPES = ("float32", "float64")
 FLOORS = {"float32": 1e-5, "float64": 1e-10}
-"""Below this relative difference an activation has not moved: rounding, with room for depth."""
-
+"""The largest relative difference of an activation that rounding explains, in deep models too."""
 
 Opener = Callable[[str], Any]
-"""Opens a subject in a dtype."""
+"""Opens a subject in a dtype, "float32" or "float64"."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One tensor in a few numbers: sha256 of its float64 values, root mean square, products.
+    """One tensor in a few numbers.
 
-    A product is divided by the root of the number of values, so that the products of a difference
-    are of the size of its root mean square.
+    `sha256` is that of its float64 values and `size` is its root mean square.  Each of `products`
+    is the inner product with a vector of signs, divided by the root of the number of values, so
+    that it has the magnitude of `size`.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Mark:
         )
 
     def apart(self, other: Mark) -> float:
-        """The estimated root mean square of the difference, relative to the larger of the two."""
+        """The estimated root mean square of the difference, relative to the larger `size`."""
         if self.sha256 == other.sha256:
             return 0.0
         square = np.mean(np.square(np.subtract(self.products, other.products)))
@@ -74,9 +75,9 @@ def _signs(index: int, size: int) -> np.ndarray:
 
 
 def fingerprint(open_subject: Opener) -> dict[str, Any] | None:
-    """The fingerprint of a subject in both dtypes; None for one that is no model.
+    """The fingerprint of a subject in both dtypes; None for a subject that is not a model.
 
-    `open_subject` opens it in a dtype, "float32" or "float64"; what it raises comes through.
+    Exceptions of `open_subject` come through unchanged.
     """
     found: dict[str, Any] = {}
     for dtype in DTYPES:
@@ -84,7 +85,7 @@ def fingerprint(open_subject: Opener) -> dict[str, Any] | None:
         lens = getattr(subject, "lens", None)
         if not isinstance(lens, Lens):
             return None
-        tokens = getattr(subject, "tokens", None)  # what it is measured on, where it says so
+        tokens = getattr(subject, "tokens", None)  # those it is measured on, if it has any
         tokens = tokens if isinstance(tokens, Tensor) else random_tokens(lens, BATCH, LENGTH)
         found["tokens"] = hashlib.sha256(tokens.long().numpy().tobytes()).hexdigest()
         found[dtype] = [asdict(mark) for mark in marks(lens, tokens[:BATCH])]
@@ -92,7 +93,7 @@ def fingerprint(open_subject: Opener) -> dict[str, Any] | None:
 
 
 def marks(lens: Lens, tokens: Tensor) -> list[Mark]:
-    """The weights, every place in the order it is computed, and the logits, of one run."""
+    """Marks of the weights, of every activation in the order of computation, and of the logits."""
     stacked = torch.cat([v.detach().cpu().flatten() for _, v in sorted(lens.state_dict.items())])
     places = places_of(lens, range(lens.shape.n_layers))
     run = lens.run(tokens, {repr(place): place for place in places if place.site not in lens.wrong})
@@ -103,9 +104,12 @@ def marks(lens: Lens, tokens: Tensor) -> list[Mark]:
 
 
 def began(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Where two traces of one subject part, a line for each dtype; first of all their tokens."""
+    """Where two runs of one subject first differ: one line for each dtype.
+
+    One line in all if they had different inputs.
+    """
     if old["tokens"] != new["tokens"]:
-        return ["they were given other tokens"]
+        return ["the two runs had different tokens"]
     return [f"{dtype}: {_began(old[dtype], new[dtype], FLOORS[dtype])}" for dtype in DTYPES]
 
 
@@ -114,12 +118,14 @@ def _began(old: list[dict[str, Any]], new: list[dict[str, Any]], floor: float) -
     before = 0.0
     for mark in (Mark(**entry) for entry in old):
         if mark.name not in others:
-            return f"{mark.name} could be read in one of them only"
+            return f"{mark.name} could be read in one of the runs only"
         apart = mark.apart(others[mark.name])
         if apart > floor:
-            return f"first apart at {mark.name}, by {apart:.1e} (up to {before:.1e} before it)"
+            return (
+                f"first differs at {mark.name}, by {apart:.1e} (before it by at most {before:.1e})"
+            )
         before = max(before, apart)
-    return f"nowhere apart by more than {floor:g} (at most {before:.1e})"
+    return f"nowhere differs by more than {floor:g} (at most {before:.1e})"
 
 
 # ---- files --------------------------------------------------------------------------------------
@@ -128,10 +134,10 @@ def _began(old: list[dict[str, Any]], new: list[dict[str, Any]], floor: float) -
 def write(
     path: Path, subjects: Iterable[tuple[str, Opener]], environment: Mapping[str, Any]
 ) -> list[str]:
-    """Write the fingerprints of subjects, by name; returns those left out, with the reason.
+    """Write the fingerprints of subjects, given by name, to a file.
 
-    Raises BadInput if the file cannot be written, and what opening a subject raises other than
-    FixtureMissing and Unsupported.
+    Returns one line for each subject that was left out because opening it raised FixtureMissing or
+    Unsupported.  Other exceptions come through; BadInput if the file cannot be written.
     """
     found, left_out = {}, []
     for name, open_subject in subjects:
@@ -148,12 +154,12 @@ def write(
 
 
 def read(path: Path) -> Mapping[str, Any]:
-    """The subjects of a trace file.  BadInput if it is not one of this schema."""
+    """The fingerprints in a trace file, by subject.  BadInput if it is not of this schema."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise BadInput(f"cannot read the trace {path}: {exc}") from exc
     if not isinstance(content, dict) or content.get("trace") != SCHEMA:
-        raise BadInput(f"{path} is no trace of schema {SCHEMA}; write it again")
+        raise BadInput(f"{path} is not a trace of schema {SCHEMA}; write it again")
     subjects: Mapping[str, Any] = content["subjects"]
     return subjects

@@ -1,8 +1,15 @@
-"""A finding as a claim that can fail: its expectation, its controls, its verdict, the ledger."""
+"""A finding as a claim that can fail: its expectation, its controls, its verdict, the ledger.
 
-from replications.judging.claim import Claim, Control, Source, SubjectInfo, claim, instead, on
+A claim is written with `claim`, one of the expectations (`near`, `between`, `at_least`, `at_most`,
+`exactly`, `each`, `listed`, `parts`, `ranks`), and a control made by `on` or `instead`.  `judge`
+gives a `Row`, and a `Ledger` keeps the rows of one run.  Nothing here imports torch.
+"""
+
+from replications.judging.claim import Claim, Source, SubjectInfo, claim
+from replications.judging.control import Control, instead, on
 from replications.judging.expectation import (
     Expectation,
+    PartVerdict,
     Verdict,
     at_least,
     at_most,
@@ -15,13 +22,15 @@ from replications.judging.expectation import (
     ranks,
 )
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import Row, judge
+from replications.judging.verdict import ControlResult, Row, judge
 
 __all__ = [
     "Claim",
     "Control",
+    "ControlResult",
     "Expectation",
     "Ledger",
+    "PartVerdict",
     "Row",
     "Source",
     "SubjectInfo",

@@ -1,7 +1,7 @@
 """What a claim is: one finding that can fail.
 
-A claim is a sentence, its source, the published value, an expectation per group of subjects, and a
-control: something on which the same expectation must be rejected.  `judge` judges it.
+A claim is a sentence, its source, the published value, an expectation per group of subjects, and
+controls on which the same expectation must be rejected.  `judge` judges it.
 Standard library only.
 """
 
@@ -9,15 +9,33 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from replications.judging.expectation import Expectation, Parts
+from replications.judging.control import Control, Measure, instead, on
+from replications.judging.expectation import Expectation
 from replications.judging.values import number
 
-Measure = Callable[[Any], Any]
+__all__ = [
+    "EVERY_GROUP",
+    "KINDS",
+    "Claim",
+    "Control",
+    "Kind",
+    "Measure",
+    "Source",
+    "SubjectInfo",
+    "claim",
+    "instead",
+    "on",
+]
+
 Kind = Literal["original", "retrained", "toy"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The kinds of subject, from the published weights to a small stand-in."""
+EVERY_GROUP = "*"
+"""The key of an expectation that a claim has of every group of subjects."""
 
 _ID = re.compile(r"[a-z][a-z0-9_]*/[A-Za-z0-9][A-Za-z0-9._+-]*")
 
@@ -36,10 +54,11 @@ class Source:
 
 @dataclass(frozen=True)
 class SubjectInfo:
-    """One model a system is measured on: what is known before anything is opened.
+    """One model that a system is measured on: what is known before anything is opened.
 
-    `name` is unique in its system ("retrained/seed3"), `group` is the key of `Claim.expect`
-    ("retrained").  Only a subject that `gates` can fail a run by failing an expectation.
+    `name` is unique in its system ("retrained/seed3"); `group` is the key of `Claim.expect`
+    ("retrained").  Only a subject that `gates` can fail a run by not meeting an expectation.
+    `remedy` is the command that makes the subject available where a file is missing.
     """
 
     system: str
@@ -52,34 +71,13 @@ class SubjectInfo:
 
 
 @dataclass(frozen=True)
-class Control:
-    """Something on which the expectation of a claim must be rejected.
-
-    `only` names the one group of subjects it is for; empty for all.
-    """
-
-    name: str
-    measure: Callable[[Any, Measure], Any]
-    only: str = ""
-
-
-def on(name: str, transform: Callable[[Any], Any], *, only: str = "") -> Control:
-    """The claim's own measurement, on `transform(subject)`."""
-    return Control(name, lambda subject, measure: measure(transform(subject)), only)
-
-
-def instead(name: str, measure: Measure, *, only: str = "") -> Control:
-    """Another measurement, on the same subject."""
-    return Control(name, lambda subject, _: measure(subject), only)
-
-
-@dataclass(frozen=True)
 class Claim:
-    """One finding that can fail.  `id` is "system/slug"; `expect` maps group → expectation.
+    """One finding that can fail.  `id` is "system/slug".
 
-    `observe` says why a claim is recorded but does not gate; empty for one that does.
-    `holds_in` is how many of the subjects that gate must hold, None for all of them;
-    `because_not_all` is the reason for fewer.
+    `expect` maps a group of subjects, or EVERY_GROUP, to an expectation.  `observe` says why a
+    claim is recorded but does not gate; it is empty for a claim that gates.  `holds_in` is the
+    number of gating subjects in which it must hold, None for all of them, and `because_not_all` is
+    the reason for fewer.  `version` grows when the measurement of the claim changes its meaning.
     """
 
     id: str
@@ -95,10 +93,19 @@ class Claim:
     measure: Measure = field(repr=False)
     holds_in: int | None = None
     because_not_all: str = ""
+    version: int = 1
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
             raise ValueError(f"claim {self.id!r}: {problem}")
+
+    def expectation_of(self, group: str) -> Expectation | None:
+        """What is expected of the subjects of a group; None if the claim is not about them."""
+        return self.expect.get(group, self.expect.get(EVERY_GROUP))
+
+    def unknown_groups(self, known: Iterable[str]) -> list[str]:
+        """The groups of `expect` that are not among the `known` ones, sorted."""
+        return sorted(set(self.expect) - {EVERY_GROUP, *known})
 
     def controls_on(self, group: str) -> tuple[Control, ...]:
         """The controls that run on the subjects of a group."""
@@ -111,40 +118,63 @@ class Claim:
 
     @property
     def parts(self) -> tuple[str, ...] | None:
-        """The names of the measured parts, if the value has named parts."""
-        first = next(iter(self.expect.values()))
-        return first.names if isinstance(first, Parts) else None
+        """The names of the measured parts; None if the value has no named parts."""
+        return next(iter(self.expect.values())).names
+
+
+# ---- what is refused ---------------------------------------------------------------------------
 
 
 def _problems(claim: Claim) -> list[str]:
-    expectations = list(claim.expect.values())
-    controls = claim.controls
-    checks = {
+    """What is wrong with a claim, one sentence each."""
+    checks = {**_form(claim), **_expectations(claim), **_controls(claim), **_gating(claim)}
+    return [problem for problem, fine in checks.items() if not fine]
+
+
+def _form(claim: Claim) -> dict[str, bool]:
+    return {
         "id must be 'system/slug'": bool(_ID.fullmatch(claim.id)),
         "says must be one sentence ending with '.'": _is_sentence(claim.says),
         "source must be a Source": isinstance(claim.source, Source),
         "tier must be 1 or 2": claim.tier in (1, 2),
+        "version must be a whole number, at least 1": type(claim.version) is int
+        and claim.version >= 1,
         "published must be a number, a list of numbers, a string or None": _publishable(
             claim.published
         ),
+    }
+
+
+def _expectations(claim: Claim) -> dict[str, bool]:
+    expectations = list(claim.expect.values())
+    all_are = all(isinstance(e, Expectation) for e in expectations)
+    return {
         "expect is empty": bool(expectations),
-        "expect must map a group to an expectation": all(
-            isinstance(e, Expectation) for e in expectations
-        ),
-        "parts have different names in different groups": len(
-            {e.names if isinstance(e, Parts) else None for e in expectations}
-        )
-        <= 1,
+        "expect must be an expectation, or map each group to one": all_are,
+        "parts have different names in different groups": not all_are
+        or len({e.names for e in expectations}) <= 1,
+    }
+
+
+def _controls(claim: Claim) -> dict[str, bool]:
+    controls = claim.controls
+    groups = {getattr(c, "only", "") for c in controls} - {""}
+    every_group = EVERY_GROUP in claim.expect
+    return {
         "control must be one Control or a tuple of them": all(
             isinstance(c, Control) for c in controls
         ),
         "give exactly one of control= and no_control=": bool(controls) != bool(claim.no_control),
-        "a control is for a group that is not expected": {getattr(c, "only", "") for c in controls}
-        <= {"", *claim.expect},
+        "a control is for a group that is not expected": every_group or groups <= {*claim.expect},
         "a group has no control": bool(claim.no_control)
         or all(claim.controls_on(group) for group in claim.expect),
         "two controls have one name": len({getattr(c, "name", c) for c in controls})
         == len(controls),
+    }
+
+
+def _gating(claim: Claim) -> dict[str, bool]:
+    return {
         "holds_in must be a number of subjects, at least 1": claim.holds_in is None
         or (isinstance(claim.holds_in, int) and claim.holds_in >= 1),
         "give holds_in= and because_not_all= together": (claim.holds_in is None)
@@ -153,7 +183,6 @@ def _problems(claim: Claim) -> list[str]:
             claim.observe and claim.holds_in is not None
         ),
     }
-    return [problem for problem, fine in checks.items() if not fine]
 
 
 def _is_sentence(says: str) -> bool:
@@ -170,48 +199,55 @@ def _publishable(published: Any) -> bool:
         return False
 
 
+# ---- writing one -------------------------------------------------------------------------------
+
+
 def claim(
     id: str,
     *,
     says: str,
     source: Source,
-    tier: int,
+    expect: Expectation | Mapping[str, Expectation],
+    tier: int = 1,
     published: Any = None,
-    expect: Mapping[str, Expectation],
     control: Control | tuple[Control, ...] | None = None,
     no_control: str = "",
     note: str = "",
     observe: str = "",
     holds_in: int | None = None,
     because_not_all: str = "",
+    version: int = 1,
 ) -> Callable[[Measure], Measure]:
-    """Make the decorated measurement a claim, kept as its attribute `.claim`.
+    """Make the decorated measurement a claim; it is kept in the attribute `.claim`.
 
-    Every control must be rejected.  A claim that nothing can falsify says why in `no_control`; one
-    that is only recorded, because the finding is known not to hold or too vague, in `observe`.  One
-    that need not hold on every subject that gates says on how many in `holds_in`, and why not on
-    all in `because_not_all`: where it does not hold it is observed, and the run counts at its end.
-    `published=None` means that the finding goes beyond the document.  ValueError if malformed.
+    `expect` is one expectation of every subject, or a mapping from groups of subjects to
+    expectations.  Every control must be rejected.  A claim that nothing can falsify says why in
+    `no_control`.  A claim that is only recorded, because the finding is known not to hold or is too
+    vague to fail, says so in `observe`.  A claim that need not hold on every gating subject says on
+    how many it must in `holds_in`, and why not on all in `because_not_all`: a subject on which it
+    does not hold is observed, and the whole run counts how many hold.  `published=None` means that
+    the finding goes beyond the document.  ValueError if the claim is malformed.
     """
     controls = control if isinstance(control, tuple) else () if control is None else (control,)
+    expected = dict(expect) if isinstance(expect, Mapping) else {EVERY_GROUP: expect}
 
     def decorate(measure: Measure) -> Measure:
-        made = Claim(
-            id,
-            says,
-            source,
-            tier,
-            published,
-            dict(expect),
-            controls,
-            no_control,
-            note,
-            observe,
-            measure,
-            holds_in,
-            because_not_all,
+        measure.claim = Claim(  # type: ignore[attr-defined]
+            id=id,
+            says=says,
+            source=source,
+            tier=tier,
+            published=published,
+            expect=expected,
+            controls=controls,
+            no_control=no_control,
+            note=note,
+            observe=observe,
+            measure=measure,
+            holds_in=holds_in,
+            because_not_all=because_not_all,
+            version=version,
         )
-        measure.claim = made  # type: ignore[attr-defined]
         return measure
 
     return decorate

@@ -10,14 +10,16 @@ from typing import Any
 
 from replications import files
 from replications.errors import BadInput
-from replications.judging.claim import Claim
+from replications.judging import schema1
+from replications.judging.claim import EVERY_GROUP, Claim
 from replications.judging.values import to_json
 from replications.judging.verdict import Row
 
-SCHEMA = 1
+SCHEMA = 2
+_KEYS = ("environment", "fixtures", "claims")
 _CLAIM_KEYS = {
-    *("says", "document", "section", "url", "tier", "system", "published", "parts"),
-    *("because", "expectation", "note", "no_control", "observe", "gating"),
+    *("says", "document", "section", "url", "tier", "version", "system", "published", "parts"),
+    *("expect", "controls", "note", "no_control", "observe", "gating"),
     *("holds_in", "because_not_all"),
 }
 
@@ -26,8 +28,8 @@ _CLAIM_KEYS = {
 class Ledger:
     """Environment, fixture digests, and a row per claim × subject.
 
-    `claims` maps the id of each claim, in claim order, to what a report says about it (see
-    `describe`).  Rows are kept in claim order, then by subject.
+    `claims` maps the id of each claim, in claim order, to what `describe` says about it.  Rows are
+    kept in claim order, then by subject.
     """
 
     environment: Mapping[str, Any]
@@ -58,7 +60,10 @@ class Ledger:
 
     @classmethod
     def read(cls, path: str | Path) -> Ledger:
-        """The ledger in a file.  BadInput if it is missing, truncated or not a ledger."""
+        """The ledger in a file; one of schema 1 is converted to this schema.
+
+        BadInput if the file is missing, truncated, not a ledger, or of an unknown schema.
+        """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as exc:
@@ -67,30 +72,31 @@ class Ledger:
             raise BadInput(
                 f"{path} is not whole JSON ({exc}); write it again with --claims-json {path}"
             ) from exc
-        return cls._from_json(content, path)
-
-    @classmethod
-    def _from_json(cls, content: Any, path: str | Path) -> Ledger:
-        keys = ("environment", "fixtures", "claims")
-        if not isinstance(content, dict) or "schema" not in content:
-            raise BadInput(f"{path} is not a ledger: it has no 'schema'")
-        if content["schema"] != SCHEMA:
-            raise BadInput(
-                f"{path} has ledger schema {content['schema']!r}, this version reads {SCHEMA}; "
-                "write it again with this version"
-            )
-        if any(not isinstance(content.get(k), dict) for k in keys) or not isinstance(
-            content.get("rows"), list
-        ):
-            raise BadInput(f"{path} is not a ledger: it needs the objects {keys} and a list 'rows'")
-        for name, entry in content["claims"].items():
-            if not isinstance(entry, dict) or _CLAIM_KEYS - set(entry):
-                raise BadInput(f"{path}: claim {name!r} needs the keys {sorted(_CLAIM_KEYS)}")
         try:
-            rows = tuple(Row.from_json(entry) for entry in content["rows"])
-            return cls(content["environment"], content["fixtures"], content["claims"], rows)
+            return cls._from_json(content)
         except BadInput as exc:
             raise BadInput(f"{path}: {exc}") from exc
+
+    @classmethod
+    def _from_json(cls, content: Any) -> Ledger:
+        if not isinstance(content, dict) or "schema" not in content:
+            raise BadInput("not a ledger: it has no 'schema'")
+        if content["schema"] not in (schema1.SCHEMA, SCHEMA):
+            raise BadInput(
+                f"ledger schema {content['schema']!r} is unknown, this version reads "
+                f"{schema1.SCHEMA} and {SCHEMA}; write the ledger again with this version"
+            )
+        if not all(isinstance(content.get(key), dict) for key in _KEYS) or not isinstance(
+            content.get("rows"), list
+        ):
+            raise BadInput(f"not a ledger: it needs the objects {_KEYS} and a list 'rows'")
+        if content["schema"] == schema1.SCHEMA:
+            content = schema1.converted(content)
+        for name, entry in content["claims"].items():
+            if not isinstance(entry, dict) or _CLAIM_KEYS - set(entry):
+                raise BadInput(f"claim {name!r} needs the keys {sorted(_CLAIM_KEYS)}")
+        rows = tuple(Row.from_json(entry) for entry in content["rows"])
+        return cls(content["environment"], content["fixtures"], content["claims"], rows)
 
 
 def describe(claim: Claim, gating: Iterable[str] = ()) -> dict[str, Any]:
@@ -101,11 +107,12 @@ def describe(claim: Claim, gating: Iterable[str] = ()) -> dict[str, Any]:
         "section": claim.source.section,
         "url": claim.source.url,
         "tier": claim.tier,
+        "version": claim.version,
         "system": claim.system,
         "published": to_json(claim.published),
         "parts": list(claim.parts) if claim.parts else None,
-        "because": {group: e.because for group, e in claim.expect.items() if e.because},
-        "expectation": {group: str(e) for group, e in claim.expect.items()},
+        "expect": {group: expectation.data() for group, expectation in claim.expect.items()},
+        "controls": [{"name": c.name, "only": c.only} for c in claim.controls],
         "note": claim.note,
         "no_control": claim.no_control,
         "observe": claim.observe,
@@ -113,3 +120,16 @@ def describe(claim: Claim, gating: Iterable[str] = ()) -> dict[str, Any]:
         "holds_in": claim.holds_in,
         "because_not_all": claim.because_not_all,
     }
+
+
+def control_names(entry: Mapping[str, Any], group: str | None) -> list[str]:
+    """The names of the controls that a claim has for the subjects of a group, from its entry."""
+    return [c["name"] for c in entry["controls"] if c["only"] in ("", group)]
+
+
+def expectations(entry: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(group, words, reason for the tolerance) of each expectation; group "" for every group."""
+    return [
+        ("" if group == EVERY_GROUP else group, data["words"], data["because"])
+        for group, data in entry["expect"].items()
+    ]

@@ -1,4 +1,4 @@
-"""The rows of a ledger, gathered claim by claim: the gating verdict and how often it replicates."""
+"""The rows of a ledger, gathered claim by claim: the verdict, and in how many subjects it holds."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from replications.judging.ledger import Ledger
+from replications.judging.ledger import Ledger, control_names
 from replications.judging.verdict import STATUSES, Row
 
 NOT_REACHED = ("skip", "unsupported")
+_WORST_FIRST = ("error", "fail", "vacuous", "skip", "unsupported", "pass", "observed")
 
 
 @dataclass(frozen=True)
 class Line:
     """One claim of a ledger with its rows: those of the subjects that gate, and `others`.
 
-    A claim that is only observed has the same rows; its gating subjects do not fail a run.
+    A claim that is only observed has its rows divided likewise, though none of them fails a run.
     """
 
     id: str
@@ -28,20 +29,16 @@ class Line:
 
     @property
     def shown(self) -> Row | None:
-        """The row whose value stands for the claim: the worst gating one, None if there is none.
+        """The row that stands for the claim: the worst of the gating ones, None if none gates.
 
-        Of rows with one status the worst has the smallest margin.
+        Rows that pass and rows in which a claim need not hold are ranked together, by margin: the
+        worst seed is shown also where it is excused.
         """
-        order = ("error", "fail", "vacuous", "skip", "unsupported", "pass", "observed")
-
-        def badness(row: Row) -> tuple[int, float]:
-            return order.index(row.status), inf if row.margin is None else row.margin
-
-        return min(self.gating, key=badness, default=None)
+        return min(self.gating, key=_badness, default=None)
 
     @property
     def holding(self) -> int:
-        """In how many of the gating subjects that were judged it holds."""
+        """The number of gating subjects in which it holds."""
         return sum(row.replicates for row in self.gating)
 
     @property
@@ -51,18 +48,24 @@ class Line:
 
     @property
     def missed(self) -> bool:
-        """Whether it holds in fewer gating subjects than it must; only all of them can tell."""
+        """Whether it holds in fewer gating subjects than it must.
+
+        False as long as one of these subjects was not judged, for then nothing can be said.
+        """
         needed = self.entry["holds_in"]
         complete = {row.subject for row in self.judged} == set(self.entry["gating"])
         return needed is not None and complete and self.holding < needed
 
     @property
     def verdict(self) -> str:
-        """The status that stands for the claim; "observed" where no subject gates."""
+        """The worst status of the gating rows, "fail" if the claim holds in too few of them.
+
+        Where no subject gates it is "observed", or "error" if some subject raised one.
+        """
         if self.missed:
             return "fail"
-        if self.shown:
-            return self.shown.status
+        if self.gating:
+            return min((row.status for row in self.gating), key=_WORST_FIRST.index)
         return "error" if any(r.status == "error" for r in self.others) else "observed"
 
     @property
@@ -73,11 +76,22 @@ class Line:
 
     @property
     def groups(self) -> dict[str, list[Row]]:
-        """The other subjects' rows by group, the part of the name before the slash."""
+        """The rows of the other subjects by group."""
         grouped: dict[str, list[Row]] = defaultdict(list)
         for row in self.others:
-            grouped[row.subject.split("/")[0]].append(row)
+            grouped[row.group or row.subject.split("/")[0]].append(row)
         return dict(grouped)
+
+    def control_names(self, row: Row) -> str:
+        """The names of the controls that the claim has for the subject of `row`."""
+        return "; ".join(control_names(self.entry, row.group))
+
+
+def _badness(row: Row) -> tuple[int, float]:
+    """The smaller, the worse: by status if the row fails or was not judged, then by margin."""
+    place = min(_WORST_FIRST.index(row.status), _WORST_FIRST.index("pass"))
+    without = -inf if row.holds is False else inf
+    return place, without if row.margin is None else row.margin
 
 
 def lines(ledger: Ledger) -> list[Line]:
@@ -96,7 +110,10 @@ def _line(name: str, entry: Mapping[str, Any], rows: Sequence[Row]) -> Line:
 
 @dataclass(frozen=True)
 class Counted:
-    """The rows of one system and kind of subject: how many have each status."""
+    """The rows of one system and one kind of subject, counted by status.
+
+    `holding` is the number of observed rows in which the finding holds.
+    """
 
     system: str
     kind: str
@@ -106,7 +123,7 @@ class Counted:
 
     @property
     def cells(self) -> list[str]:
-        """One text for each of STATUSES, empty for none; the observed ones say how many hold."""
+        """One text for each of STATUSES, empty for none; that for observed says how many hold."""
         found = {s: str(n) for s, n in self.statuses.items()}
         if "observed" in found:
             found["observed"] += f" ({self.holding} hold)"
@@ -127,16 +144,31 @@ def _counted(system: str, kind: str, rows: Sequence[Row]) -> Counted:
     return Counted(system, kind, subjects, Counter(row.status for row in rows), holding)
 
 
-def not_reached(ledger: Ledger) -> list[tuple[str, str, str, int]]:
-    """(status, reason, "system/subject, …", number of rows), one per status and reason."""
-    found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+@dataclass(frozen=True)
+class NotReached:
+    """Rows that were not judged for one reason.
+
+    `subjects` reads "system/subject, …", `rows` is their number, and `command` obtains what is
+    missing; it is empty where no command does.
+    """
+
+    status: str
+    subjects: str
+    rows: int
+    reason: str
+    command: str
+
+
+def not_reached(ledger: Ledger) -> list[NotReached]:
+    """The rows that were skipped or are unsupported, by status and reason."""
+    found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in ledger.rows:
         if row.status in NOT_REACHED:
-            found[row.status, row.reason].append(row)
+            found[row.status, row.reason, row.remedy].append(row)
     result = []
-    for (status, reason), rows in found.items():
-        subjects = dict.fromkeys(subject_of(row) for row in rows)
-        result.append((status, reason, ", ".join(subjects), len(rows)))
+    for (status, reason, remedy), rows in found.items():
+        subjects = ", ".join(dict.fromkeys(subject_of(row) for row in rows))
+        result.append(NotReached(status, subjects, len(rows), reason, remedy))
     return result
 
 
@@ -158,11 +190,11 @@ def counts(rows: Sequence[Row]) -> str:
 
 
 def controls(rows: Sequence[Row]) -> str:
-    """What became of the controls, in words."""
+    """What became of the controls of all judged rows, in words."""
     judged = [row for row in rows if row.holds is not None]
     skipped = sum(row.controls_skipped for row in judged)
     accepted = sum(row.control_accepted for row in judged)
-    ran = sum(bool(row.control) and not row.controls_skipped for row in judged)
+    ran = sum(bool(row.controls) for row in judged)
     said = []
     if skipped:
         said.append(f"controls NOT RUN on {skipped} rows")

@@ -1,4 +1,4 @@
-"""CLAIMS.md from ledgers alone, and whether a CLAIMS.md still says what the claims say."""
+"""CLAIMS.md, rendered from ledgers alone; and whether a CLAIMS.md still agrees with the claims."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from replications.judging.claim import Claim
-from replications.judging.ledger import Ledger, describe
-from replications.judging.verdict import EXCUSED, STATUSES, Row
+from replications.judging.ledger import Ledger, describe, expectations
+from replications.judging.verdict import STATUSES, Row
 from replications.report import board
 from replications.report.board import Line
 from replications.report.closing import control, margin, tally
@@ -23,14 +23,16 @@ LIST = 8  # longer lists are shortened
 PREAMBLE = """\
 # Claims
 
-Each row is one published finding, measured again. *Published* is what the document prints, *beyond*
-where it prints nothing. *Measured*, *margin* and *control* belong to the subject that gates. Where
-several gate, *measured* says in how many the finding holds and the range of its value; *margin* and
-*control* are those of the worst. The margin is the distance to the nearest edge of the expectation,
-negative outside it. The control is something on which the same expectation must be rejected: an
-expectation it met would be `vacuous`. *Others* counts the subjects that do not gate in which the
-finding holds, and whose control was rejected; the lines under each table give their range. This
-file is rendered, not written; the last section says how."""
+Each row is one published finding, measured again. *Published* is what the document prints, or
+*beyond* where it prints nothing. *Measured*, *margin* and *control* are those of the subject that
+gates, which is the one that can fail a run. Where several subjects gate, *measured* gives the share
+in which the finding holds and the range of its value, and *margin* and *control* are those of the
+worst subject, also where the finding need not hold in it. The margin is the distance to the nearest
+edge of the expectation, and is negative outside it. The control is something on which the same
+expectation must be rejected; a finding whose control is accepted is `vacuous`. *Others* is the
+share of the subjects that do not gate in which the finding holds and every control is rejected; the
+lines under each table give the range of its value there. This file is rendered from a measured run;
+the last section says how."""
 
 REGENERATE = """\
 ## How this file is made
@@ -41,7 +43,7 @@ pytest claims/ --lesions --claims-json lesions.json
 python -m replications ledger claims.json --lesions lesions.json --out CLAIMS.md
 ```
 
-or `make ledger`. One claim again: `pytest claims/ -k name -v`."""
+or `make ledger`. To measure one claim again: `pytest claims/ -k name -v`."""
 
 _ROW = re.compile(r"^\| (?P<says>.*)<br>`(?P<id>[^`]+)` \| (?P<published>.*?) \| ")
 _DETAIL = re.compile(r"^- \*\*`(?P<id>[^`]+)`\*\* expects (?P<rest>.*)$")
@@ -70,7 +72,7 @@ def _summary(ledger: Ledger) -> str:
 
 
 def environment(ledger: Ledger) -> str:
-    """What the run ran on, in one sentence."""
+    """The versions, the machine and the settings of a run, in one sentence."""
     get = ledger.environment.get
     packages = [
         f"interp-claims {get('suite')}" + (f" ({get('commit')})" if get("commit") else ""),
@@ -90,8 +92,8 @@ def environment(ledger: Ledger) -> str:
 
 def _not_reached(ledger: Ledger) -> str:
     lines = [
-        f"- {status}: {subjects} (rows: {number}). {reason}"
-        for status, reason, subjects, number in board.not_reached(ledger)
+        f"- {missing.status}: {missing.subjects} (rows: {missing.rows}). {missing.reason}"
+        for missing in board.not_reached(ledger)
     ]
     said = "\n".join(lines) or "No row of this ledger was skipped."
     return f"## Not reached and how to reach it\n\n{said}"
@@ -101,7 +103,7 @@ def _not_reached(ledger: Ledger) -> str:
 
 
 def _system(lines: list[Line]) -> list[str]:
-    """A heading, a table and the details for each section, in the order claims first name it."""
+    """A heading, a table and the details of each section, in the order of the claims."""
     by_section: dict[tuple[str, str, str], list[Line]] = {}
     for line in lines:
         e = line.entry
@@ -137,7 +139,7 @@ def _row(line: Line) -> list[str]:
 
 
 def measured(line: Line) -> str:
-    """What stands for the claim: one value, or of several gating subjects the tally."""
+    """The value that stands for the claim; for several gating subjects, the tally."""
     if len(line.entry["gating"]) > 1 and line.judged:
         return clip(tally(line), 160)
     row = line.shown
@@ -155,14 +157,14 @@ def _published(entry: Entry) -> str:
 def expected(entry: Entry) -> str:
     """What a claim expects of each group of subjects, with the reasons for the tolerances."""
     said = []
-    for group, words in entry["expectation"].items():
-        because = entry["because"].get(group)
-        said.append(f"{group}: {words}" + (f" (because: {because})" if because else ""))
+    for group, words, because in expectations(entry):
+        of_group = f"{group}: {words}" if group else words
+        said.append(of_group + (f" (because: {because})" if because else ""))
     return " / ".join(said)
 
 
 def demanded(entry: Entry) -> str:
-    """What a claim expects, its tier, and in how many subjects it must hold if not in all."""
+    """What a claim expects, its tier, and the number of subjects in which it must hold."""
     said = f"{expected(entry)}. Tier {entry['tier']}."
     if entry["holds_in"] is None:
         return said
@@ -177,7 +179,7 @@ def _detail(line: Line) -> str:
     if entry["observe"]:
         said.append(f"Recorded, does not gate: {entry['observe'].rstrip('.')}.")
     said += [
-        f"{row.subject}: {row.reason.split(EXCUSED)[0]}."
+        f"{row.subject}: {row.reason}."
         for row in line.gating
         if row.reason and row.status != "skip"
     ]
@@ -191,11 +193,11 @@ def _control_detail(line: Line) -> str:
     if line.entry["no_control"]:
         return f"No control: {line.entry['no_control'].rstrip('.')}."
     row = line.shown or (line.others[0] if line.others else None)
-    return f"Control: {row.control}." if row else ""
+    return f"Control: {line.control_names(row)}." if row else ""
 
 
 def group_line(line: Line, group: str, rows: list[Row]) -> str:
-    """In how many subjects of a group that does not gate it holds, and the range of its value."""
+    """The share of a group in which the finding holds, and the range of its value."""
     judged = [row for row in rows if row.holds is not None]
     if not judged:
         return f"{group} ({rows[0].kind}): not judged ({rows[0].status})."
@@ -210,10 +212,10 @@ def group_line(line: Line, group: str, rows: list[Row]) -> str:
 
 
 def check(text: str, claims: Mapping[str, Entry] | Iterable[Claim]) -> list[str]:
-    """What of `text` is stale against `claims`: one line per difference, none if it is current.
+    """One line for each difference between `text` and `claims`; empty if it is up to date.
 
-    `claims` are claims, or the `claims` of a ledger.  Measured values are not compared: they
-    change from machine to machine.
+    `claims` are claims, or the `claims` of a ledger.  Measured values are not compared, because
+    they change from machine to machine.
     """
     if not isinstance(claims, Mapping):
         claims = {claim.id: describe(claim) for claim in claims}
@@ -234,6 +236,6 @@ def check(text: str, claims: Mapping[str, Entry] | Iterable[Claim]) -> list[str]
 
 
 def _says(detail: str, entry: Entry) -> bool:
-    """Whether a line of details demands what the claim demands, no more and no less."""
+    """Whether a line of details states exactly what the claim demands."""
     rest = detail.removeprefix(demanded(entry))
     return rest != detail and not rest.startswith(" Must hold in")

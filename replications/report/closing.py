@@ -17,7 +17,7 @@ _WIDTHS = (46, 16, 28, 10, 22)
 
 
 def table(ledger: Ledger, *, verbose: bool = False) -> str:
-    """One line per claim; if `verbose`, one more per subject below it."""
+    """One line for each claim; if `verbose`, followed by one for each of its subjects."""
     rows = []
     for line in board.lines(ledger):
         rows.append(_cells(line.id, line, line.shown, line.verdict, line.replicates))
@@ -45,7 +45,7 @@ def _cells(
 
 
 def _measured(name: str, line: board.Line, row: Row | None) -> str:
-    """The value of one row; of several gating subjects, in how many it holds and the range."""
+    """The value of one row; for several gating subjects, the tally."""
     parts = line.entry["parts"]
     if len(line.entry["gating"]) > 1 and line.judged and not name.startswith(_BELOW):
         return tally(line)
@@ -53,13 +53,13 @@ def _measured(name: str, line: board.Line, row: Row | None) -> str:
 
 
 def tally(line: board.Line) -> str:
-    """In how many gating subjects a claim holds, and the range of its value: "5/5: 0.97 … 1"."""
+    """The share of gating subjects in which a claim holds, and its range: "5/5: 0.97 … 1"."""
     values = span([row.measured for row in line.judged], line.entry["parts"])
     return f"{line.holding}/{len(line.judged)}: {values}"
 
 
 def word(row: Row) -> str:
-    """The status of one row; an observed one says whether it holds."""
+    """The status of one row; if it is observed, also whether the finding holds."""
     if row.status != "observed":
         return row.status
     if not row.holds:
@@ -73,22 +73,24 @@ def margin(row: Row | None) -> str:
 
 
 def control(row: Row | None) -> str:
-    """The value of the control; of several, all values."""
+    """The value of the control, or the list of the values of several."""
     if row is None or row.holds is None:
         return "–"
-    if not row.control:
-        return "none"
-    return "not run" if row.controls_skipped else short(row.control_measured)
+    if row.controls is None:
+        return "not run"
+    values = [result.measured for result in row.controls]
+    return short(values[0] if len(values) == 1 else values) if values else "none"
 
 
 def last_lines(ledger: Ledger, *, require_all: bool = False, missing: int = 0) -> list[str]:
     """What was not reached and how to reach it, then the count of each status.
 
-    `missing` is the number of claims that reported no row at all, as when a worker died.
+    `missing` is the number of claims that reported no row at all, for instance because a worker
+    process died.
     """
     said = [
-        f"{status}: {subjects} (rows: {number}): {reason}"
-        for status, reason, subjects, number in board.not_reached(ledger)
+        f"{missing.status}: {missing.subjects} (rows: {missing.rows}): {missing.reason}"
+        for missing in board.not_reached(ledger)
     ]
     for line in board.lines(ledger):
         accepted = [r.subject for r in line.others if r.control_accepted]
@@ -103,7 +105,7 @@ def last_lines(ledger: Ledger, *, require_all: bool = False, missing: int = 0) -
 
 
 def missed(line: board.Line) -> str:
-    """That a claim holds in too few of the subjects that gate, in one line."""
+    """One line that says in how many gating subjects a claim holds, and in how many it must."""
     needed, gating = line.entry["holds_in"], len(line.gating)
     return f"fail: {line.id} holds in {line.holding} of {gating}, must hold in at least {needed}"
 

@@ -1,4 +1,4 @@
-"""Rows of CLAIMS.md that another page shows too, README.md for one, kept the same as there."""
+"""Keeps rows of CLAIMS.md that another page shows, such as README.md, equal to the original."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ _ROW = re.compile(r"^\| .*<br>`(?P<id>[a-z_]+/[^`]+)` \| .*$", re.MULTILINE)
 
 
 def refresh(page: str, claims_md: str) -> str:
-    """`page` with each row of a claim as `claims_md` has it.  BadInput if it has no such claim."""
+    """`page` with each row of a claim replaced by the row in `claims_md`.
+
+    BadInput if `claims_md` has no such claim.
+    """
     rows = {found["id"]: found[0] for found in _ROW.finditer(claims_md)}
 
     def current(found: re.Match[str]) -> str:

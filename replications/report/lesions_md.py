@@ -11,31 +11,31 @@ from replications.report import board
 from replications.report.markdown import table
 
 ABOUT = """\
-Each row destroys one part of an original subject and judges the same claims again. A claim turns
-red when it no longer holds. A tier-1 claim that no lesion turns red is suspect."""
+For each row, one part of an original subject was destroyed and its claims were judged again. A
+claim turns red when it no longer holds. A tier-1 claim that no lesion turns red is suspect."""
 HEADERS = ("lesion", "tier 1 red", "tier 2 red", "tier-1 claims turned red")
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """One damaged subject: the claims that no longer hold, and of how many, by tier."""
+    """One damaged subject.  By tier: the claims that no longer hold, and the number judged."""
 
     subject: str
     red: Mapping[int, tuple[str, ...]]
     of: Mapping[int, int]
 
     def share(self, tier: int) -> str:
-        """How many claims of a tier turned red: "3 of 40"."""
+        """The number of claims of a tier that turned red: "3 of 40"."""
         return f"{len(self.red[tier])} of {self.of[tier]}"
 
 
 @dataclass(frozen=True)
 class Lesions:
-    """What the lesions of a run show.
+    """The result of the lesions of a run.
 
-    `survivors` are the tier-1 claims that no lesion turns red, `unjudged` says what could not be
-    judged, one line each, and `broken` names the claims left out because they do not hold on the
-    undamaged subject.
+    `survivors` are the tier-1 claims that no lesion turns red.  `unjudged` has one line for each
+    row that could not be judged.  `broken` names the claims that were left out because they do not
+    hold on the undamaged subject.
     """
 
     lesions: tuple[Lesion, ...]
@@ -45,9 +45,9 @@ class Lesions:
 
 
 def judged(ledger: Ledger, lesions: Ledger, system: str | None = None) -> Lesions:
-    """The lesions of one system, or of all.
+    """The lesions of one system, or of all systems.
 
-    Counted are claims that hold on the undamaged subject, where `ledger` reached it.
+    A claim that does not hold on the undamaged subject, according to `ledger`, is not counted.
     """
     names = [n for n, e in lesions.claims.items() if system in (None, e["system"])]
     broken = {r.claim for r in ledger.rows if r.holds is False and _gates(ledger, r)} & set(names)
@@ -86,7 +86,7 @@ def _lesions(lesions: Ledger, rows: Sequence[Row]) -> list[Lesion]:
 
 
 def lesion_section(ledger: Ledger, lesions: Ledger) -> str:
-    """The table, then the tier-1 claims that survive every lesion."""
+    """The section of CLAIMS.md: the table, then the tier-1 claims that survive every lesion."""
     found = judged(ledger, lesions)
     said = [f"## Lesions\n\n{ABOUT}"]
     if found.lesions:

@@ -1,4 +1,4 @@
-"""Markdown tables that GitHub reads."""
+"""Tables in GitHub's Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def cell(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with unpadded cells, so that one changed value changes one line."""
+    """A table without padding, so that a change of one value changes one line."""
     lines = [list(head), ["---"] * len(head)]
     lines += [[c if "<br>" in c else cell(c) for c in row] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

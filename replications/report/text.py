@@ -1,4 +1,4 @@
-"""Numbers and lists as short text, the same in the closing table and in CLAIMS.md."""
+"""Numbers and lists as short text, shared by the closing table, CLAIMS.md and the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHOWN = 4
 
 
 def short(value: Any, names: Sequence[str] | None = None, shown: int = SHOWN) -> str:
-    """A JSON value to about six digits; a list longer than `shown`: its ends and its length."""
+    """A JSON value to six digits; of a list longer than `shown`, its ends and its length."""
     if value is None:
         return "–"
     if isinstance(value, list):
@@ -29,7 +29,7 @@ def _short_list(values: list[Any], names: Sequence[str] | None, shown: int) -> s
 
 
 def published(value: Any, shown: int = SHOWN) -> str:
-    """The published value; what is not in the document says so."""
+    """The published value; "beyond" for a finding that goes beyond the document."""
     return "beyond" if value is None else short(value, shown=shown)
 
 
@@ -39,7 +39,7 @@ def clip(text: str, width: int) -> str:
 
 
 def span(values: Sequence[Any], names: Sequence[str] | None = None) -> str:
-    """The range of one value over subjects; of short lists, the range of each place."""
+    """The range of a value over subjects; for short lists, the range at each place."""
     if all(isinstance(v, list) for v in values):
         return _span_lists(list(values), names)
     plain = _numbers(values)

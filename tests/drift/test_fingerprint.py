@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from replications import cli
-from replications.drift import fingerprint as trace
+from replications.drift import fingerprint
 from replications.drift.fingerprint import Mark, began, marks
 from replications.errors import BadInput
 from replications.lens import hooks, lines
@@ -31,15 +31,15 @@ LOGITS = "logits less their mean"
 
 def of(model: str = "padded", edits: tuple[Edit, ...] = ()) -> dict[str, Any]:
     found: dict[str, Any] = {"tokens": "the same"}
-    for dtype in trace.DTYPES:
+    for dtype in fingerprint.DTYPES:
         lens = opened(model, getattr(torch, dtype)).with_edits(edits)
         found[dtype] = [asdict(mark) for mark in marks(lens, TOKENS)]
     return found
 
 
 def first(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The place after "first apart at" for each dtype, empty for none."""
-    return [line.partition("first apart at ")[2].split(",")[0] for line in began(old, new)]
+    """The place after "first differs at" for each dtype, empty for none."""
+    return [line.partition("first differs at ")[2].split(",")[0] for line in began(old, new)]
 
 
 # -------------------------------------------------------------------------------------- marks
@@ -66,7 +66,7 @@ def test_places_come_in_the_order_they_are_computed() -> None:
 # -------------------------------------------------------------------------------------- began
 def test_the_same_run_parts_nowhere() -> None:
     assert first(of(), of()) == ["", ""]
-    assert began(of(), of())[0] == "float32: nowhere apart by more than 1e-05 (at most 0.0e+00)"
+    assert began(of(), of())[0] == "float32: nowhere differs by more than 1e-05 (at most 0.0e+00)"
 
 
 @pytest.mark.parametrize("place", [sites.LN1(0), sites.K(1), sites.MLP_OUT(1)], ids=repr)
@@ -94,7 +94,7 @@ def test_a_constant_at_each_position_is_told_from_other_logits() -> None:
 
 
 def test_other_tokens_are_said_before_anything_else() -> None:
-    assert began(of(), {**of("causal"), "tokens": "other"}) == ["they were given other tokens"]
+    assert began(of(), {**of("causal"), "tokens": "other"}) == ["the two runs had different tokens"]
 
 
 @pytest.mark.skipif(lines.installed().number < (3, 0), reason="there the hook shows the output")
@@ -122,7 +122,7 @@ def test_drift_says_where_it_began_if_both_traces_exist(
     edit = apply(sites.LN_FINAL(), lambda x: x + 0.1)
     traces = {"old": of(), "new": of(edits=(edit,))}
     for name, measured in (("old", 0.98), ("new", 0.99)):
-        monkeypatch.setattr(trace, "fingerprint", lambda opener, name=name: traces[name])
+        monkeypatch.setattr(fingerprint, "fingerprint", lambda opener, name=name: traces[name])
         sample_ledger.ledger(row(BIG, "arena", "pass", measured=measured)).write(
             tmp_path / f"{name}.json"
         )
@@ -130,19 +130,19 @@ def test_drift_says_where_it_began_if_both_traces_exist(
         assert cli.main(["trace", file, "toys/arena"]) == cli.OK
     assert cli.main(["drift", str(tmp_path / "old.json"), str(tmp_path / "new.json")]) == cli.OK
     out = capsys.readouterr().out
-    assert "toys/arena: float32: first apart at ln_final[], by" in out
-    assert "toys/arena: float64: first apart at ln_final[], by" in out
+    assert "toys/arena: float32: first differs at ln_final[], by" in out
+    assert "toys/arena: float64: first differs at ln_final[], by" in out
 
 
 def test_a_file_that_is_no_trace_is_refused(tmp_path: Path) -> None:
     for content in ("{}", '{"trace": 99}', "[", '{"schema": 1}'):
         (tmp_path / "x.trace.json").write_text(content)
         with pytest.raises(BadInput, match="trace"):
-            trace.read(tmp_path / "x.trace.json")
+            fingerprint.read(tmp_path / "x.trace.json")
 
 
 def taken(system: str, name: str) -> dict[str, Any] | None:
-    return trace.fingerprint(lambda dtype: registry.load(system).subject(name, dtype=dtype))
+    return fingerprint.fingerprint(lambda dtype: registry.load(system).subject(name, dtype=dtype))
 
 
 def test_a_shipped_subject_is_traced_in_both_dtypes() -> None:

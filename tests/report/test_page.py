@@ -21,7 +21,7 @@ from replications.judging.ledger import Ledger
 from replications.report import board, claims_md
 from replications.report.page import Page, render
 from replications.report.page.answer import answer
-from replications.report.page.pictures import chosen, read
+from replications.report.page.gallery import chosen, read
 from replications.systems import registry
 from tests.sample_ledger import BIG, SIDES, ledger, row
 

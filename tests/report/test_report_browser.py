@@ -13,7 +13,7 @@ import pytest
 from replications.judging.claim import Claim
 from replications.judging.ledger import Ledger, describe
 from replications.report.page import Page, render
-from replications.report.page.pictures import Album, Gallery, Shown
+from replications.report.page.gallery import Album, Gallery, Shown
 from replications.report.page.versions import versions
 from tests import browser as browsers
 from tests.sample_ledger import BIG, ENVIRONMENT, row

@@ -1,4 +1,4 @@
-"""The claims of a ledger as the page shows them: text only, the same text as in CLAIMS.md."""
+"""The claims of a ledger as the page shows them: text only, as in CLAIMS.md."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from replications.judging.ledger import Ledger
-from replications.judging.verdict import EXCUSED, Row
+from replications.judging.ledger import Ledger, expectations
+from replications.judging.verdict import Row
 from replications.report import board, claims_md
 from replications.report.board import Line
 from replications.report.closing import control, margin, missed, word
@@ -15,12 +15,15 @@ from replications.report.page.scale import Scale, scale
 from replications.report.text import clip, published, short
 
 LONG = 400
-"""Characters of a measured value of one subject that are shown."""
+"""The largest number of characters shown of one measured value."""
 
 
 @dataclass(frozen=True)
 class SubjectRow:
-    """One claim on one subject.  `state` is a status; observed ones say whether they hold."""
+    """One claim on one subject.
+
+    `state` is the status; if that is observed, `state` also says whether the finding holds.
+    """
 
     subject: str
     kind: str
@@ -35,7 +38,7 @@ class SubjectRow:
 
 @dataclass(frozen=True)
 class Finding:
-    """One claim, and what every subject says of it."""
+    """One claim with its verdict on every subject."""
 
     id: str
     entry: Mapping[str, Any]
@@ -61,9 +64,11 @@ class Finding:
 
     @property
     def expected(self) -> list[tuple[str, str, str]]:
-        """(group of subjects, what is expected of it, the reason for the tolerance)."""
-        because = self.entry["because"]
-        return [(g, words, because.get(g, "")) for g, words in self.entry["expectation"].items()]
+        """(group of subjects or "every subject", expectation, reason for the tolerance)."""
+        return [
+            (group or "every subject", words, because)
+            for group, words, because in expectations(self.entry)
+        ]
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Section:
 
 @dataclass(frozen=True)
 class System:
-    """The claims of one system, by section, in the order claims first name it."""
+    """The claims of one system, by section of their documents."""
 
     name: str
     sections: tuple[Section, ...]
@@ -95,7 +100,7 @@ class System:
 
 
 def systems(ledger: Ledger) -> list[System]:
-    """The claims of a ledger by system and section, in the order claims first name them."""
+    """The claims of a ledger by system and section, both in the order of the claims."""
     found: dict[str, dict[tuple[str, str, str], list[Finding]]] = {}
     for line in board.lines(ledger):
         e = line.entry
@@ -118,7 +123,7 @@ def finding(line: Line) -> Finding:
         margin=margin(row),
         scale=scale(line),
         control=clip(control(row), 40),
-        control_name=row.control if row is not None and row.holds is not None else "",
+        control_name=line.control_names(row) if row is not None and row.holds is not None else "",
         control_verdict=_control_verdict(row),
         verdict=line.verdict,
         state=_state(line),
@@ -131,7 +136,7 @@ def finding(line: Line) -> Finding:
 
 
 def _state(line: Line) -> str:
-    """The verdict; an observed one says whether the subject that would gate holds."""
+    """The verdict; if it is observed, also whether the finding holds in the worst gating row."""
     if line.verdict == "observed" and line.shown:
         return word(line.shown)
     return line.verdict
@@ -147,47 +152,11 @@ def _row(line: Line, row: Row) -> SubjectRow:
         margin=margin(row),
         control=clip(control(row), LONG),
         control_verdict=_control_verdict(row),
-        # The reason why it need not hold everywhere stands once, beside the claim.
-        reason=row.reason.split(EXCUSED)[0],
+        reason=row.reason,  # the excuse is shown once, beside the claim
     )
 
 
 def _control_verdict(row: Row | None) -> str:
-    if row is None or row.holds is None or not row.control or row.controls_skipped:
+    if row is None or row.holds is None or not row.controls:
         return ""
     return "accepted" if row.control_accepted else "rejected"
-
-
-# ---- self-repair --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Repair:
-    """What claims about repair measure, by subject: a table of columns and rows.
-
-    A cell is (value, whether the finding holds), ("", None) where the claim is not about it.
-    """
-
-    claims: tuple[tuple[str, str], ...]
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, str, tuple[tuple[str, bool | None], ...]], ...]
-
-
-def repair(system: System, ledger: Ledger) -> Repair | None:
-    """The claims of a system that speak of repair, against the subjects; None if none does."""
-    about = [f for f in system.findings if "repair" in f"{f.id} {f.entry['says']}".lower()]
-    rows = [r for r in ledger.rows if r.claim in {f.id for f in about} and r.holds is not None]
-    if not rows:
-        return None
-    subjects = list(dict.fromkeys((r.subject, r.kind) for r in rows))
-    table = []
-    for subject, kind in subjects:
-        here = {r.claim: r for r in rows if r.subject == subject}
-        cells = tuple(_cell(here.get(f.id), f.entry["parts"]) for f in about)
-        table.append((subject, kind, cells))
-    claims = tuple((f.id, f.entry["says"]) for f in about)
-    return Repair(claims, tuple(f.slug for f in about), tuple(table))
-
-
-def _cell(row: Row | None, parts: list[str] | None) -> tuple[str, bool | None]:
-    return ("", None) if row is None else (short(row.measured, parts), row.holds)

@@ -12,7 +12,7 @@ const claims = [...document.querySelectorAll("tbody.claim")].map((element) => ({
   text: element.textContent.toLowerCase(),
   rows: [...element.querySelectorAll("tr[data-state]")],
 }));
-const beside = [...document.querySelectorAll(".pictures, .lesions, .repair")];
+const beside = [...document.querySelectorAll(".pictures, .lesions, .by-subject")];
 const total = claims.reduce((sum, claim) => sum + claim.rows.length, 0);
 
 function filter() {

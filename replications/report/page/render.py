@@ -1,4 +1,4 @@
-"""The page from what it shows.  All text of ledgers is escaped; nothing is fetched."""
+"""Renders the page.  All text of ledgers is escaped, and nothing is fetched."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from replications.judging.claim import KINDS
 from replications.judging.ledger import Ledger
 from replications.judging.verdict import STATUSES
-from replications.report import drift, lesions_md
-from replications.report.page import findings, scale
+from replications.report import drift_table, lesions_md
+from replications.report.page import by_subject, findings, scale
 from replications.report.page.answer import answer
-from replications.report.page.pictures import Gallery
+from replications.report.page.gallery import Gallery
 from replications.report.page.versions import Versions
 
 HERE = Path(__file__).parent
-KINDS = ("original", "retrained", "toy")
 SYMBOLS = {
     "pass": "✓",
     "fail": "✗",
@@ -34,14 +34,14 @@ SYMBOLS = {
     "skip": "–",
     "unsupported": "–",
 }
-"""What stands before the word of a verdict, so that colour is never alone."""
+"""The symbol before the word of a verdict, so that colour alone never carries it."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a page shows.
+    """The content of a page.
 
-    `made_from` is (name of a file, its sha256) of each ledger, `command` what made the page.
+    `made_from` is (file name, sha256) of each ledger; `command` is the command that made the page.
     """
 
     ledger: Ledger
@@ -53,7 +53,7 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """The whole page as HTML, the same for the same inputs."""
+    """The whole page as HTML.  The same inputs give the same bytes."""
     style, script = (_asset(name) for name in ("page.css", "page.js"))
     text = _environment().get_template("page.html.j2")
     return text.render(
@@ -65,7 +65,7 @@ def render(page: Page) -> str:
 
 
 def _facts(page: Page) -> dict[str, Any]:
-    """What the templates name."""
+    """The values that the templates use."""
     ledger = page.ledger
     systems = findings.systems(ledger)
     return {
@@ -75,14 +75,14 @@ def _facts(page: Page) -> dict[str, Any]:
         "statuses": STATUSES,
         "states": _states(systems),
         "kinds": [kind for kind in KINDS if any(row.kind == kind for row in ledger.rows)],
-        "repairs": {s.name: findings.repair(s, ledger) for s in systems},
+        "by_subject": {s.name: by_subject.tables(s.name, ledger) for s in systems},
         "lesions": {s.name: _lesions(ledger, page.lesions, s.name) for s in systems},
         "lesion_claims": page.lesions.claims if page.lesions else {},
         "lesion_headers": lesions_md.HEADERS,
         "lesion_about": lesions_md.ABOUT,
         "gallery": page.gallery,
         "versions": page.versions,
-        "drift_headers": drift.HEADERS,
+        "drift_headers": drift_table.HEADERS,
         "made_from": page.made_from,
         "command": page.command,
     }
@@ -106,7 +106,7 @@ def _asset(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing from elsewhere, and no style or script but the page's own."""
+    """A content security policy that allows nothing but the page's own style and script."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
@@ -118,7 +118,7 @@ def _digest(text: str) -> str:
 
 
 def _code(text: str) -> Markup:
-    """Text with what stands in backticks as code."""
+    """Escaped text in which words between backticks are code."""
     pieces = text.split("`")
     if len(pieces) % 2 == 0:
         return escape(text)
@@ -127,12 +127,12 @@ def _code(text: str) -> Markup:
 
 
 def _web(address: str) -> str:
-    """An address that may be linked; empty for any other, such as one that runs a script."""
+    """An address that may be linked; empty for any other, such as one with a script."""
     return address if address.startswith(("https://", "http://")) else ""
 
 
 def _states(systems: Sequence[findings.System]) -> list[str]:
-    """The states that some row has, in the order of SYMBOLS."""
+    """The states that occur in some row, in the order of SYMBOLS."""
     found = {row.state for s in systems for f in s.findings for row in f.rows}
     return [state for state in SYMBOLS if state in found]
 

@@ -1,8 +1,8 @@
-"""The number line of a claim: where its value sits beside the edges, the control and the document.
+"""The number line of a claim: its value beside the edges, the control and the published value.
 
-Two edges are drawn with the tolerance as the middle half of the line.  One edge alone has no
-scale of its own; there the line runs from the control, which was rejected, to the value.  Where
-neither is to be had nothing is drawn, and the margin stands as a number.
+With two edges, the accepted range is the middle half of the line.  One edge has no scale of its
+own, so the line then runs from the control, which was rejected, to the value.  Where there is
+neither, no line is drawn and the margin is given as a number alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from replications.judging.verdict import Row
 from replications.report.board import Line
@@ -18,14 +17,14 @@ from replications.report.page.edges import Deciding, Edges, deciding
 from replications.report.text import short
 
 WIDTH = 132.0
-"""Units of the drawing from end to end."""
+"""Length of the line in units of the drawing."""
 INSET = 8.0
-"""Room at each end for what lies beyond it."""
+"""Room at each end for values that lie beyond it."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A place on the line; `beyond` is -1 or 1 for what lies off its left or right end."""
+    """A place on the line; `beyond` is -1 (or 1) for a value left (or right) of its ends."""
 
     x: float
     beyond: int = 0
@@ -33,7 +32,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Scale:
-    """A drawn number line: places in units of the drawing, and the same in words."""
+    """A drawn number line: places in units of the drawing, and a description in words."""
 
     start: float
     end: float
@@ -44,9 +43,9 @@ class Scale:
 
 
 def scale(line: Line) -> Scale | None:
-    """The number line of a claim; None where there is no honest one."""
+    """The number line of a claim; None where the claim gives no scale to draw it on."""
     row = line.shown
-    found = deciding(row, line.entry["parts"]) if row is not None else None
+    found = deciding(row) if row is not None else None
     if row is None or found is None:
         return None
     same = [r for r in line.judged if r.expectation == row.expectation]
@@ -62,11 +61,11 @@ def scale(line: Line) -> Scale | None:
 def _control(row: Row, found: Deciding) -> float | None:
     """The value of the control that came nearest to the edge; None if it lies inside.
 
-    Inside it was rejected for another of its numbers, which this line does not show.
+    A control that lies inside was rejected for another of its numbers, which this line does not
+    show.
     """
-    several = "; " in row.control and isinstance(row.control_measured, list)
-    given: list[Any] = row.control_measured if several else [row.control_measured]
-    values = [v for v in map(found.in_, given) if v is not None]
+    given = [found.in_(result.measured) for result in row.controls or ()]
+    values = [v for v in given if v is not None]
     nearest = max(values, key=found.edges.margin, default=None)
     return nearest if nearest is not None and found.edges.margin(nearest) < 0 else None
 
@@ -83,7 +82,8 @@ def _ends(
     points = [edge, control, *values]
     low, high = min(points), max(points)
     if published is not None and 2 * low - high <= published <= 2 * high - low:
-        low, high = min(low, published), max(high, published)  # not so far off that it squeezes
+        # Not so far off that everything else would be squeezed together.
+        low, high = min(low, published), max(high, published)
     return low, high
 
 

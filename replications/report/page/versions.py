@@ -1,4 +1,4 @@
-"""What moved between the first ledger and each further one, as the drift command tells it."""
+"""What moved between the first ledger and each of the others, as the drift command reports it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from replications.drift.changes import Floor, compare
 from replications.judging.ledger import Ledger
-from replications.report import drift
+from replications.report import drift_table
 
 
 @dataclass(frozen=True)
 class Run:
-    """One ledger of several: what it was run with, and its rows by status for each system."""
+    """One of several ledgers: its versions, its file, and its rows by status for each system."""
 
     name: str
     file: str
@@ -21,7 +21,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Moved:
-    """One row that moved: its claim, and a text for each of the headers of the drift table."""
+    """One row that moved: its claim, and a text for each column of the drift table."""
 
     claim: str
     cells: tuple[str, ...]
@@ -29,7 +29,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Pair:
-    """The first ledger against another: what differs around them, what moved, and the count."""
+    """The first ledger against another: how their environments differ, and what moved."""
 
     before: str
     after: str
@@ -40,7 +40,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Versions:
-    """All ledgers side by side, and the first against each."""
+    """All ledgers side by side, and the first against each of the others."""
 
     systems: tuple[str, ...]
     runs: tuple[Run, ...]
@@ -48,7 +48,7 @@ class Versions:
 
 
 def versions(ledgers: Sequence[Ledger], files: Sequence[str]) -> Versions | None:
-    """The comparison, None for one ledger.  BadInput if ledgers do not compare."""
+    """The comparison; None for a single ledger.  BadInput if ledgers cannot be compared."""
     if len(ledgers) < 2:
         return None
     pairs = [
@@ -56,7 +56,7 @@ def versions(ledgers: Sequence[Ledger], files: Sequence[str]) -> Versions | None
     ]
     systems = dict.fromkeys(e["system"] for led in ledgers for e in led.claims.values())
     runs = [
-        Run(drift.name(ledger), file, tuple(drift.counted(ledger, s) for s in systems))
+        Run(drift_table.name(ledger), file, tuple(drift_table.counted(ledger, s) for s in systems))
         for ledger, file in zip(ledgers, files, strict=True)
     ]
     return Versions(tuple(systems), tuple(runs), tuple(pairs))
@@ -66,9 +66,9 @@ def _pair(old: Ledger, new: Ledger, before: str, after: str) -> Pair:
     floor = Floor()
     changes = compare(old, new, floor)
     moved = [
-        Moved(change.old.claim, tuple(drift.cells(change)))
+        Moved(change.old.claim, tuple(drift_table.cells(change)))
         for change in changes
-        if change.kind not in drift.QUIET
+        if change.kind not in drift_table.QUIET
     ]
-    told = tuple(drift.environments(old, new))
-    return Pair(before, after, told, tuple(moved), drift.last_line(changes, floor))
+    told = tuple(drift_table.environments(old, new))
+    return Pair(before, after, told, tuple(moved), drift_table.last_line(changes, floor))

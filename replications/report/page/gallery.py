@@ -1,4 +1,4 @@
-"""The pictures of a folder that `figures` wrote, as data to put into the page."""
+"""Pictures that the `figures` command wrote to a folder, as data to put into the page."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from typing import Any
 
 from replications import files
 from replications.errors import BadInput
+from replications.judging.claim import KINDS
 from replications.judging.ledger import Ledger
 
 INDEX = "figures.json"
 SCHEMA = 1
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 PNG_WIDTH = slice(16, 20)
-"""Where a PNG keeps its width; the height is in the four bytes behind."""
+"""The bytes of a PNG that hold its width; its height is in the next four."""
 WIDE = 700
-"""CSS pixels"""
+"""A picture wider than this, in CSS pixels, takes the whole width of the page."""
 SCREEN = 96 / 150
-"""Pictures are written with 150 dots an inch, and a page has 96."""
+"""CSS pixels per dot: pictures have 150 dots per inch, and a page has 96 pixels per inch."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Shown:
 
     @property
     def wide(self) -> bool:
-        """Whether half of the page is too narrow for it."""
+        """Whether it is too wide for half of the page."""
         return self.width is None or self.width > WIDE
 
 
@@ -52,7 +53,7 @@ class Album:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Albums by system, and by system why other pictures are not there, one line each."""
+    """Albums by system; and, by system, one line for each picture that is missing, with why."""
 
     albums: Mapping[str, tuple[Album, ...]] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -61,7 +62,7 @@ class Gallery:
 def read(folder: Path, ledger: Ledger) -> Gallery:
     """The pictures of a folder that were drawn from the files the ledger was measured on.
 
-    BadInput if the folder has no index, or a picture that its index names is missing.
+    BadInput if the folder has no index, or if a picture in its index is missing.
     """
     index = _index(folder / INDEX)
     missing: dict[str, list[str]] = defaultdict(list)
@@ -100,7 +101,7 @@ def _index(path: Path) -> dict[str, Any]:
 
 
 def _other_files(digests: Mapping[str, str], ledger: Ledger) -> str:
-    """That pictures are not of the files of the ledger; empty if they are."""
+    """Why pictures do not belong to this ledger; empty if they do."""
     other = [name for name, digest in digests.items() if ledger.fixtures.get(name) != digest]
     if not other:
         return ""
@@ -129,10 +130,10 @@ def _size(png: bytes) -> tuple[int, int]:
 
 
 def chosen(ledger: Ledger) -> list[str]:
-    """One subject for each system, "system/subject": the one that says most about the document.
+    """One subject for each system, "system/subject": the one closest to the document.
 
-    That is an original if one was measured, then a retrained one, then a toy; of several the one
-    with most measured rows, then one that gates, then the first in the order of the system.
+    An original comes before a retrained subject, and that before a toy; among subjects of one kind
+    the one with most measured rows is taken, then one that gates, then the first of the system.
     """
     from replications.systems.registry import SYSTEMS, load
 
@@ -143,9 +144,8 @@ def chosen(ledger: Ledger) -> list[str]:
         rows = [r for r in ledger.rows if r.claim.startswith(f"{system}/") and r.holds is not None]
         measured = Counter(row.subject for row in rows)
         infos = [info for info in load(system).SUBJECTS if info.name in measured]
-        kinds = ("original", "retrained", "toy")
         best = min(
-            infos, key=lambda i: (kinds.index(i.kind), -measured[i.name], not i.gates), default=None
+            infos, key=lambda i: (KINDS.index(i.kind), -measured[i.name], not i.gates), default=None
         )
         found += [f"{system}/{best.name}"] if best else []
     return found

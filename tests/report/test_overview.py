@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from replications.cli import main
-from replications.report.picture import findings
+from replications.report.overview import overview
 from tests.sample_ledger import BIG, SIDES, ledger, row
 
 
 def test_a_cell_is_the_share_of_judged_models_in_which_the_claim_holds() -> None:
-    figure = findings(ledger())
+    figure = overview(ledger())
     grey, cells = (np.ma.filled(image.get_array(), np.nan) for image in figure.axes[0].images)
     np.testing.assert_array_equal(cells, [[1, 1], [0.5, np.nan]])  # big, sides; original, retrained
     assert np.isnan(grey).all()
@@ -22,7 +22,7 @@ def test_a_cell_is_the_share_of_judged_models_in_which_the_claim_holds() -> None
 
 def test_what_was_not_measured_is_grey_and_an_accepted_control_does_not_count() -> None:
     vacuous = row(SIDES, "arena", "vacuous", reason="control accepted: untrained")
-    figure = findings(ledger(row(BIG, "arena", "skip", holds=None, reason="no file"), vacuous))
+    figure = overview(ledger(row(BIG, "arena", "skip", holds=None, reason="no file"), vacuous))
     grey, cells = (np.ma.filled(image.get_array(), np.nan) for image in figure.axes[0].images)
     np.testing.assert_array_equal(grey, [[1, np.nan]])
     np.testing.assert_array_equal(cells, [[np.nan, 0]])

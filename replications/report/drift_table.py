@@ -1,4 +1,4 @@
-"""The drift table: what moved between ledgers, and where in the models it began."""
+"""The drift table: what moved between ledgers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WIDTHS = (46, 24, 26, 26)
 
 
 def name(ledger: Ledger) -> str:
-    """What a ledger was run with: "TransformerLens 3.9.0 (bridge), torch 2.13.0, cpu float32"."""
+    """The versions and the device of a run: "TransformerLens 3.9.0 (bridge), torch 2.13.0, …"."""
     get = ledger.environment.get
     kind = f" ({get('lens')})" if get("lens") else ""
     said = [f"TransformerLens {get('transformer_lens')}{kind}", f"torch {get('torch')}"]
@@ -45,7 +45,7 @@ def counted(ledger: Ledger, system: str) -> str:
 
 
 def table(changes: Sequence[Change], *, everything: bool = False) -> str:
-    """One line for each row that moved; with `everything`, for each row."""
+    """One line for each row that moved, or with `everything` for each row; "" for no line."""
     shown = [c for c in changes if everything or c.kind not in QUIET]
     if not shown:
         return ""
@@ -53,7 +53,7 @@ def table(changes: Sequence[Change], *, everything: bool = False) -> str:
 
 
 def moved(changes: Sequence[Change], *, everything: bool = False) -> list[str]:
-    """The subjects, with their system, of the rows that a table shows."""
+    """The subjects of the rows that a table shows, each as "system/subject"."""
     shown = [c for c in changes if everything or c.kind not in QUIET]
     return list(dict.fromkeys(board.subject_of(change.old) for change in shown))
 
@@ -65,7 +65,7 @@ def _line(change: Change) -> list[str]:
 
 
 def cells(change: Change) -> list[str]:
-    """One row of the table, a text for each of HEADERS."""
+    """One row of the table: a text for each of HEADERS."""
     facts = (change.old.claim, change.old.subject, _value(change.old), _value(change.new))
     size = "–" if change.size is None else f"{change.size:.2g}"
     kind = change.kind if change.gates or change.kind in QUIET else f"{change.kind} (observed)"
@@ -81,7 +81,7 @@ def _margin(row: Row) -> str:
 
 
 def last_line(changes: Sequence[Change], floor: Floor) -> str:
-    """How many rows of each kind, the floor of noise, and the largest change below it."""
+    """The number of rows of each kind, the floor of noise, and the largest change below it."""
     said = ", ".join(f"{number} {kind}" for kind, number in counts(changes).items())
     quiet = [c for c in changes if c.kind in QUIET and c.size is not None]
     largest = max(quiet, key=lambda c: c.size or 0.0, default=None)
@@ -95,7 +95,7 @@ def last_line(changes: Sequence[Change], floor: Floor) -> str:
 
 
 def environments(old: Ledger, new: Ledger) -> list[str]:
-    """What differs between the two environments, "numpy: 1.26.4 → 2.4.6" for each."""
+    """One text for each setting that differs between two runs: "numpy: 1.26.4 → 2.4.6"."""
     quiet = ("command", "date", "commit")
     keys: dict[str, Any] = {**old.environment, **new.environment}
     pairs = [(k, old.environment.get(k), new.environment.get(k)) for k in keys if k not in quiet]

@@ -1,4 +1,4 @@
-"""A whole ledger in one picture: a cell for each claim and kind of subject."""
+"""A whole ledger in one picture: one cell for each claim and kind of subject."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from replications.judging.claim import KINDS
 from replications.judging.ledger import Ledger
 from replications.judging.verdict import Row
 from replications.plotting.charts import Figure, Scale
 
-KINDS = ("original", "retrained", "toy")
 HOLDS = Scale("share of the measured models in which it holds", "RdYlBu", 0.0, 1.0)
 NOT_MEASURED = "#C8C8C8"
 
 
-def findings(ledger: Ledger) -> Figure:
-    """One strip for each system: claims from left to right as in CLAIMS.md, a row for each kind.
+def overview(ledger: Ledger) -> Figure:
+    """One strip per system: claims from left to right as in CLAIMS.md, one row per kind of subject.
 
-    Blue: holds in every model of the kind that was measured, its control rejected; red: in none.
-    Grey: there is such a model and it was not measured; white: the claim is not about such models.
+    Blue means that the claim holds, with its controls rejected, in every measured model of that
+    kind, and red that it holds in none.  Grey means that such models exist and none was measured;
+    white, that the claim is not about models of that kind.
     """
     strips = _strips(ledger)
     tall = [len(rows) for rows in strips.values()]
@@ -48,7 +49,11 @@ def findings(ledger: Ledger) -> Figure:
 
 
 def _strips(ledger: Ledger) -> dict[str, dict[str, np.ndarray]]:
-    """System → kind → a value for each claim: the share that holds, -1 not measured, NaN none."""
+    """System → kind → an array with a value per claim.
+
+    The value is the share of judged rows in which the claim holds, -1 if none was judged, and NaN
+    if there is no row.
+    """
     rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in ledger.rows:
         rows[row.claim, row.kind].append(row)
