@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from replications.judging.claim import Claim, Source, claim, instead
+from replications.judging.claim import Claim, Source, claim
+from replications.judging.control import instead
 from replications.judging.expectation import at_least, near, parts
 from replications.judging.ledger import Ledger, describe
-from replications.judging.verdict import Row
+from replications.judging.verdict import ControlResult, Row
 
 DOCUMENT = Source("A document", "https://example.org/a")
 CONTROL = instead("untrained", lambda subject: 0.0)
@@ -46,31 +47,48 @@ SIDES = _claim(
 CLAIMS = (BIG, SIDES)
 
 
-def row(made: Claim, subject: str, status: str, **fields: Any) -> Row:
-    """A row of `made`; what is not given is that of a claim judged without trouble."""
+def row(
+    made: Claim,
+    subject: str,
+    status: str,
+    *,
+    control: Any = 0.0,
+    accepted: bool = False,
+    **fields: Any,
+) -> Row:
+    """A row of `made`; what is not given is that of a claim judged without trouble.
+
+    `control` is the value of each of its controls, None if they were not run.
+    """
+    group = subject.split("~")[0].split("/")[0]
+    expectation = made.expectation_of(group)
     facts: dict[str, Any] = {
         "kind": "retrained" if subject.startswith("retrained") else "original",
         "measured": 0.98,
+        "expectation": expectation.data() if expectation else None,
         "margin": 0.08,
-        "control_measured": 0.0 if made.controls else None,
+        "outcome": None,
         "holds": True,
-        "reason": "",
+        **dict.fromkeys(("reason", "excuse", "remedy"), ""),
         "seconds": 0.5,
         **fields,
     }
+    results = tuple(ControlResult(c.name, control, accepted, (), None) for c in made.controls)
+    ran = not results or (control is not None and facts["holds"] is not None)
     return Row(
         claim=made.id,
+        version=made.version,
         subject=subject,
+        group=group,
         published=made.published,
-        expectation=str(made.expect.get(subject.split("/")[0], "")),
-        control="; ".join(c.name for c in made.controls),
+        controls=results if ran else None,
         status=status,
         **facts,
     )
 
 
 def ledger(*rows: Row, claims: tuple[Claim, ...] = CLAIMS) -> Ledger:
-    """A ledger of `rows`; without any, one in which everything passes and 1 of 2 seeds holds."""
+    """A ledger of `rows`; without any, one in which all gating rows pass and 1 of 2 seeds holds."""
     rows = rows or (
         row(SIDES, "arena", "pass", measured=[1.5, 2.5], margin=1.5),
         row(BIG, "retrained/seed1", "observed", measured=0.25, margin=-0.25, holds=False),

@@ -61,9 +61,8 @@ def _run(args: argparse.Namespace) -> int:
     compared = [accepted.apply(compare(old, new, floor), new, entries, floor) for new in news]
     print(drift_table.summary([old, *news]))
     for path, new, changes in zip(args.new, news, compared, strict=True):
-        print(
-            f"\n{args.old} → {path}: {'; '.join(drift_table.environments(old, new)) or 'the same environment'}"
-        )
+        differs = "; ".join(drift_table.environments(old, new)) or "the same environment"
+        print(f"\n{args.old} → {path}: {differs}")
         print(drift_table.table(changes, everything=args.all) or "No row moved by more than noise.")
         for line in _where_it_began(args.old, path, changes, args.all):
             print(line)

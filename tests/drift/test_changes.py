@@ -12,8 +12,8 @@ from replications import cli
 from replications.commands import NEGATIVE, OK, USAGE
 from replications.drift.changes import Floor, compare, counts
 from replications.errors import BadInput
+from replications.judging.expectation import at_least
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import ACCEPTED
 from tests import sample_ledger
 from tests.sample_ledger import BIG, SIDES, row
 
@@ -74,7 +74,7 @@ def test_lists_move_by_their_worst_number() -> None:
     [
         ("fail", {"holds": False, "measured": 0.1, "margin": -0.8}, "flipped"),
         ("fail", {"holds": False}, "flipped"),
-        ("vacuous", {"reason": f"{ACCEPTED}untrained"}, "flipped"),
+        ("vacuous", {"accepted": True}, "flipped"),
         ("error", {"holds": None, "measured": None, "margin": None}, "error"),
         ("unsupported", {"holds": None, "measured": None, "margin": None}, "unsupported"),
     ],
@@ -113,7 +113,7 @@ def test_other_claims_are_refused() -> None:
 
 def test_a_changed_expectation_is_refused() -> None:
     claims = {name: dict(entry) for name, entry in ledger().claims.items()}
-    claims[BIG.id]["expectation"] = {"arena": "≥ 0.5"}
+    claims[BIG.id]["expect"] = {"arena": at_least(0.5).data()}
     said = refused(ledger(), replace(ledger(), claims=claims))
     assert "claims that were changed: toys/big (expectation)" in said
 
@@ -209,7 +209,7 @@ def test_ledgers_that_do_not_compare_are_bad_input(tmp_path: Path, capsys: Captu
 
 def test_a_ledger_of_another_schema_is_bad_input(tmp_path: Path, capsys: Captured) -> None:
     ledger().write(tmp_path / "a.json")
-    other = (tmp_path / "a.json").read_text().replace('"schema": 1', '"schema": 99')
+    other = (tmp_path / "a.json").read_text().replace('"schema": 2', '"schema": 99')
     (tmp_path / "b.json").write_text(other)
     assert cli.main(["drift", str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == USAGE
     assert "schema 99" in capsys.readouterr().err

@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 
 from replications.errors import FixtureCorrupt, FixtureMissing, Unsupported
-from replications.judging.claim import Control, Source, SubjectInfo, claim, instead, on
-from replications.judging.expectation import Expectation, at_least, exactly, near, parts
-from replications.judging.verdict import ControlFailed, Row, judge
+from replications.judging.claim import Source, SubjectInfo, claim
+from replications.judging.control import Control, instead, on
+from replications.judging.expectation import (
+    Expectation,
+    at_least,
+    at_most,
+    exactly,
+    near,
+    parts,
+)
+from replications.judging.verdict import ControlFailed, ControlResult, Row, judge
 
 SOURCE = Source("A document", "https://example.org/a")
 GATING = SubjectInfo("toys", "arena", "arena", "original", True, (), "run: fetch it")
@@ -66,7 +74,10 @@ def test_a_claim_is_kept_on_the_function_it_decorates() -> None:
         ({"published": [1, "two"]}, "published"),
         ({"published": ""}, "published"),
         ({"expect": {}}, "expect is empty"),
-        ({"expect": {"arena": 3}}, "group to an expectation"),
+        ({"expect": {"arena": 3}}, "map each group to one"),
+        ({"expect": 3}, "must be an expectation"),
+        ({"version": 0}, "version"),
+        ({"control": on("x", lambda toy: toy, only="gone")}, "group that is not expected"),
         ({"expect": {"a": parts(x=at_least(1)), "b": parts(y=at_least(1))}}, "different names"),
         ({"control": None}, "exactly one of control"),
         ({"no_control": "an identity"}, "exactly one of control"),
@@ -89,21 +100,51 @@ def test_published_values_may_be_numbers_words_or_absent(published: Any) -> None
     assert written(published=published).published == published
 
 
+def test_one_expectation_is_that_of_every_group_and_tier_1_is_the_default() -> None:
+    def measure(toy: Toy) -> Any:
+        return toy.value
+
+    claim(
+        "toys/value",
+        says="The value is large.",
+        source=SOURCE,
+        expect=at_least(0.5),
+        control=UNTRAINED,
+    )(measure)
+    made = measure.claim  # type: ignore[attr-defined]
+    assert made.tier == 1
+    assert made.unknown_groups([]) == []
+    assert [made.expectation_of(group) for group in ("arena", "retrained")] == [at_least(0.5)] * 2
+    assert judge(made, OBSERVED, Toy(0.75)).holds
+    assert not judge(made, GATING, Toy(0.25)).holds
+
+
+def test_a_group_that_is_not_expected_cannot_be_judged() -> None:
+    made = written(expect={"retrained": at_least(0.5)})
+    assert made.expectation_of("arena") is None
+    assert made.unknown_groups(["arena"]) == ["retrained"]
+    with pytest.raises(KeyError, match="expects nothing of the group 'arena'"):
+        judge(made, GATING, Toy(0.75))
+
+
 # ---- judging one -------------------------------------------------------------------------------
 
 
-def test_a_row_has_the_thirteen_fields_of_the_ledger_in_order() -> None:
+def test_a_row_has_the_fields_of_the_ledger_in_order() -> None:
     assert [f.name for f in fields(Row)] == [
-        *("claim", "subject", "kind", "published", "measured", "expectation", "margin"),
-        *("control", "control_measured", "holds", "status", "reason", "seconds"),
+        *("claim", "version", "subject", "group", "kind", "published", "measured"),
+        *("expectation", "margin", "controls", "outcome", "holds", "status", "reason"),
+        *("excuse", "remedy", "seconds"),
     ]
 
 
 def test_pass_needs_the_claim_to_hold_and_its_control_to_be_rejected() -> None:
     row = judge(written(), GATING, Toy(0.75))
     assert (row.status, row.holds, row.margin, row.reason) == ("pass", True, 0.25, "")
-    assert (row.control, row.control_measured) == ("untrained weights", 0.0)
-    assert (row.expectation, row.published, row.kind) == ("≥ 0.5", 0.9, "original")
+    assert row.controls == (ControlResult("untrained weights", 0.0, False, (), -0.5),)
+    assert row.expectation == at_least(0.5).data()
+    assert (row.published, row.kind, row.group, row.version) == (0.9, "original", "arena", 1)
+    assert (row.outcome, row.excuse, row.remedy) == (None, "", "")
     assert row.replicates
     assert row.seconds >= 0
 
@@ -119,10 +160,12 @@ def test_a_claim_that_need_not_hold_in_all_is_observed_where_it_does_not() -> No
     made = written(holds_in=4, because_not_all="one seed found another way")
     row = judge(made, GATING, Toy(0.25))
     assert (row.status, row.holds, row.margin) == ("observed", False, -0.25)
-    assert row.reason == "0.25 is outside ≥ 0.5 by 0.25; not in all: one seed found another way"
-    assert judge(made, GATING, Toy(0.75)).status == "pass"
-    assert "not in all" not in judge(made, OBSERVED, Toy(0.25)).reason
-    assert "not in all" not in judge(made, GATING, Toy(0.25), lesion=True).reason
+    assert row.reason == "0.25 is outside ≥ 0.5 by 0.25"
+    assert row.excuse == "one seed found another way"
+    held = judge(made, GATING, Toy(0.75))
+    assert (held.status, held.excuse) == ("pass", "")
+    assert judge(made, OBSERVED, Toy(0.25)).excuse == ""
+    assert judge(made, GATING, Toy(0.25), lesion=True).excuse == ""
 
 
 def test_an_accepted_control_is_not_excused() -> None:
@@ -138,8 +181,23 @@ def test_an_accepted_control_makes_the_claim_vacuous() -> None:
     assert "another head" in row.reason
     assert "untrained" not in row.reason
     assert not row.replicates
-    assert row.control == "untrained weights; another head"
-    assert row.control_measured == [0.0, 0.6]
+    assert [(c.name, c.measured, c.accepted) for c in row.controls or ()] == [
+        ("untrained weights", 0.0, False),
+        ("another head", 0.6, True),
+    ]
+
+
+def test_the_parts_that_a_control_rejected_are_named() -> None:
+    made = written(
+        expect=parts(left=at_least(1), right=at_least(1), small=at_most(9)),
+        measure=lambda toy: toy.value,
+        control=on("halved", lambda toy: Toy({k: v / 2 for k, v in toy.value.items()})),
+    )
+    row = judge(made, GATING, Toy({"left": 4.0, "right": 1.5, "small": 1.0}))
+    assert row.controls == (ControlResult("halved", [2.0, 0.75, 0.5], False, ("right",), -0.25),)
+    row = judge(made, GATING, Toy({"left": 1.0, "right": 1.0, "small": 1.0}))
+    assert row.controls is not None
+    assert row.controls[0].rejected_parts == ("left", "right")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -147,7 +205,9 @@ def test_a_control_that_is_not_finite_is_no_rejection(value: float) -> None:
     row = judge(written(control=instead("broken", lambda toy: value)), GATING, Toy(0.75))
     assert row.status == "vacuous"
     assert "not finite" in row.reason
-    assert row.control_measured in ("nan", "inf")
+    (control,) = row.controls or ()
+    assert control.measured in ("nan", "inf")
+    assert (control.accepted, control.margin) == (True, None)
 
 
 def test_a_nan_in_one_part_of_a_control_is_no_rejection() -> None:
@@ -158,7 +218,7 @@ def test_a_nan_in_one_part_of_a_control_is_no_rejection() -> None:
     )
     row = judge(made, GATING, Toy(3))
     assert row.status == "vacuous"
-    assert row.control_measured == [0.0, "nan"]
+    assert row.controls == (ControlResult("broken", [0.0, "nan"], True, ("left",), None),)
     assert row.measured == [2, 3]  # in the order the claim names the parts
 
 
@@ -207,9 +267,10 @@ def test_an_observed_row_whose_control_was_accepted_does_not_replicate() -> None
 
 def test_controls_can_be_left_out_and_the_row_says_so() -> None:
     row = judge(written(), GATING, Toy(0.75), controls=False)
-    assert (row.status, row.control_measured, row.controls_skipped) == ("pass", None, True)
-    free = judge(written(control=None, no_control="an identity"), GATING, Toy(0.75))
-    assert (free.status, free.control, free.controls_skipped) == ("pass", "", False)
+    assert (row.status, row.controls, row.controls_skipped) == ("pass", None, True)
+    without = written(control=None, no_control="an identity")
+    free = judge(without, GATING, Toy(0.75), controls=False)
+    assert (free.status, free.controls, free.controls_skipped) == ("pass", (), False)
 
 
 @pytest.mark.parametrize(("info", "status"), [(GATING, "fail"), (OBSERVED, "observed")])
@@ -223,7 +284,7 @@ def test_an_accepted_control_is_told_also_where_the_claim_does_not_hold(
 
 def test_a_lesioned_subject_is_observed_without_controls() -> None:
     row = judge(written(), GATING, Toy(0.25), lesion=True)
-    assert (row.status, row.holds, row.control_measured) == ("observed", False, None)
+    assert (row.status, row.holds, row.controls) == ("observed", False, None)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +300,9 @@ def test_a_lesioned_subject_is_observed_without_controls() -> None:
 def test_what_could_not_be_judged_has_a_row_too(exc: Exception, status: str, reason: str) -> None:
     row = Row.for_exception(written(), GATING, exc, 1.5)
     assert (row.status, row.reason, row.seconds) == (status, reason, 1.5)
-    assert (row.holds, row.measured, row.margin, row.expectation) == (None, None, None, "≥ 0.5")
+    assert (row.holds, row.measured, row.margin, row.controls) == (None, None, None, None)
+    assert row.expectation == at_least(0.5).data()
+    assert row.remedy == ("run: fetch it" if "(" in reason else "")
     assert not row.replicates
     assert not row.controls_skipped
 

@@ -27,10 +27,14 @@ def test_the_file_has_exactly_the_documented_keys(tmp_path: Path) -> None:
     ledger().write(tmp_path / "claims.json")
     content = json.loads((tmp_path / "claims.json").read_text())
     assert list(content) == ["schema", "environment", "fixtures", "claims", "rows"]
-    assert content["schema"] == 1
+    assert content["schema"] == 2
     assert list(content["rows"][0]) == [
-        *("claim", "subject", "kind", "published", "measured", "expectation", "margin"),
-        *("control", "control_measured", "holds", "status", "reason", "seconds"),
+        *("claim", "version", "subject", "group", "kind", "published", "measured"),
+        *("expectation", "margin", "controls", "outcome", "holds", "status", "reason"),
+        *("excuse", "remedy", "seconds"),
+    ]
+    assert list(content["rows"][0]["controls"][0]) == [
+        *("name", "measured", "accepted", "rejected_parts", "margin"),
     ]
     assert content["claims"]["toys/sides"]["parts"] == ["left", "right"]
 
@@ -81,7 +85,7 @@ def test_an_interrupted_write_leaves_the_old_file(
 
 def _changed(**changes: Any) -> str:
     content = {
-        "schema": 1,
+        "schema": 2,
         "environment": {},
         "fixtures": {},
         "claims": {BIG.id: describe(BIG)},
@@ -94,10 +98,12 @@ def _changed(**changes: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('{"schema": 1, "environment": {', "not whole JSON"),
+        ('{"schema": 2, "environment": {', "not whole JSON"),
         ("[]", "not a ledger"),
         ('{"rows": []}', "not a ledger"),
-        (_changed(schema=2), "schema 2"),
+        (_changed(schema=3), "schema 3 is unknown, this version reads 1 and 2"),
+        (_changed(schema="2"), "schema '2' is unknown"),
+        (_changed(schema=1), "of schema 1 needs the keys"),
         (_changed(rows={}), "a list 'rows'"),
         (_changed(environment=None), "not a ledger"),
         (_changed(rows=[{"claim": BIG.id}]), "not a ledger row"),

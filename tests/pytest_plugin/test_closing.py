@@ -110,7 +110,7 @@ def test_a_claim_may_hold_in_some_of_the_subjects_that_gate(
     assert result.ret == 0
     found = statuses(pytester.path)
     assert [found["in-two", f"seed{i}"] for i in range(3)] == ["observed", "pass", "pass"]
-    result.stdout.re_match_lines([r"fake/in-two +beyond +2/3: 0 … 2 +\+0\.5 +0 +pass +–"])
+    result.stdout.re_match_lines([r"fake/in-two +beyond +2/3: 0 … 2 +-0\.5 +0 +pass +–"])
     assert last_line(result).startswith("claims: 2 pass, 0 fail")
 
 
@@ -153,7 +153,7 @@ def test_without_controls_nothing_claims_they_were_rejected(
 ) -> None:
     result = run(GOOD + BAD, "--no-controls", "-k", "one or vacuous")
     assert result.ret == 0
-    assert {row["control_measured"] for row in read(pytester.path)} == {None}
+    assert [row["controls"] for row in read(pytester.path)] == [None] * 4
     assert last_line(result).endswith("controls NOT RUN on 4 rows")
     assert "every control" not in result.stdout.str()
 
@@ -189,8 +189,9 @@ def test_the_ledger_has_the_documented_shape(run: Run, pytester: pytest.Pytester
     content = json.loads((pytester.path / "claims.json").read_text())
     assert list(content) == ["schema", "environment", "fixtures", "claims", "rows"]
     assert list(content["rows"][0]) == [
-        *("claim", "subject", "kind", "published", "measured", "expectation", "margin"),
-        *("control", "control_measured", "holds", "status", "reason", "seconds"),
+        *("claim", "version", "subject", "group", "kind", "published", "measured"),
+        *("expectation", "margin", "controls", "outcome", "holds", "status", "reason"),
+        *("excuse", "remedy", "seconds"),
     ]
     assert content["claims"]["fake/one"]["gating"] == ["arena"]
     assert (content["environment"]["device"], content["environment"]["threads"]) == ("cpu", 1)
@@ -227,9 +228,7 @@ def test_lesions_are_observed_without_controls(run: Run, pytester: pytest.Pytest
         ("fake/one", "arena~halved"),
         ("fake/large", "arena~halved"),
     ]
-    assert {(r["status"], r["holds"], r["control_measured"]) for r in rows} == {
-        ("observed", False, None)
-    }
+    assert {(r["status"], r["holds"], r["controls"]) for r in rows} == {("observed", False, None)}
 
 
 @pytest.mark.parametrize(

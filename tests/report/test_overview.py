@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ def test_a_cell_is_the_share_of_judged_models_in_which_the_claim_holds() -> None
 
 
 def test_what_was_not_measured_is_grey_and_an_accepted_control_does_not_count() -> None:
-    vacuous = row(SIDES, "arena", "vacuous", reason="control accepted: untrained")
+    made = replace(SIDES, controls=BIG.controls, no_control="")
+    vacuous = row(made, "arena", "observed", accepted=True)
     figure = overview(ledger(row(BIG, "arena", "skip", holds=None, reason="no file"), vacuous))
     grey, cells = (np.ma.filled(image.get_array(), np.nan) for image in figure.axes[0].images)
     np.testing.assert_array_equal(grey, [[1, np.nan]])

@@ -19,7 +19,7 @@ from replications.errors import BadInput
 from replications.judging.claim import SubjectInfo
 from replications.judging.ledger import Ledger
 from replications.report import board, claims_md
-from replications.report.page import Page, render
+from replications.report.page import Page, by_subject, render
 from replications.report.page.answer import answer
 from replications.report.page.gallery import chosen, read
 from replications.systems import registry
@@ -69,22 +69,22 @@ def test_a_claim_has_the_same_cells_as_in_claims_md() -> None:
 @pytest.mark.parametrize(
     ("rows", "outcome", "headline"),
     [
-        ([("arena", "pass", {})], "holds", "Every finding that gates holds: 1 of 1 rows pass."),
+        ([("arena", "pass", {})], "holds", "Every gating finding holds: 1 of 1 rows pass."),
         (
             [
                 ("arena", "fail", {"holds": False}),
-                ("two", "vacuous", {"reason": "control accepted: untrained (1)"}),
+                ("two", "vacuous", {"accepted": True}),
                 ("three", "error", {"holds": None, "reason": "KeyError: x"}),
                 ("four", "pass", {}),
             ],
             "fails",
-            "Not every finding that gates holds: 1 of 4 rows pass, 1 does not hold, 1 is vacuous, "
+            "Not every gating finding holds: 1 of 4 rows pass, 1 does not hold, 1 is vacuous, "
             "1 could not be measured.",
         ),
         (
             [("arena", "skip", {"holds": None})],
             "nothing",
-            "Nothing that gates was measured, so this run says neither yes nor no.",
+            "No gating row was measured, so this run cannot say whether the findings hold.",
         ),
     ],
 )
@@ -97,7 +97,7 @@ def test_the_headline_answers(rows: list[Any], outcome: str, headline: str) -> N
 
 def test_a_claim_that_holds_in_too_few_subjects_fails() -> None:
     made = replace(BIG, holds_in=1, because_not_all="it is small")
-    only = row(made, "arena", "observed", holds=False, reason="0.1 is outside; not in all: x")
+    only = row(made, "arena", "observed", holds=False, reason="0.1 is outside", excuse="x")
     found = answer(ledger(only, claims=(made,)))
     assert found.outcome == "fails"
     assert found.failures[0].reason == "holds in 0 of 1, must hold in at least 1"
@@ -105,10 +105,11 @@ def test_a_claim_that_holds_in_too_few_subjects_fails() -> None:
 
 
 def test_what_was_not_reached_names_the_command() -> None:
-    reason = "no copy; run `python -m replications fixtures fetch` (python -m replications x y)"
-    skipped = row(BIG, "arena", "skip", holds=None, measured=None, margin=None, reason=reason)
+    gone = {"holds": None, "measured": None, "margin": None, "reason": "no copy"}
+    skipped = row(BIG, "arena", "skip", **gone, remedy="python -m replications x y")
     (missing,) = answer(ledger(skipped)).not_reached
     assert (missing.subjects, missing.command) == ("toys/arena", "python -m replications x y")
+    assert "<code>python -m replications x y</code>" in render(Page(ledger(skipped)))
 
 
 def test_what_a_ledger_says_is_escaped_and_nothing_is_loaded() -> None:
@@ -124,10 +125,11 @@ def test_what_a_ledger_says_is_escaped_and_nothing_is_loaded() -> None:
     assert all(load.startswith(("#", "data:")) for load in Text(page).loads)
 
 
-# ---- lesions, repair, versions ------------------------------------------------------------------
+# ---- lesions, tables by subject, versions -------------------------------------------------------
 
 
-def test_lesions_and_claims_about_repair_have_tables() -> None:
+def test_lesions_and_claims_side_by_side_have_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_subject, "TABLES", {"Self-repair": ("toys/self-repair", "toys/none")})
     repair = replace(BIG, id="toys/self-repair", says="It repairs itself.")
     base = ledger(row(repair, "arena", "pass"), claims=(repair, SIDES))
     lesions = ledger(row(repair, "arena~cut", "observed", holds=False), claims=(repair, SIDES))
@@ -136,6 +138,13 @@ def test_lesions_and_claims_about_repair_have_tables() -> None:
     assert "arena~cut 1 of 1 0 of 0 self-repair" in everything
     assert "Self-repair by subject" in everything
     assert "arena original 0.98 ○ observed (holds)" in everything
+
+
+def test_the_claims_of_the_tables_by_subject_exist() -> None:
+    path = Path(__file__).parents[2] / "CLAIMS.md"
+    known = path.read_text(encoding="utf-8")
+    names = [name for claims in by_subject.TABLES.values() for name in claims]
+    assert [name for name in names if f"<br>`{name}`" not in known] == []
 
 
 Write = Callable[[str, Ledger], Path]
@@ -194,7 +203,7 @@ def test_the_same_ledger_gives_the_same_page(
         assert run("a.json", "--no-figures") == 0
         pages.append(Path("report.html").read_bytes())
     assert pages[0] == pages[1]
-    assert "report.html: Every finding that gates holds" in capsys.readouterr().out
+    assert "report.html: Every gating finding holds" in capsys.readouterr().out
 
 
 # ---- pictures -----------------------------------------------------------------------------------

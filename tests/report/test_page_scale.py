@@ -1,4 +1,4 @@
-"""The number line of a claim: read from the words of a ledger, and never drawn wrong."""
+"""The number line of a claim: drawn from the edges in a ledger, and never drawn wrong."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from tests.sample_ledger import BIG, ledger, row
         (parts(left=at_least(0), right=between(0, 1)), {"left": 3, "right": 0.75}, 0.75, "right"),
     ],
 )
-def test_the_number_that_decides_a_margin_is_read_from_the_words(
+def test_the_number_that_decides_a_margin_is_found(
     expectation: Expectation, measured: Any, value: float, name: str
 ) -> None:
     judged = judged_row(expectation, measured)
-    found = deciding(judged, names_of(measured))
+    found = deciding(judged)
     assert found is not None
     assert (found.value, found.name) == (value, name)
-    assert found.edges.margin(found.value) == pytest.approx(judged.margin)
+    assert found.edges.margin(found.value) == judged.margin
 
 
 @pytest.mark.parametrize(
@@ -61,35 +61,49 @@ def test_the_number_that_decides_a_margin_is_read_from_the_words(
 def test_what_is_not_an_interval_has_no_number_line(
     expectation: Expectation, measured: Any
 ) -> None:
-    assert deciding(judged_row(expectation, measured), names_of(measured)) is None
+    assert deciding(judged_row(expectation, measured)) is None
 
 
-def test_words_that_do_not_give_the_margin_of_the_row_are_not_drawn() -> None:
-    assert deciding(replace(judged_row(at_least(1), 3), margin=0.5), None) is None
+def test_edges_that_do_not_give_the_margin_of_the_row_are_not_drawn() -> None:
+    judged = judged_row(at_least(1), 3)
+    assert deciding(judged) is not None
+    assert deciding(replace(judged, margin=0.5)) is None
+
+
+def test_an_old_ledger_that_does_not_know_the_edges_has_no_number_line() -> None:
+    words = {"words": "≥ 1", "because": "", "parts": None}
+    assert deciding(replace(judged_row(at_least(1), 3), expectation=words)) is None
+
+
+def test_a_part_within_a_part_is_found_by_its_path() -> None:
+    pair = listed(at_least(0), at_least(1))
+    found = deciding(judged_row(parts(one=exactly(3), pair=pair), {"one": 3.5, "pair": [0.5, 1.2]}))
+    assert found is not None
+    assert (found.name, found.at, found.value) == ("one", (0,), 3.5)
+    found = deciding(judged_row(parts(one=at_least(1), pair=pair), {"one": 3, "pair": [0.5, 1.2]}))
+    assert found is not None
+    assert (found.name, found.at, found.value) == ("pair item 1", (1, 1), 1.2)
+    assert found.in_([0, [0, 7]]) == 7
+    assert found.in_([0]) is None
 
 
 def judged_row(expectation: Expectation, measured: Any) -> Any:
     """A row of an expectation that has judged a value."""
     verdict = expectation.judge(measured)
     facts = {"measured": to_json(measured), "margin": verdict.margin, "holds": verdict.holds}
-    return replace(row(BIG, "arena", "pass", **facts), expectation=str(expectation))
-
-
-def names_of(measured: Any) -> list[str] | None:
-    """The names of named parts."""
-    return list(measured) if isinstance(measured, dict) else None
+    return replace(row(BIG, "arena", "pass", **facts), expectation=expectation.data())
 
 
 def line_of(**facts: Any) -> board.Line:
-    """The line of a claim with one row: 1 ± 0.1, or what `expectation` says."""
-    expectation = facts.pop("expectation", str(near(1, abs=0.1)))
-    only = replace(row(BIG, "arena", "pass", **facts), expectation=expectation)
+    """The line of a claim with one row; it expects 1 ± 0.1 unless `expectation` is given."""
+    expectation = facts.pop("expectation", near(1, abs=0.1))
+    only = row(BIG, "arena", "pass", expectation=expectation.data(), **facts)
     (line,) = board.lines(ledger(only))
     return line
 
 
 def test_two_edges_are_the_middle_half_and_the_value_lies_where_it_is() -> None:
-    drawn = scale(line_of(measured=1.05, margin=0.05, control_measured=0.0))
+    drawn = scale(line_of(measured=1.05, margin=1.1 - 1.05, control=0.0))
     assert drawn is not None
     inner = WIDTH - 2 * INSET
     assert (drawn.start, drawn.end) == pytest.approx((INSET + inner / 4, INSET + inner * 3 / 4))
@@ -100,7 +114,7 @@ def test_two_edges_are_the_middle_half_and_the_value_lies_where_it_is() -> None:
 
 
 def test_one_edge_is_drawn_between_the_control_and_the_value() -> None:
-    drawn = scale(line_of(expectation="≥ 0.5", measured=0.9, margin=0.4, control_measured=0.1))
+    drawn = scale(line_of(expectation=at_least(0.5), measured=0.9, margin=0.4, control=0.1))
     assert drawn is not None
     assert drawn.control is not None
     assert drawn.control.x == INSET
@@ -109,5 +123,5 @@ def test_one_edge_is_drawn_between_the_control_and_the_value() -> None:
 
 @pytest.mark.parametrize("control", [None, 0.7, "nan"])
 def test_one_edge_without_a_rejected_control_has_no_scale(control: Any) -> None:
-    given = {"measured": 0.9, "margin": 0.4, "control_measured": control}
-    assert scale(line_of(expectation="≥ 0.5", **given)) is None
+    given = {"measured": 0.9, "margin": 0.4, "control": control}
+    assert scale(line_of(expectation=at_least(0.5), **given)) is None
