@@ -253,3 +253,47 @@ def test_values_become_json_types() -> None:
     assert json.dumps(to_json(measured), allow_nan=False)
     with pytest.raises(TypeError):
         to_json(object())
+
+
+@pytest.mark.parametrize(
+    ("expectation", "parts_of"),
+    [
+        (near(2, abs=0.5), [("", [], "interval", 1.5, 2.5, False)]),
+        (at_most(3), [("", [], "interval", None, 3, False)]),
+        (exactly(5), [("", [], "exactly", 5, 5, False)]),
+        (exactly("x"), [("", [], "exactly", None, None, False)]),
+        (ranks("a"), [("", [], "ranks", None, None, False)]),
+        (each(at_least(1)), [("", [], "interval", 1, None, True)]),
+        (each(listed(at_least(1))), [("", [], "each", None, None, False)]),
+        (
+            parts(a=at_least(1), b=listed(at_most(2), each(exactly(3)))),
+            [
+                ("a", [0], "interval", 1, None, False),
+                ("b item 0", [1, 0], "interval", None, 2, False),
+                ("b item 1", [1, 1], "exactly", 3, 3, True),
+            ],
+        ),
+    ],
+    ids=str,
+)
+def test_an_expectation_knows_its_edges_as_data(
+    expectation: Expectation, parts_of: list[object]
+) -> None:
+    data = expectation.data()
+    assert data["words"] == str(expectation)
+    keys = ("name", "at", "kind", "low", "high", "every")
+    assert [tuple(part[key] for key in keys) for part in data["parts"]] == parts_of
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+
+
+def test_a_compound_is_judged_part_by_part() -> None:
+    verdict = parts(a=at_least(1), b=listed(at_most(2), exactly(3))).judge({"a": 0, "b": [1, 3]})
+    assert [(p.name, p.holds, p.margin) for p in verdict.parts] == [
+        ("a", False, -1),
+        ("b item 0", True, 1),
+        ("b item 1", True, 0),
+    ]
+    assert verdict.rejected_parts == ("a",)
+    assert at_least(1).judge(0).parts == ()
+    broken = parts(a=at_least(1), b=at_least(1)).judge({"a": math.nan, "b": 0})
+    assert broken.rejected_parts == ("b",)  # a value that is not finite was not rejected

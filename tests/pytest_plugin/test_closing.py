@@ -119,7 +119,7 @@ def test_holding_in_too_few_fails_the_run_with_one_line(run: Run) -> None:
     result = run(too_few)
     assert result.ret == 1
     assert "fail: fake/in-two holds in 1 of 3, must hold in at least 2" in result.outlines
-    result.stdout.re_match_lines([r"fake/in-two +beyond +1/3: 0 … 2 +\+0\.5 +0 +fail +–"])
+    result.stdout.re_match_lines([r"fake/in-two +beyond +1/3: 0 … 2 +-1\.5 +0 +fail +–"])
     assert run(too_few, "-k", "seed0 or seed1").ret == 0  # not all were run, so nothing is known
 
 
