@@ -15,6 +15,7 @@ from replications.judging.expectation import (
     ranks,
 )
 from replications.judging.ledger import Ledger
+from replications.judging.subject import Subject
 from replications.judging.verdict import Row, judge
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Ledger",
     "Row",
     "Source",
+    "Subject",
     "SubjectInfo",
     "Verdict",
     "at_least",
