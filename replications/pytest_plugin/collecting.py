@@ -126,7 +126,8 @@ def _key(item: pytest.Item) -> tuple[str, str]:
 
 def order(config: pytest.Config, claim: Claim) -> int:
     """The place of a claim among all that were collected."""
-    return list(config.stash[_ids]).index(claim.id)
+    ids: dict[str, str] = config.stash[_ids]
+    return list(ids).index(claim.id)
 
 
 def names(config: pytest.Config, claim: Claim) -> list[str]:

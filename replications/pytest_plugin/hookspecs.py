@@ -21,7 +21,5 @@ def pytest_claims_systems(config: pytest.Config) -> Sequence[System]:  # type: i
 
 
 @pytest.hookspec(firstresult=True)
-def pytest_claims_environment(  # type: ignore[empty-body]
-    config: pytest.Config,
-) -> Mapping[str, Any] | None:
+def pytest_claims_environment(config: pytest.Config) -> Mapping[str, Any] | None:
     """What subjects are opened with, for the ledger: `lens`, `device`, `dtype` and `threads`."""

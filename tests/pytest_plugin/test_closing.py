@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 PLUGINS = ("replications.pytest_plugin.plugin", "tests.fake_board", "claims.conftest")
 # Plugins that would only slow the inner runs are left out.
 WITHOUT = ("no:cacheprovider", "no:benchmark", "no:hypothesispytest")
-OPTIONS = ("--strict-markers", "--strict-config")
-OPTIONS += tuple(word for name in PLUGINS + WITHOUT for word in ("-p", name))
+NAMES = [word for name in PLUGINS + WITHOUT for word in ("-p", name)]
+OPTIONS = ("--strict-markers", "--strict-config", *NAMES)
 
 Run = Callable[..., Any]
 
