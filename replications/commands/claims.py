@@ -71,7 +71,8 @@ def _settings() -> list[str]:
         raise BadInput(f"there are no claims in {folder}: install the package again")
     # Nothing of the folder the user is in may configure the run, and nothing is written beside the
     # package, where one may not be allowed to.
-    alone = ["-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider"]
+    alone = ["-c", os.devnull, "--rootdir", str(folder)]
+    alone += ["-p", "no:cacheprovider", "-p", "no:benchmark"]
     return [*alone, "--import-mode=importlib", "--strict-markers", str(folder)]
 
 
