@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from replications.errors import FixtureMissing
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,8 +29,13 @@ MODULES = sorted(
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_hold(name: str) -> None:
-    found = doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS)
-    assert found.failed == 0
+    module = import_module(name)
+    try:
+        doctest.testmod(module, optionflags=doctest.ELLIPSIS, raise_on_error=True)
+    except doctest.UnexpectedException as exc:
+        if isinstance(exc.exc_info[1], FixtureMissing):  # published weights, not reached here
+            pytest.skip(str(exc.exc_info[1]))
+        raise
 
 
 def test_an_example_that_does_not_hold_is_found() -> None:
