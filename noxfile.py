@@ -27,14 +27,7 @@ UNDECLARED = {"1.19": ["typeguard"]}
 """What a line imports and does not ask pip for."""
 
 LEDGERS = Path("matrix")
-LENS_TESTS = [
-    "tests/test_lens.py",
-    "tests/test_lens_runs.py",
-    "tests/test_lens_effects.py",
-    "tests/test_lens_shortformer.py",
-    "tests/test_lens_versions.py",
-    "tests/test_pretrained.py",
-]
+LENS_TESTS = ["tests/lens"]
 CLAIMS = ["claims/brackets", "claims/list_update"]
 # The published bracket classifier is where claims gate; where it is not, one retrained stands in.
 PUBLISHED = (["-k", "not retrained/"], ["brackets/arena", "list_update/seed0"])
@@ -43,7 +36,8 @@ SHIPPED = (
     ["brackets/retrained/seed0", "list_update/seed0"],
 )
 FACTS = """
-from replications import fixtures, lines
+from replications import fixtures
+from replications.lens import lines
 print(*lines.kinds())
 files = [f.state for f in fixtures.status() if f.name.startswith("brackets/brackets_")]
 print("published" if set(files) == {"ok"} else "shipped")

@@ -1,20 +1,17 @@
 """A system of five subjects and a file of claims about it, for the tests of the board.
 
-Loaded with `-p tests.fake_board`, it takes the place of the real systems.
+Loaded with `-p tests.fake_board`, it registers the system beside the real ones.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
 
 import pytest
 
 from replications.errors import FixtureCorrupt, FixtureMissing, Unsupported
 from replications.judging.claim import Kind, SubjectInfo
-from replications.systems import registry
+from replications.pytest_plugin import System
 
 VALUES = {f"seed{i}": float(i) for i in range(3)}
 VALUES |= {"arena": 1.0, "retrained/seed0": 0.0, "retrained/seed1": 2.0, "arena~halved": 0.5}
@@ -40,33 +37,28 @@ def _info(name: str, group: str, kind: Kind, gates: bool = False, remedy: str = 
     return SubjectInfo("fake", name, group, kind, gates, (), remedy)
 
 
-class Fake(ModuleType):
-    """The module `replications.systems.fake`."""
+SUBJECTS = (
+    _info("arena", "arena", "original", True),
+    _info("gone", "gone", "original", True, "run: fetch it"),
+    _info("corrupt", "corrupt", "original", True),
+    _info("old", "old", "toy", True),
+    _info("retrained/seed0", "retrained", "retrained"),
+    _info("retrained/seed1", "retrained", "retrained"),
+    *(_info(f"seed{i}", "seeds", "retrained", True) for i in range(3)),
+)
+LESIONS = (_info("arena~halved", "arena", "original"),)
 
-    SUBJECTS = (
-        _info("arena", "arena", "original", True),
-        _info("gone", "gone", "original", True, "run: fetch it"),
-        _info("corrupt", "corrupt", "original", True),
-        _info("old", "old", "toy", True),
-        _info("retrained/seed0", "retrained", "retrained"),
-        _info("retrained/seed1", "retrained", "retrained"),
-        *(_info(f"seed{i}", "seeds", "retrained", True) for i in range(3)),
-    )
-    LESIONS = (_info("arena~halved", "arena", "original"),)
 
-    @staticmethod
-    def subject(name: str, *, device: str = "cpu", dtype: str = "float32") -> Any:
-        print(f"OPENED {name} {device} {dtype}")
+def pytest_claims_systems(config: pytest.Config) -> list[System]:
+    """The fake system.  Importing this file alone changes nothing."""
+
+    def opened(name: str) -> Subject:
+        print(f"OPENED {name} {config.option.device} {config.option.dtype}")
         if name in PROBLEMS:
             raise PROBLEMS[name]
         return Subject(VALUES[name])
 
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure() -> None:
-    """Take the place of the real systems; importing this file alone changes nothing."""
-    sys.modules["replications.systems.fake"] = Fake("replications.systems.fake")
-    registry.SYSTEMS = ("fake",)
+    return [System("fake", lambda: SUBJECTS, opened, lambda: LESIONS)]
 
 
 HEAD = """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.brackets.common import MODELS, PRINTED, SETUP, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, exactly, listed, near, parts
+
+from .common import MODELS, PRINTED, SETUP, untrained
 
 EXAMPLES = (99.9986, 99.9989, 0.0005, 99.9987, 99.9987, 0.0006, 99.9982)
 

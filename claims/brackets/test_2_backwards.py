@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.brackets.common import BACKWARDS, MODELS, PRINTED, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, exactly, near, parts
+
+from .common import BACKWARDS, MODELS, PRINTED, untrained
 
 
 @claim(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.brackets.common import CIRCUIT, MODELS, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, parts
+
+from .common import CIRCUIT, MODELS, untrained
 
 
 @claim(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from claims.brackets.common import BONUS, MODELS, PRINTED, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import (
     at_least,
@@ -13,6 +12,8 @@ from replications.judging.expectation import (
     near,
     parts,
 )
+
+from .common import BONUS, MODELS, PRINTED, untrained
 
 
 @claim(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.ioi.common import BY_ROLE, EARLY, TOPICS, models, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, parts
+
+from .common import BY_ROLE, EARLY, TOPICS, models, untrained
 
 
 @claim(

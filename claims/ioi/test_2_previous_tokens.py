@@ -5,10 +5,11 @@ Effects are relative to the gap between the prompts and their ABC versions: 0 is
 
 from __future__ import annotations
 
-from claims.ioi.common import FUZZY, NONLINEAR, OTHER_PROMPTS, PREVIOUS, models, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, each, exactly, near, parts
 from replications.models.sites import Q, V
+
+from .common import FUZZY, NONLINEAR, OTHER_PROMPTS, PREVIOUS, models, untrained
 
 
 @claim(

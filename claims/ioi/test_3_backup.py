@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.ioi.common import BACKUP, BY_ROLE, OTHER_PROMPTS, models, untrained
 from replications.judging.claim import claim, instead, on
 from replications.judging.expectation import at_least, at_most, between, each, exactly, near, parts
+
+from .common import BACKUP, BY_ROLE, OTHER_PROMPTS, models, untrained
 
 
 @claim(

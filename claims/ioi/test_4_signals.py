@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.ioi.common import BY_ROLE, OTHER_PROMPTS, SIGNALS, models
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, each, exactly, near, parts
+
+from .common import BY_ROLE, OTHER_PROMPTS, SIGNALS, models
 
 
 @claim(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.ioi.common import BY_ROLE, DECOMPOSED, OTHER_PROMPTS, models
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, each, exactly, parts
+
+from .common import BY_ROLE, DECOMPOSED, OTHER_PROMPTS, models
 
 
 @claim(

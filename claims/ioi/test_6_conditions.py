@@ -7,9 +7,10 @@ heads at 10 %.
 
 from __future__ import annotations
 
-from claims.ioi.common import TOPICS
 from replications.judging.claim import claim, instead, on
 from replications.judging.expectation import at_least, at_most, parts
+
+from .common import TOPICS
 
 
 @claim(

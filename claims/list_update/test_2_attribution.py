@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from claims.list_update.common import (
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, between, exactly, parts
+
+from .common import (
     ATTRIBUTION,
     BOTH,
     PATTERNS_0,
@@ -11,8 +14,6 @@ from claims.list_update.common import (
     one_layer,
     untrained,
 )
-from replications.judging.claim import claim, instead
-from replications.judging.expectation import at_least, at_most, between, exactly, parts
 
 
 @claim(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from claims.list_update.common import PATCHING, SEED_0, one_layer, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import Expectation, at_least, at_most, between, exactly, parts
+
+from .common import PATCHING, SEED_0, one_layer, untrained
 
 SEED_2 = "in seed 2 the index token's own key decides a part, on the printed prompts"
 FULL = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.list_update.common import BOTH, FULL_QK, K_COMPOSITION, SEED_0, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, exactly, parts
+
+from .common import BOTH, FULL_QK, K_COMPOSITION, SEED_0, untrained
 
 
 @claim(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.list_update.common import DOCUMENT, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, exactly, parts
+
+from .common import DOCUMENT, untrained
 
 SCALING = DOCUMENT / "Longer lists and more numbers"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.name_recall.common import ALL, FOOTNOTES, STEP_1, STEP_2
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, exactly, parts
+
+from .common import ALL, FOOTNOTES, STEP_1, STEP_2
 
 
 @claim(

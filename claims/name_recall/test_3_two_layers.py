@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.name_recall.common import GUESSING, SMALL, TWO_LAYERS
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, exactly, parts
+
+from .common import GUESSING, SMALL, TWO_LAYERS
 
 
 @claim(

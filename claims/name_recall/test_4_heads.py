@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.name_recall.common import GUESSING, HEADS, SMALL
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, exactly, parts, ranks
+
+from .common import GUESSING, HEADS, SMALL
 
 BY_POSITION = HEADS / "Bonus: Attention head patching by position"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from claims.name_recall.common import CONCLUSION, SMALL
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, parts, ranks
+
+from .common import CONCLUSION, SMALL
 
 
 @claim(

@@ -22,6 +22,7 @@ from replications.judging.expectation import (
     ranks,
 )
 from replications.judging.ledger import Ledger
+from replications.judging.subject import Subject
 from replications.judging.verdict import ControlResult, Row, judge
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "PartVerdict",
     "Row",
     "Source",
+    "Subject",
     "SubjectInfo",
     "Verdict",
     "at_least",

@@ -82,12 +82,12 @@ def test_claims_gives_its_options_to_pytest_and_returns_its_status(
     assert cli.main(["claims", "-k", "test_c"]) == 5
 
 
-def test_claims_outside_a_checkout_says_to_clone_it(
+def test_claims_that_are_nowhere_are_one_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setattr(claims, "REPOSITORY", tmp_path)
     assert cli.main(["claims"]) == 2
-    assert "clone the repository" in capsys.readouterr().err
+    assert "install the package again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from claims import _options
+from claims import _settings
 from replications.errors import BadInput, Unsupported
 from replications.lens import hooks, lines, open_lens
 from replications.lens.layout import to_bridge
@@ -52,7 +52,7 @@ def test_another_version_is_refused_at_once_with_those_that_work(
     with pytest.raises(
         pytest.UsageError, match=r"1\.19\.x \(hooked\), .*3\.9\.x \(hooked or bridge\)"
     ):
-        _options._check_lens(None)
+        _settings._check_lens(None)
     assert lines.kind_or_none() is None
 
 

@@ -13,21 +13,15 @@ from typing import Any
 import pytest
 
 import claims.conftest  # noqa: F401  loaded once here, so that each inner run is quick
-from replications.systems import registry
 from tests.fake_board import BAD, GOOD, HEAD, IN_TWO, UNREACHED
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
-OPTIONS = ("-p", "tests.fake_board", "-p", "claims.conftest", "-p", "no:cacheprovider")
-# What every inner run shares with `pytest claims/`; the plugins that would slow it are left out.
-OPTIONS += (
-    "--strict-markers",
-    "--strict-config",
-    "-p",
-    "no:benchmark",
-    "-p",
-    "no:hypothesispytest",
-)
+PLUGINS = ("replications.pytest_plugin.plugin", "tests.fake_board", "claims.conftest")
+# Plugins that would only slow the inner runs are left out.
+WITHOUT = ("no:cacheprovider", "no:benchmark", "no:hypothesispytest")
+NAMES = [word for name in PLUGINS + WITHOUT for word in ("-p", name)]
+OPTIONS = ("--strict-markers", "--strict-config", *NAMES)
 
 Run = Callable[..., Any]
 
@@ -36,7 +30,6 @@ Run = Callable[..., Any]
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest in this process on a file of claims; the ledger goes to claims.json."""
     monkeypatch.setenv("REPLICATIONS_OFFLINE", "0")  # restored afterwards, also if a run sets it
-    monkeypatch.setattr(registry, "SYSTEMS", registry.SYSTEMS)  # restored: each run changes it
 
     def start(source: str, *options: str) -> Any:
         pytester.makepyfile(test_fake=HEAD + source)

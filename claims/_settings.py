@@ -1,9 +1,9 @@
-"""The command-line options of a run, and the settings that make its numbers repeatable."""
+"""What subjects are opened with: options, and the settings that make numbers repeatable."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,17 +16,13 @@ DTYPES = ("float32", "float64")
 
 
 def add(parser: pytest.Parser) -> None:
-    """Add the options of `pytest claims/`."""
+    """Add the options of `pytest claims/`, beside those of the plugin."""
     group = parser.getgroup("claims", "judging claims")
-    group.addoption("--claims-json", metavar="PATH", help="write the ledger of this run to PATH")
-    flags = {
-        "--require-all": "fail if any claim was skipped or is unsupported",
-        "--offline": "never use the network (as REPLICATIONS_OFFLINE=1)",
-        "--no-controls": "do not run the controls; every report then says so",
-        "--lesions": "measure the lesioned subjects; every row is observed, no control runs",
-    }
-    for flag, text in flags.items():
-        group.addoption(flag, action="store_true", help=text)
+    group.addoption(
+        "--offline",
+        action="store_true",
+        help="never use the network (as REPLICATIONS_OFFLINE=1)",
+    )
     group.addoption(
         "--lens",
         choices=lines.KINDS,
@@ -50,8 +46,6 @@ def apply(config: pytest.Config) -> None:
     _check_device(options.device)
     if options.threads < 1:
         raise pytest.UsageError(f"--threads {options.threads}: give a number of at least 1")
-    if options.claims_json:
-        _check_ledger(Path(options.claims_json))
     if options.offline:
         os.environ["REPLICATIONS_OFFLINE"] = "1"
     torch.set_num_threads(options.threads)
@@ -87,9 +81,15 @@ def _check_device(name: str) -> None:
         )
 
 
-def _check_ledger(path: Path) -> None:
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise pytest.UsageError(f"--claims-json {path}: not a file in a folder that exists")
+def environment(config: pytest.Config) -> dict[str, Any]:
+    """The settings of this run, for the ledger."""
+    options = config.option
+    return {
+        "lens": lines.kind_or_none(),
+        "device": options.device,
+        "dtype": options.dtype,
+        "threads": options.threads,
+    }
 
 
 def header(config: pytest.Config) -> list[str]:

@@ -1,0 +1,27 @@
+"""The command-line options of the plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def add(parser: pytest.Parser) -> None:
+    """Add the options.  None of them has any effect on ordinary tests."""
+    group = parser.getgroup("claims", "judging claims")
+    group.addoption("--claims-json", metavar="PATH", help="write the ledger of this run to PATH")
+    flags = {
+        "--require-all": "fail if any claim was skipped or is unsupported",
+        "--no-controls": "do not run the controls; every report then says so",
+        "--lesions": "measure the lesioned subjects; every row is observed, no control runs",
+    }
+    for flag, text in flags.items():
+        group.addoption(flag, action="store_true", help=text)
+
+
+def check(config: pytest.Config) -> None:
+    """Refuse a place where no ledger can be written.  pytest.UsageError."""
+    path = config.option.claims_json
+    if path and (Path(path).is_dir() or not Path(path).absolute().parent.is_dir()):
+        raise pytest.UsageError(f"--claims-json {path}: not a file in a folder that exists")
