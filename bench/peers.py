@@ -34,8 +34,8 @@ class Peer(ABC):
         self.model = model
         self.case = case
         self.device = model.device
-        self.receiver = case.receiver.to(model.device)
-        self.donor = case.donor.to(model.device)
+        self.base = case.base.to(model.device)
+        self.source = case.source.to(model.device)
 
     @abstractmethod
     def sweep(self, places: Sequence[Place]) -> Tensor:
@@ -47,7 +47,7 @@ class Peer(ABC):
 
     @property
     def parts_a_round(self) -> int:
-        return self.a_round[len(self.receiver) > 1]
+        return self.a_round[len(self.base) > 1]
 
 
 def tool(package: str) -> type[Peer]:

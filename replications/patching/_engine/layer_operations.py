@@ -30,7 +30,7 @@ class Heads(NamedTuple):
         return Heads(q, k, v, self.start)
 
 
-class Maps:
+class LayerOperations:
     """The linear maps, LayerNorms and MLPs of residual streams [copies batch pos d_model]."""
 
     def __init__(self, packed: Packed) -> None:

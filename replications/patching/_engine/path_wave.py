@@ -1,13 +1,13 @@
 """Path patching in one layer-by-layer pass that carries everything together.
 
 Four sets of residual streams go through the layers side by side, so that each layer's weights are
-read once: the receiver run; the donor run, from the first token that differs; the shift that the
+read once: the base run; the source run, from the first token that differs; the shift that the
 senders make in the stream along their frozen path, at the path's end positions only; and, from the
 first layer with patched heads on, a free run of every sender that reaches them.
 
 What is left out is left out exactly. A frozen path has no attention, so its positions do not see
 one another. Before a sender's first layer nothing is shifted. Before the first patched head, and
-before the first patched position of a causal model, a free run is the receiver run.
+before the first patched position of a causal model, a free run is the base run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from replications.patching._engine.layer_operations import Heads, Maps
+from replications.patching._engine.layer_operations import Heads, LayerOperations
 
 Head = tuple[int, int]
 """Layer and head."""
@@ -68,44 +68,44 @@ class Found:
 
     changed: Tensor
     """[sender batch d_model], of the senders that reach an end; they are the first ones."""
-    receiver: Tensor
+    base: Tensor
     """[batch d_model]"""
-    donor: Tensor
+    source: Tensor
     """[batch d_model]"""
 
 
-class Wave:
+class PathWave:
     """A pass for examples that share their metric position and the end positions of the paths."""
 
     def __init__(
         self,
-        maps: Maps,
+        maps: LayerOperations,
         paths: Paths,
-        receiver: Tensor,
-        donor: Tensor,
+        base: Tensor,
+        source: Tensor,
         at: int,
         chosen: Sequence[int],
     ) -> None:
-        """`receiver` and `donor` are tokens [batch pos], `chosen` the paths' end positions."""
+        """`base` and `source` are tokens [batch pos], `chosen` the paths' end positions."""
         self._network, self._maps, self._paths, self._at = maps.network, maps, paths, at
         causal = self._network.shape.attention == "causal"
-        start, self._stop = 0, receiver.shape[1]
+        start, self._stop = 0, base.shape[1]
         if causal:
             # Equal tokens so far make equal activations, and nothing after `at` is looked at.
             self._stop = at + 1
-            differs = (receiver != donor)[:, : self._stop].any(0).nonzero()
+            differs = (base != source)[:, : self._stop].any(0).nonzero()
             start = int(differs[0]) if len(differs) else self._stop
         changed = [p for p in chosen if start <= p < self._stop]
         if not changed:
             self._paths = paths = replace(paths, senders=())
-        self._chosen = torch.tensor(changed, dtype=torch.long, device=receiver.device)
-        self._receiver = self._embed(receiver, 0)
-        # The donor run keeps its metric position, whatever is equal, for its own metric.
-        self._donor = self._embed(donor, min(start, at))
+        self._chosen = torch.tensor(changed, dtype=torch.long, device=base.device)
+        self._base = self._embed(base, 0)
+        # The source run keeps its metric position, whatever is equal, for its own metric.
+        self._source = self._embed(source, min(start, at))
         first = min(changed, default=at) if causal else 0
-        nothing = self._receiver.x[:0]
-        self._free = Stream(nothing[:, :, first:], first, self._receiver.allowed)
-        size = (len(paths.senders), len(receiver), len(changed), nothing.shape[-1])
+        nothing = self._base.x[:0]
+        self._free = Stream(nothing[:, :, first:], first, self._base.allowed)
+        size = (len(paths.senders), len(base), len(changed), nothing.shape[-1])
         self._shift = nothing.new_zeros(size)
 
     def _embed(self, tokens: Tensor, start: int) -> Stream:
@@ -120,16 +120,16 @@ class Wave:
         """Go through all layers, once."""
         for layer in range(self._network.shape.n_layers):
             self._layer(layer)
-        receiver, donor = self._receiver.x[0, :, 0], self._donor.x[0, :, 0]
+        base, source = self._base.x[0, :, 0], self._source.x[0, :, 0]
         changed = self._free.x[:, :, 0]
         if not self._paths.targets:
             # Of the one end position there is, the metric's.
-            changed = receiver + self._shift.sum(2)
-        return Found(changed, receiver, donor)
+            changed = base + self._shift.sum(2)
+        return Found(changed, base, source)
 
     # ---------------------------------------------------------------- one layer
     def _layer(self, layer: int) -> None:
-        streams = (self._receiver, self._donor, self._free)
+        streams = (self._base, self._source, self._free)
         heads = self._maps.heads(layer, [(s.x, s.start) for s in streams])
         if layer in self._paths.targets:
             heads[2] = self._patched(layer, heads[0], heads[2])
@@ -153,13 +153,11 @@ class Wave:
         fresh = count - len(self._free.x)
         x, q, k, v = (
             torch.cat([part, same[:, :, start:].expand(fresh, *same[0, :, start:].shape)])
-            for part, same in zip(
-                (self._free.x, *free[:3]), (self._receiver.x, *base[:3]), strict=True
-            )
+            for part, same in zip((self._free.x, *free[:3]), (self._base.x, *base[:3]), strict=True)
         )
         self._free.x, free = x, Heads(q, k, v, start)
         ends = self._index(self._paths.targets[layer])
-        seen = self._receiver.x[:, :, self._chosen] + self._shift[:count]
+        seen = self._base.x[:, :, self._chosen] + self._shift[:count]
         new = self._maps.some_heads(layer, self._paths.end, ends, seen, self._chosen)
         getattr(free, self._paths.end)[:, :, (self._chosen - start)[:, None], ends] = new
         return free
@@ -183,11 +181,11 @@ class Wave:
     def _linearise(self, layer: int, base: Heads, free: Heads, z: Tensor) -> None:
         """Overwrite z of the patched heads, with patterns to first order in their scores.
 
-        With a frozen softmax the patterns are those of the receiver run.
+        With a frozen softmax the patterns are those of the base run.
         """
         ends = self._index(self._paths.targets[layer])
         base, free = base.some(ends), free.some(ends)
-        queries = base.q[:, :, self._free.start - self._receiver.start :]
+        queries = base.q[:, :, self._free.start - self._base.start :]
         old = self._maps.scores(base._replace(q=queries), base)
         pattern = self._pattern(self._free, old)
         if self._paths.softmax == "linear":
@@ -197,15 +195,15 @@ class Wave:
         pattern = pattern.expand(len(z), -1, -1, -1, -1)
         z[:, :, :, ends] = self._maps.mixed(pattern, free, base)
 
-    def _send(self, layer: int, z: Tensor, donor_z: Tensor) -> None:
+    def _send(self, layer: int, z: Tensor, source_z: Tensor) -> None:
         """Shift the streams by what the senders of this layer would write instead."""
         sent = self._paths.sent_from(layer)
         if not sent or not self._paths.passes(layer):
             return
         heads = sorted({head for _, head in sent})
         change = (
-            donor_z[0, :, self._chosen - self._donor.start][:, :, heads]
-            - z[0, :, self._chosen - self._receiver.start][:, :, heads]
+            source_z[0, :, self._chosen - self._source.start][:, :, heads]
+            - z[0, :, self._chosen - self._base.start][:, :, heads]
         )
         written = self._maps.written(layer, heads, change)
         who, what = zip(*((i, heads.index(head)) for i, head in sent), strict=True)
@@ -216,8 +214,8 @@ class Wave:
         recomputed = self._paths.mlps == "recomputed" and self._paths.passes(layer)
         if recomputed:
             live = self._shift[: self._paths.before(layer + 1)]
-            own = self._chosen - self._receiver.start
-            parts.append(self._receiver.x[:, :, own] + live)
+            own = self._chosen - self._base.start
+            parts.append(self._base.x[:, :, own] + live)
         outs = self._maps.mlp(layer, parts)
         if recomputed:
             live += outs.pop() - outs[0][:, :, own]
