@@ -21,9 +21,9 @@ from transformers import GPT2LMHeadModel
 from bench.peers import Peer, installed
 from bench.workloads import Case, PathPatching
 from replications.models import parameters as layout
-from replications.models.shape import Shape
+from replications.models.shape import Head, Shape
 from replications.models.sites import Place
-from replications.patching.paths import Head, HeadInputs
+from replications.patching.paths import HeadInputs
 
 # A bar per sweep would be timed too.
 patching.tqdm = partial(tqdm, disable=True)  # type: ignore[assignment]

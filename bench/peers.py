@@ -12,8 +12,8 @@ from transformers import GPT2LMHeadModel
 
 from bench.workloads import Case, PathPatching
 from replications.errors import Unsupported
+from replications.models.shape import Head
 from replications.models.sites import Place
-from replications.patching.paths import Head
 
 MODULES = {
     "transformer_lens": "bench.peer_transformer_lens",

@@ -16,13 +16,13 @@ from bench.models import DISJOINT, IOI, TUTORIAL, Prompts
 from replications.models import sites
 from replications.models.edits import put_rows
 from replications.models.network import Network
-from replications.models.shape import Shape
+from replications.models.shape import Head, Shape
 from replications.models.sites import Place, Site
 from replications.patching import Execution, Grid, attribute, expected_flops, sweep
-from replications.patching.paths import Head, HeadInputs, MLPs, Receiver, every_head, path_patch
+from replications.patching.paths import HeadInputs, MLPs, Receiver, every_head, path_patch
 from replications.patching.reference_paths import path_logits_by_hooks
 
-Into = Literal["logits", "queries", "last queries"]
+End = Literal["logits", "queries", "last queries"]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class PathPatching(Workload):
     """Path patching from every single head, to the logits or to queries of three late heads."""
 
     mlps: MLPs
-    receiver: Into
+    receiver: End
 
     def end(self, shape: Shape) -> Receiver:
         """Where the paths end: in GPT-2 small heads 9.9, 9.6 and 10.0, as in the IOI paper."""
@@ -223,7 +223,7 @@ WORKLOADS: dict[str, Workload] = {
     for pair, (prompts, rounds) in _PAIRS.items()
     for kind, (site, axes) in _SWEEPS.items()
 }  # fmt: skip
-_PATHS: dict[str, tuple[MLPs, Into]] = {
+_PATHS: dict[str, tuple[MLPs, End]] = {
     "direct": ("frozen", "logits"),
     "resid": ("recomputed", "logits"),
     "queries": ("recomputed", "queries"),

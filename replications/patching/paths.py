@@ -27,12 +27,12 @@ from replications.lens import Lens
 from replications.lens.networks import as_network
 from replications.models import sites
 from replications.models.network import Network
-from replications.models.shape import Shape
+from replications.models.shape import Head, Shape
 from replications.models.sites import Site
 from replications.patching._engine import metric as metrics
 from replications.patching._engine.gemm import describe
 from replications.patching._engine.layer_operations import LayerOperations
-from replications.patching._engine.path_wave import Head, Paths, PathWave
+from replications.patching._engine.path_wave import Paths, PathWave
 from replications.patching.execution import DEFAULT, Execution, Progress
 from replications.patching.results import PatchingResult
 

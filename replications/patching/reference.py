@@ -63,7 +63,7 @@ def sweep_by_hooks(
             place = site(layer).pick(**{axis: position})
             edit = put_rows(place, values[place.index])
             found.append(metric(runs.run(base, edits=[edit]).logits))
-    return torch.stack(found).unflatten(0, (runs.shape.n_layers, base.shape[1]))
+    return torch.stack(found).view(runs.shape.n_layers, base.shape[1], -1)
 
 
 def patch_by_hooks(

@@ -15,7 +15,8 @@ from replications.lens import Lens
 from replications.models import sites
 from replications.models.edits import Edit, put_rows
 from replications.models.network import Network
-from replications.patching.paths import Head, HeadInputs, MLPs, Receiver
+from replications.models.shape import Head
+from replications.patching.paths import HeadInputs, MLPs, Receiver
 from replications.patching.reference import HookedNetwork, hooked
 
 

@@ -84,7 +84,8 @@ def test_a_grid_of_fewer_axes_patches_the_others_at_once() -> None:
 def test_where_all_that_follows_is_linear_the_estimate_is_exact() -> None:
     model, runs = network("shortformer"), pair("shortformer")
     grid = Grid(sites.Z, "layer head pos", layers=[2])
-    estimate, exact = (f(model, *runs, grid, ANSWERS, at=AT) for f in (attribute, sweep))
+    estimate = attribute(model, *runs, grid, ANSWERS, at=AT)
+    exact = sweep(model, *runs, grid, ANSWERS, at=AT)
     assert (estimate.values - exact.values).abs().max() < 1e-10
     assert (estimate.values - estimate.base).std() > 0.01
     assert agreement(estimate, exact, k=5).spearman == pytest.approx(1)
@@ -115,7 +116,7 @@ def results(guess: list[float], truth: list[float]) -> tuple[AttributionPatching
 def test_agreement_ranks_finds_and_names_the_worst_miss() -> None:
     truth = [0.0, 1.0, -4.0, 2.0, 0.5, 3.0]
     found = agreement(*results([0.0, 1.0, -4.0, 2.0, 0.5, 3.0], truth), k=2)
-    assert found == Agreement(pytest.approx(1), 1.0, MisjudgedPlace("head 4, pos 0", 0.0, 0.0))
+    assert found == Agreement(1.0, 1.0, MisjudgedPlace("head 4, pos 0", 0.0, 0.0))
     # The large negative effect is missed, and its place is the second of the largest in truth.
     found = agreement(*results([0.0, 1.0, -0.25, 2.0, 0.5, 3.0], truth), k=2)
     assert found.recall == 0.5

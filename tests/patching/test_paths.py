@@ -15,12 +15,11 @@ from replications.lens import Lens
 from replications.models import sites
 from replications.models.edits import put
 from replications.models.network import Network
-from replications.models.shape import Shape
+from replications.models.shape import Head, Shape
 from replications.patching._engine.gemm import onednn_works
 from replications.patching.activation import sweep
 from replications.patching.execution import Execution
 from replications.patching.paths import (
-    Head,
     HeadInputs,
     MLPs,
     PathSweep,
@@ -118,7 +117,7 @@ def test_folded_layernorms_and_absent_biases(folded: bool, biases: bool) -> None
     model, runs = network("gpt", folded=folded, biases=biases), pair("gpt")
     senders = every_head(model)
     for receiver in ("logits", HeadInputs(sites.K, SPREAD)):
-        found = path_patch(model, *runs, senders, receiver=receiver, answers=ANSWERS)  # type: ignore[arg-type]
+        found = path_patch(model, *runs, senders, receiver=receiver, answers=ANSWERS)
         assert furthest(found, model, runs, ANSWERS, -1, receiver) < EXACT
 
 
@@ -169,7 +168,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
         end = st.tuples(st.integers(1, layers - 1), st.integers(0, heads - 1))
         ends = draw(st.lists(end, min_size=1, max_size=3, unique=True))
         where = draw(st.none() | st.lists(place, max_size=3))
-        softmax = draw(st.sampled_from(["exact", "linear", "frozen"]))
+        softmax: Any = draw(st.sampled_from(["exact", "linear", "frozen"]))
         receiver = HeadInputs(site, ends, where, softmax)
     return {
         "network": Network.from_state_dict(shape, state_dict(shape, seed=seed, folded=folded)),
@@ -188,16 +187,15 @@ def test_any_architecture_and_any_paths(problem: dict[str, Any]) -> None:
     model, runs = problem.pop("network"), problem.pop("runs")
     senders, memory = problem.pop("senders"), problem.pop("memory_mb")
     answers = ANSWERS[: len(runs[0])] % 5
-    found = path_patch(
-        model, *runs, senders, answers=answers, execution=Execution(memory_mb=memory), **problem
-    )
+    options = {"answers": answers, "execution": Execution(memory_mb=memory), **problem}
+    found = path_patch(model, *runs, senders, **options)
     at, receiver = problem.pop("at"), problem.pop("receiver")
     assert furthest(found, model, runs, answers, at, receiver, **problem) < EXACT
 
 
 # ---------------------------------------------------------------------------------- what it means
 @pytest.mark.parametrize("name", ["gpt", "attention_only"])
-def test_all_heads_together_are_the_donor_run_where_the_token_is_the_same(name: str) -> None:
+def test_all_heads_together_are_the_source_run_where_the_token_is_the_same(name: str) -> None:
     model, (base, source) = network(name), pair(name)
     source[:, 4] = base[:, 4]
     every = [(layer, head) for layer in range(3) for head in range(3)]

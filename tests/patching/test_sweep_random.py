@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ def shapes(draw: st.DrawFn) -> Shape:
     sizes = {name: draw(st.integers(1, 3)) for name in ("n_layers", "n_heads", "d_head")}
     sizes |= {"d_model": draw(st.integers(2, 7)), "n_ctx": MAX_LENGTH, "d_vocab": 5}
     kind = draw(st.sampled_from(["mlp", "attention", "shortformer"]))
-    attention = draw(st.sampled_from(["causal", "bidirectional"]))
+    attention: Any = draw(st.sampled_from(["causal", "bidirectional"]))
     return Shape(
         **sizes,
         d_vocab_out=4,

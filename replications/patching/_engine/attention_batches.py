@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from replications.patching._engine.problem import Ints
 
-Mask = np.ndarray
+Mask = npt.NDArray[np.bool_]
 """An array of booleans."""
 BLOCK = 32
 """About how many positions such a longer sequence has."""

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -41,7 +42,7 @@ from replications.models import sites
 from replications.models.shape import Shape
 from replications.models.sites import Place
 
-Ints = np.ndarray
+Ints = npt.NDArray[np.int64]
 """An array of whole numbers."""
 
 ALL = -1
