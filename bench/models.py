@@ -49,15 +49,15 @@ class Prompts:
         return f"B={self.batch} T={self.length}{shared}"
 
     def tokens(self, vocabulary: int) -> tuple[Tensor, Tensor]:
-        """Receiver and donor, each [batch pos]."""
+        """Base and source, each [batch pos]."""
         generator = torch.Generator().manual_seed(1)
         size = (self.batch, self.length)
-        receiver = torch.randint(vocabulary, size, generator=generator)
-        donor = receiver.clone()
+        base = torch.randint(vocabulary, size, generator=generator)
+        source = base.clone()
         changed = slice(self.first, self.first + 1 if self.only else None)
         step = torch.randint(1, vocabulary, size, generator=generator)
-        donor[:, changed] = (receiver + step)[:, changed] % vocabulary
-        return receiver, donor
+        source[:, changed] = (base + step)[:, changed] % vocabulary
+        return base, source
 
     def answers(self, vocabulary: int) -> Tensor:
         """Two different tokens for each pair, [batch 2]."""

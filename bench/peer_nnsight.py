@@ -27,7 +27,7 @@ class Tool(Peer):
         super().__init__(model, case)
         self.traced = TransformersModel(model, tokenizer=_tokenizer(model.config.vocab_size))
         blocks = self.traced.transformer.h
-        with self.traced.trace(self.donor):
+        with self.traced.trace(self.source):
             kept = nnsight.save([
                 (block.input, block.attn.c_proj.input, block.attn.c_proj.output, block.mlp.output)
                 for block in blocks
@@ -42,11 +42,11 @@ class Tool(Peer):
 
     @torch.no_grad()
     def sweep(self, places: Sequence[Place]) -> Tensor:
-        receiver, traced = self.receiver, self.traced
+        base, traced = self.base, self.traced
         with traced.trace() as tracer:
             logits = nnsight.save([])
             for place in places:
-                with tracer.invoke(receiver):
+                with tracer.invoke(base):
                     index, value = self._index(place), self.cache[place.site(place.layer)]
                     self._module(traced.transformer.h[place.layer], place)[index] = value[index]
                     logits.append(traced.lm_head.output[:, -1:])

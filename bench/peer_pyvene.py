@@ -1,4 +1,4 @@
-"""pyvene: an IntervenableModel for each place, as in its tutorials, which runs the donor too."""
+"""pyvene: an IntervenableModel for each place, as in its tutorials, which runs the source too."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Tool(Peer):
         picks = dict(place.picks)
         if "pos" not in picks:
             raise Unsupported("all positions at once are not written for it")
-        batch = len(self.receiver)
+        batch = len(self.base)
         where: object = [[picks["pos"]]] * batch
         unit = "pos"
         if "head" in picks:
@@ -41,8 +41,8 @@ class Tool(Peer):
         part = pyvene.RepresentationConfig(place.layer, COMPONENTS[place.site], unit, 1)
         config = pyvene.IntervenableConfig([part], intervention_types=pyvene.VanillaIntervention)
         _, found = pyvene.IntervenableModel(config, self.model)(
-            {"input_ids": self.receiver},
-            [{"input_ids": self.donor}],
+            {"input_ids": self.base},
+            [{"input_ids": self.source}],
             {"sources->base": ([where], [where])},
         )
         return self.case.metric(found.logits)

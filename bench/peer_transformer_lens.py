@@ -21,9 +21,9 @@ from transformers import GPT2LMHeadModel
 from bench.peers import Peer, installed
 from bench.workloads import Case, PathPatching
 from replications.models import parameters as layout
-from replications.models.shape import Shape
+from replications.models.shape import Head, Shape
 from replications.models.sites import Place
-from replications.patching.paths import Head, HeadInputs
+from replications.patching.paths import HeadInputs
 
 # A bar per sweep would be timed too.
 patching.tqdm = partial(tqdm, disable=True)  # type: ignore[assignment]
@@ -44,8 +44,8 @@ class Tool(Peer):
         super().__init__(model, case)
         major = int(str(installed(self.package)).split(".")[0])
         self.hooked = bridge(model) if major >= 4 else hooked_transformer(model)
-        _, self.cache = self.hooked.run_with_cache(self.donor)
-        _, self.own = self.hooked.run_with_cache(self.receiver)
+        _, self.cache = self.hooked.run_with_cache(self.source)
+        _, self.own = self.hooked.run_with_cache(self.base)
 
     @torch.no_grad()
     def sweep(self, places: Sequence[Place]) -> Tensor:
@@ -53,7 +53,7 @@ class Tool(Peer):
         axes = ["layer", *(axis for axis in ("pos", "head") if axis in first)]
         rows = [[place.layer, *(dict(place.picks)[a] for a in axes[1:])] for place in places]
         found: Tensor = patching.generic_activation_patch(
-            self.hooked, self.receiver, self.cache, self.case.metric, SETTERS[" ".join(axes)],
+            self.hooked, self.base, self.cache, self.case.metric, SETTERS[" ".join(axes)],
             places[0].site.name, index_df=pd.DataFrame(rows, columns=axes),
         )  # fmt: skip
         return found.cpu()
@@ -70,13 +70,13 @@ class Tool(Peer):
         layers = {layer for layer, _ in end.heads} if isinstance(end, HeadInputs) else ()
         for layer in layers:
             hooks.append((f"blocks.{layer}.attn.hook_q", partial(_keep, kept, layer)))
-        logits = self.hooked.run_with_hooks(self.receiver, fwd_hooks=hooks)
+        logits = self.hooked.run_with_hooks(self.base, fwd_hooks=hooks)
         if isinstance(end, HeadInputs):
             second = [
                 (f"blocks.{layer}.attn.hook_q", partial(_queries, kept[layer], end, layer))
                 for layer in layers
             ]
-            logits = self.hooked.run_with_hooks(self.receiver, fwd_hooks=second)
+            logits = self.hooked.run_with_hooks(self.base, fwd_hooks=second)
         return self.case.metric(logits)
 
     def _frozen(self, sender: Sequence[Head], mlps: str) -> list[tuple[str, Callable[..., Tensor]]]:

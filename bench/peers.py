@@ -12,8 +12,8 @@ from transformers import GPT2LMHeadModel
 
 from bench.workloads import Case, PathPatching
 from replications.errors import Unsupported
+from replications.models.shape import Head
 from replications.models.sites import Place
-from replications.patching.paths import Head
 
 MODULES = {
     "transformer_lens": "bench.peer_transformer_lens",
@@ -34,8 +34,8 @@ class Peer(ABC):
         self.model = model
         self.case = case
         self.device = model.device
-        self.receiver = case.receiver.to(model.device)
-        self.donor = case.donor.to(model.device)
+        self.base = case.base.to(model.device)
+        self.source = case.source.to(model.device)
 
     @abstractmethod
     def sweep(self, places: Sequence[Place]) -> Tensor:
@@ -47,7 +47,7 @@ class Peer(ABC):
 
     @property
     def parts_a_round(self) -> int:
-        return self.a_round[len(self.receiver) > 1]
+        return self.a_round[len(self.base) > 1]
 
 
 def tool(package: str) -> type[Peer]:

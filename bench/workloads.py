@@ -16,17 +16,13 @@ from bench.models import DISJOINT, IOI, TUTORIAL, Prompts
 from replications.models import sites
 from replications.models.edits import put_rows
 from replications.models.network import Network
-from replications.models.shape import Shape
+from replications.models.shape import Head, Shape
 from replications.models.sites import Place, Site
-from replications.patching._engine.flops import expected
-from replications.patching._engine.problem import Sites, Texts
-from replications.patching.activation import Grid, sweep
-from replications.patching.attribution import attribute
-from replications.patching.paths import Head, HeadInputs, MLPs, every_head, path_patch
-from replications.patching.reference_paths import path_logits
-from tests.plain_lens import PlainLens
+from replications.patching import Execution, Grid, attribute, expected_flops, sweep
+from replications.patching.paths import HeadInputs, MLPs, Receiver, every_head, path_patch
+from replications.patching.reference_paths import path_logits_by_hooks
 
-Into = Literal["logits", "queries", "last queries"]
+End = Literal["logits", "queries", "last queries"]
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,8 @@ class Case:
     """A network with the prompts of a workload on it."""
 
     network: Network
-    receiver: Tensor
-    donor: Tensor
+    base: Tensor
+    source: Tensor
     answers: Tensor
 
     @classmethod
@@ -54,9 +50,9 @@ class Case:
         return cls(network, *prompts.tokens(vocabulary), prompts.answers(vocabulary))
 
     @cached_property
-    def donated(self) -> dict[Place, Tensor]:
-        """Every activation of the donor."""
-        return self.network.cache(self.donor)
+    def given(self) -> dict[Place, Tensor]:
+        """Every activation of the source."""
+        return self.network.cache(self.source)
 
     def metric(self, logits: Tensor) -> Tensor:
         """The difference of the answers' logits at the last position, mean over the batch."""
@@ -115,22 +111,18 @@ class Sweep(Workload):
         if self.share > 1:
             grid = self.parts(case.network)
         found = sweep(
-            case.network, case.receiver, case.donor, grid, case.answers,
-            memory_mb=memory_mb(case.network), progress=count,
+            case.network, case.base, case.source, grid, case.answers,
+            execution=Execution(memory_mb=memory_mb(case.network), progress=count),
         )  # fmt: skip
         return Outcome(found.mean().flatten(), found.backend, found.flops, chunks)
 
     def plain(self, case: Case, part: Place) -> Tensor:
-        given = case.donated[part.site(part.layer)][part.index]
-        return case.metric(case.network.forward(case.receiver, [put_rows(part, given)]))
+        given = case.given[part.site(part.layer)][part.index]
+        return case.metric(case.network.forward(case.base, [put_rows(part, given)]))
 
     def least_flops(self, case: Case) -> int:
-        shape = case.network.shape
-        at = torch.full((self.prompts.batch,), self.prompts.length - 1)
-        texts = Texts.of(case.receiver, case.donor, at, shape, whole=False)
-        return expected(
-            shape, texts, Sites.of(self.parts(case.network), shape, self.prompts.length)
-        )
+        places = self.parts(case.network)
+        return expected_flops(case.network, case.base, case.source, [places])
 
 
 @dataclass(frozen=True)
@@ -138,15 +130,15 @@ class PathPatching(Workload):
     """Path patching from every single head, to the logits or to queries of three late heads."""
 
     mlps: MLPs
-    into: Into
+    receiver: End
 
-    def end(self, shape: Shape) -> Literal["logits"] | HeadInputs:
+    def end(self, shape: Shape) -> Receiver:
         """Where the paths end: in GPT-2 small heads 9.9, 9.6 and 10.0, as in the IOI paper."""
-        if self.into == "logits":
+        if self.receiver == "logits":
             return "logits"
         late, half = shape.n_layers - 3, shape.n_heads // 2
         heads = [(late, half - 1), (late, half), (late + 1, 0)]
-        return HeadInputs(sites.Q, heads, [-1] if self.into == "last queries" else None)
+        return HeadInputs(sites.Q, heads, [-1] if self.receiver == "last queries" else None)
 
     def parts(self, network: Network) -> list[list[Head]]:
         end = self.end(network.shape)
@@ -157,18 +149,18 @@ class PathPatching(Workload):
     def run(self, case: Case) -> Outcome:
         shape = case.network.shape
         found = path_patch(
-            case.network, case.receiver, case.donor, self.parts(case.network),
-            answers=case.answers, into=self.end(shape), mlps=self.mlps,
-            memory_mb=memory_mb(case.network),
+            case.network, case.base, case.source, self.parts(case.network),
+            answers=case.answers, receiver=self.end(shape), mlps=self.mlps,
+            execution=Execution(memory_mb=memory_mb(case.network)),
         )  # fmt: skip
         return Outcome(found.mean(), found.backend, found.flops)
 
     def plain(self, case: Case, part: list[Head]) -> Tensor:
         end = self.end(case.network.shape)
-        lens: Any = PlainLens(case.network)
-        into = end if isinstance(end, HeadInputs) else None
-        receiver, donor = (t.to(case.network.device) for t in (case.receiver, case.donor))
-        return case.metric(path_logits(lens, receiver, donor, part, into, mlps=self.mlps))
+        base, source = (t.to(case.network.device) for t in (case.base, case.source))
+        return case.metric(
+            path_logits_by_hooks(case.network, base, source, part, end, mlps=self.mlps)
+        )
 
 
 @dataclass(frozen=True)
@@ -188,19 +180,17 @@ class Attribution(Workload):
 
     def run(self, case: Case) -> Outcome:
         found = attribute(
-            case.network, case.receiver, case.donor, Grid(self.site, self.axes), case.answers
+            case.network, case.base, case.source, Grid(self.site, self.axes), case.answers
         )
         return Outcome(found.mean().flatten().cpu())
 
     def plain(self, case: Case, part: Place) -> Tensor:
-        """The metric on the line through a small step from the receiver's values to the donor's."""
+        """The metric on the line through a small step from the base values to the source."""
         network, step = case.network.to(dtype=torch.float64), 1e-5
         whole = part.site(part.layer)
-        ours, theirs = (network.cache(t)[whole][part.index] for t in (case.receiver, case.donor))
+        ours, theirs = (network.cache(t)[whole][part.index] for t in (case.base, case.source))
         near, base = (
-            case.metric(
-                network.forward(case.receiver, [put_rows(part, ours + s * (theirs - ours))])
-            )
+            case.metric(network.forward(case.base, [put_rows(part, ours + s * (theirs - ours))]))
             for s in (step, 0.0)
         )
         return base + (near - base) / step
@@ -233,7 +223,7 @@ WORKLOADS: dict[str, Workload] = {
     for pair, (prompts, rounds) in _PAIRS.items()
     for kind, (site, axes) in _SWEEPS.items()
 }  # fmt: skip
-_PATHS: dict[str, tuple[MLPs, Into]] = {
+_PATHS: dict[str, tuple[MLPs, End]] = {
     "direct": ("frozen", "logits"),
     "resid": ("recomputed", "logits"),
     "queries": ("recomputed", "queries"),

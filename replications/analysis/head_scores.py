@@ -1,9 +1,9 @@
-"""What heads do on random tokens said twice: induction, duplicate-token and previous-token scores.
+"""What heads do on repeated random tokens: induction, duplicate-token and previous-token scores.
 
 In `t1 … tn t1 … tn`, a token of the second copy stands n after its first copy. An induction head
 attends from there to the token after the first copy, n - 1 back; a duplicate-token head to the
 first copy itself, n back; a previous-token head one back. A score is attention, a probability. It
-says nothing of what a head then writes: heads that suppress the repeated token score as high.
+says nothing about what a head then writes: heads that suppress the repeated token score as high.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from replications.models.sites import PATTERN
 def repeated_tokens(
     ids: Tensor, length: int, batch: int, seed: int, *, bos: int | None = None
 ) -> Tensor:
-    """`length` random tokens and the same again, after `bos` if given: long [batch (1 +) 2·length].
+    """`length` random tokens, then a second copy of them: long [batch 2·length].
 
-    The tokens of a row all differ, so that each has one first copy. `ids` [n] are the tokens to
-    draw from. Raises BadInput for fewer ids than `length`, or for numbers below one.
+    With `bos`, that token comes first, and rows are one longer. The tokens of a copy all differ.
+    `ids` [n] are the tokens to draw from.
+
+    Raises BadInput for fewer ids than `length`, or for numbers below one.
     """
     first = _draw(ids, length, batch, seed)
     return _begin(torch.cat([first, first], 1), bos)
@@ -35,9 +37,9 @@ def repeated_tokens(
 def unrepeated_tokens(
     ids: Tensor, length: int, batch: int, seed: int, *, bos: int | None = None
 ) -> Tensor:
-    """As `repeated_tokens`, with fresh random tokens in the place of the second copy.
+    """Like `repeated_tokens`, but with fresh random tokens in place of the second copy.
 
-    Both halves together hold no token twice. Raises BadInput for fewer ids than 2 · `length`.
+    No token occurs twice. Raises BadInput for fewer ids than 2 · `length`.
     """
     return _begin(_draw(ids, 2 * length, batch, seed), bos)
 
@@ -57,7 +59,7 @@ def _begin(tokens: Tensor, bos: int | None) -> Tensor:
 
 @dataclass(frozen=True)
 class HeadScores:
-    """Mean attention by head and row, each float64 [layer head batch]."""
+    """Mean attention of each head on each row of tokens: float64 [layer head batch]."""
 
     induction: Tensor
     duplicate: Tensor

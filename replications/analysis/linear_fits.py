@@ -76,4 +76,4 @@ def _triangle(inputs: Tensor, outputs: Tensor, x_mean: Tensor, y_mean: Tensor) -
 def cosine(a: Tensor, b: Tensor) -> float:
     """Cosine of the angle between two vectors, in float64."""
     a, b = a.double(), b.double()
-    return (a @ b / (a.norm() * b.norm())).item()
+    return float(a @ b / (a.norm() * b.norm()))

@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from replications.errors import BadInput
-from replications.lens import Lens
+from replications.lens import Lens, as_network
 from replications.models.edits import Edit
-from replications.models.network import EPSILON
 from replications.models.sites import EMBED, MLP_OUT, POS_EMBED, RESID_POST, Place, Z
 
 
 @dataclass(frozen=True)
-class Attribution:
+class LogitAttribution:
     """Shares in logit(first answer) - logit(second answer), float64, for each example."""
 
     heads: Tensor
@@ -47,11 +46,11 @@ class Attribution:
 
     @property
     def residual(self) -> float:
-        """Largest distance between the sum of the shares and the difference of logits."""
+        """The largest error of `total` over the examples, in logits."""
         return (self.total - self.logit_difference).abs().max().item()
 
 
-def attribute(
+def logit_attribution(
     lens: Lens,
     tokens: Tensor,
     at: Tensor,
@@ -59,10 +58,12 @@ def attribute(
     edits: Sequence[Edit] = (),
     *,
     scale: Tensor | None = None,
-) -> Attribution:
-    """Attribution at positions `at` [batch] of tokens [batch pos], to `answers` [batch 2].
+) -> LogitAttribution:
+    """The shares in logit(first) - logit(second) of `answers` [batch 2], at positions `at` [batch].
 
-    `scale` [batch] is divided by instead of the run's own (the shares then no longer add up).
+    `tokens` are [batch pos], run with `edits`. Parts are divided by `scale` [batch] if it is given,
+    instead of the run's own scale; the shares then no longer add up.
+
     Raises BadInput for a model without LayerNorms, or for shapes that do not agree.
     """
     if lens.shape.normalization is None:
@@ -80,12 +81,12 @@ def attribute(
     rows = torch.arange(len(tokens))
     there = {name: run[name].expand(len(tokens), *run[name].shape[1:]) for name in places}
     there = {name: value[rows, at].double() for name, value in there.items()}
-    own = (there["final"].var(-1, correction=0) + EPSILON).sqrt()
+    own = (there["final"].var(-1, correction=0) + _epsilon(lens)).sqrt()
     used = own if scale is None else scale.double()
     direction, constant = directions(lens, answers)
     logits = run.logits[rows, at].double().gather(1, answers)
     found = _project(lens, there, direction / used[:, None])
-    return Attribution(
+    return LogitAttribution(
         **found,
         constant=constant,
         scale=own,
@@ -93,8 +94,13 @@ def attribute(
     )
 
 
+def _epsilon(lens: Lens) -> float:
+    """What the model's LayerNorms add to the variance."""
+    return as_network(lens).eps
+
+
 def _project(lens: Lens, there: Mapping[str, Tensor], directions: Tensor) -> dict[str, Tensor]:
-    """Heads, MLPs, embedding and biases, projected on a direction for each example."""
+    """The shares of heads, MLPs, embedding and biases, with one direction for each example."""
     W_O, b_O = (w.double().to(directions.device) for w in (lens.weights.W_O, lens.weights.b_O))
     z = torch.stack([there[f"z{i}"] for i in range(lens.shape.n_layers)])
     mlps = [(there[name] * directions).sum(-1) for name in there if name.startswith("mlp")]

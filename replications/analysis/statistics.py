@@ -1,16 +1,60 @@
-"""Small statistics on one-dimensional samples. All return Python floats."""
+"""Small statistics on one-dimensional samples. All return Python floats or intervals of them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from scipy import stats as scipy_stats
 from torch import Tensor
 
 
-def auroc(positive: Tensor, negative: Tensor) -> float:
-    """Probability that a positive outranks a negative, ties counted half.
+@dataclass(frozen=True)
+class MeanInterval:
+    """A mean with a bootstrap interval."""
 
-    Says nothing about size: a constant with rounding noise can score 0.95. Pair it with an effect.
+    mean: float
+    low: float
+    high: float
+
+
+def bootstrap_mean(
+    values: Tensor, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> MeanInterval:
+    """The mean of `values` [n] and its percentile bootstrap interval, the same for one seed."""
+    sample = values.double().cpu().numpy()
+    found = scipy_stats.bootstrap(
+        (sample,),
+        np.mean,
+        confidence_level=confidence,
+        n_resamples=resamples,
+        method="percentile",
+        random_state=np.random.default_rng(seed),  # `rng` from scipy 1.15 on; both are taken
+    ).confidence_interval
+    return MeanInterval(float(sample.mean()), float(found.low), float(found.high))
+
+
+def bootstrap_ratio(
+    above: Tensor, below: Tensor, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> MeanInterval:
+    """mean(above) / mean(below) of pairs [n], with its percentile bootstrap interval.
+
+    Pairs are drawn together. The result is the same for one seed.
+    """
+    generator, n = torch.Generator().manual_seed(seed), len(below)
+    drawn = torch.randint(0, n, (resamples, n), generator=generator)
+    ratios = above[drawn].mean(1) / below[drawn].mean(1)
+    tail = (1 - confidence) / 2
+    low, high = torch.quantile(ratios, torch.tensor([tail, 1 - tail], dtype=torch.float64))
+    return MeanInterval((above.mean() / below.mean()).item(), low.item(), high.item())
+
+
+def auroc(positive: Tensor, negative: Tensor) -> float:
+    """The probability that a positive outranks a negative; ties count half.
+
+    It says nothing about the size of the difference: a constant with rounding noise can score 0.95.
+    Report an effect beside it.
     """
     ranks = scipy_stats.rankdata(torch.cat([positive, negative]).double().cpu().numpy())
     n, m = len(positive), len(negative)
@@ -18,12 +62,12 @@ def auroc(positive: Tensor, negative: Tensor) -> float:
 
 
 def correlation(a: Tensor, b: Tensor) -> float:
-    """Pearson correlation."""
+    """Pearson correlation of two samples [n]."""
     return torch.corrcoef(torch.stack([a.double().cpu(), b.double().cpu()]))[0, 1].item()
 
 
 def spearman(a: Tensor, b: Tensor) -> float:
-    """Spearman rank correlation."""
+    """Spearman rank correlation of two samples [n]."""
     return float(
         scipy_stats.spearmanr(a.double().cpu().numpy(), b.double().cpu().numpy()).statistic
     )

@@ -1,4 +1,4 @@
-"""`sweep`: patch any subject, or a GPT-2 of one's own, on two prompts of one's own."""
+"""`sweep`: patch any subject, or your own GPT-2, on two prompts of your own."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from replications.plotting.pictures import FORMATS
 if TYPE_CHECKING:
     from replications.models.network import Network
     from replications.models.prompting import Prompting
-    from replications.patching.activation import Progress
-    from replications.patching.prompt_pair import Patched, Place
+    from replications.patching.execution import Progress
+    from replications.patching.prompt_pair import PatchedPair, PatchedPlace
 
-KINDS = (
+SITES = (
     *("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out"),
     *("z", "q", "k", "v", "pattern"),
 )
-"""The names in `patching.activation.KINDS`, which takes seconds to import; a test compares them."""
+"""The names of `patching.SWEPT_SITES`, which takes seconds to import; a test compares them."""
 PER = ("layer pos", "layer head", "layer head pos")
 
 ABOUT = """\
@@ -82,7 +82,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     sweep.add_argument("--corrupted", required=True, metavar="TEXT", help="as many tokens")
     sweep.add_argument("--answer", metavar="WORD", help=ANSWER)
     sweep.add_argument("--against", metavar="WORD", help=AGAINST)
-    sweep.add_argument("--kind", choices=KINDS, default="resid_pre", help="default: %(default)s")
+    sweep.add_argument("--kind", choices=SITES, default="resid_pre", help="default: %(default)s")
     sweep.add_argument(
         "--per", choices=PER, help="default: layer head where the kind has heads, else layer pos"
     )
@@ -99,10 +99,10 @@ def _count(text: str) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from replications.patching.activation import KINDS
+    from replications.patching import SWEPT_SITES
     from replications.patching.prompt_pair import ask, patch
 
-    site = {site.name: site for site in KINDS}[args.kind]
+    site = {site.name: site for site in SWEPT_SITES}[args.kind]
     per = args.per or ("layer head" if "head" in site.axes else "layer pos")
     name, network, prompting = _folder(args.model) if args.model else _subject(args.subject)
     question = ask(
@@ -141,7 +141,7 @@ def _folder(folder: Path) -> tuple[str, Network, Prompting]:
 
 
 def _subject(reference: str) -> tuple[str, Network, Prompting]:
-    """The first subject meant that is a model and can be reached."""
+    """The first of the subjects named that is a model and can be reached."""
     from replications.lens import Lens, as_network
     from replications.systems.registry import load, named
 
@@ -160,12 +160,12 @@ def _subject(reference: str) -> tuple[str, Network, Prompting]:
     raise problem
 
 
-# ---- what is said -------------------------------------------------------------------------------
+# ---- what is printed ----------------------------------------------------------------------------
 
 
 @contextmanager
 def _bar() -> Iterator[Progress]:
-    """Progress on a terminal, and only there."""
+    """A progress bar, shown only on a terminal."""
     with tqdm(unit="run", leave=False, disable=None) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -175,7 +175,7 @@ def _bar() -> Iterator[Progress]:
         yield progress
 
 
-def _say(name: str, patched: Patched) -> None:
+def _say(name: str, patched: PatchedPair) -> None:
     question, baselines = patched.question, patched.baselines
     axes = " and ".join(patched.found.axes)
     lines = {
@@ -183,22 +183,22 @@ def _say(name: str, patched: Patched) -> None:
         "prompts": f"{question.clean.shape[1]} tokens; they differ at {', '.join(question.differ)}",
         "measured": f"{question.measured}, read at {question.label(question.at)}",
         "baselines": ", ".join(f"{side} {value:.4g}" for side, value in baselines.items()),
-        "patched": f"{patched.site.name} of each {axes}, from the {patched.donor} prompt into the "
+        "patched": f"{patched.site.name} of each {axes}, from the {patched.source} prompt into the "
         f"{patched.into} one: {len(patched.places)} places",
         "backend": patched.found.backend,
     }
     print(tabulate(lines.items(), tablefmt="plain"))
 
 
-def _table(patched: Patched, top: int) -> None:
+def _table(patched: PatchedPair, top: int) -> None:
     rows = [_row(patched, place) for place in patched.strongest(top)]
     if rows:
         print()
         print(tabulate(rows, headers="keys", disable_numparse=True))
 
 
-def _row(patched: Patched, place: Place) -> dict[str, str]:
-    """A line of the table: head 1.3 is head 3 of layer 1; a position has its token."""
+def _row(patched: PatchedPair, place: PatchedPlace) -> dict[str, str]:
+    """A row of the table. Head 1.3 is head 3 of layer 1; a position is shown with its token."""
     row = {"layer": str(place.layer)}
     if place.head is not None:
         row = {"head": f"{place.layer}.{place.head}"}
@@ -207,7 +207,7 @@ def _row(patched: Patched, place: Place) -> dict[str, str]:
     return row | {"logit difference": f"{place.value:+.4f}", "effect": f"{place.effect:+.3f}"}
 
 
-def _write(patched: Patched, out: Path) -> None:
+def _write(patched: PatchedPair, out: Path) -> None:
     files.write_text(out / "sweep.csv", patched.csv())
     written = [out / "sweep.csv"]
     try:

@@ -1,9 +1,9 @@
 """Attribution patching: what an activation patch would do, to first order, for all places at once.
 
-The effect of putting the donor's activation a' in the place of the receiver's a is estimated as
-(a' - a) · d metric / d a: one run of each prompt and one backward pass, whatever the number of
-places (Nanda 2023; Syed, Rager and Conmy 2023, arXiv:2310.10348). `agreement` says how far the
-estimate is from an exact sweep of the same places.
+The effect of putting the source run's activation a' in the place of the base run's a is estimated
+as (a' - a) · d metric / d a. That takes one run of each prompt and one backward pass, whatever the
+number of places (Nanda 2023; Syed, Rager and Conmy 2023, arXiv:2310.10348). `agreement` says how
+far the estimate is from an exact sweep of the same places.
 """
 
 from __future__ import annotations
@@ -23,115 +23,99 @@ from replications.models import sites
 from replications.models.edits import Edit
 from replications.models.network import Network
 from replications.models.sites import Place
-from replications.patching._engine import metric as asked
-from replications.patching._engine.problem import Sites
-from replications.patching.activation import Grid, Sweep
+from replications.patching._engine import metric as metrics
+from replications.patching._engine.problem import PatchTable
+from replications.patching.activation import Sweep
+from replications.patching.execution import DEFAULT, Execution
+from replications.patching.grid import Grid, list_places
+from replications.patching.results import PatchingResult
 
 
 @dataclass(frozen=True)
-class Attribution:
-    """The metric as it is estimated to be with every place patched alone; laid out as a Sweep."""
-
-    values: Tensor
-    """[*axes batch]"""
-    axes: tuple[str, ...]
-    """Names of the axes before batch."""
-    labels: Mapping[str, tuple[object, ...]]
-    """What each index of an axis stands for."""
-    receiver: Tensor
-    """The metric of the unpatched receiver run: [batch]."""
-    donor: Tensor
-    """Of the donor run."""
-
-    def mean(self) -> Tensor:
-        """Mean over the examples: [*axes]."""
-        return self.values.mean(-1)
-
-    def recovery(self) -> Tensor:
-        """The share of the way from the receiver's metric (0) to the donor's (1): [*axes batch]."""
-        return (self.values - self.receiver) / (self.donor - self.receiver)
+class AttributionPatching(PatchingResult):
+    """The metric as it is estimated to be with every place patched alone."""
 
 
 def attribute(
     model: Lens | Network,
-    receiver: Tensor,
-    donor: Tensor,
+    base: Tensor,
+    source: Tensor,
     places: Grid | Sequence[Place],
     answers: Tensor,
     *,
     at: int | Tensor = -1,
-) -> Attribution:
+    execution: Execution = DEFAULT,
+) -> AttributionPatching:
     """Estimate what `sweep` with the same arguments finds.
 
-    `receiver` and `donor` are tokens [batch pos], `answers` long [batch 2], correct and incorrect;
-    the metric is the difference of their logits at position `at`, one for all or long [batch].
+    `base` and `source` are tokens [batch pos], `answers` long [batch 2], correct and incorrect; the
+    metric is the difference of their logits at position `at`, one for all or long [batch]. All
+    activations of both runs are held at once: only the device and the precision of `execution`
+    apply here.
 
     Raises BadInput for tokens, places, positions or answers that do not fit the model or each
     other, Unsupported for a lens with standing edits.
     """
-    network = as_network(model)
-    receiver, donor = network.check(receiver), network.check(donor)
-    if receiver.shape != donor.shape:
-        raise BadInput(f"receiver tokens {[*receiver.shape]}, donor {[*donor.shape]}")
-    if answers.shape != (len(receiver), 2):
-        raise BadInput(f"answers {[*answers.shape]}: give two for each of {len(receiver)} examples")
-    answers = asked.answer_tokens(answers, receiver, network.shape)
-    where = asked.metric_positions(at, receiver).to(receiver.device)
-    length = receiver.shape[1]
-    labels: dict[str, tuple[object, ...]] = {}
-    if isinstance(places, Grid):
-        labels |= places.labels(network, length)
-        places = places.places(network, length)
-    labels = labels or {"place": tuple(places)}
-    if not places:
-        raise BadInput("no places: give a Grid, or at least one place")
-    Sites.of(places, network.shape, length)  # for its errors
-    with torch.no_grad():
-        theirs = network.cache(donor)
-        high = _difference(network, theirs, where, answers)
-    with torch.enable_grad():
-        ours = network.cache(receiver, [_WITH_GRADIENT])
-        low = _difference(network, ours, where, answers)
-        whole = list(dict.fromkeys(place.site(place.layer) for place in places))
-        slopes = torch.autograd.grad(low.sum(), [ours[place] for place in whole])
+    network, given_on = execution.place(as_network(model)), base.device
+    base, source = metrics.prompt_tokens(network, base, source)
+    if answers.shape != (len(base), 2):
+        raise BadInput(f"answers {[*answers.shape]}: give two for each of {len(base)} examples")
+    answers = metrics.answer_tokens(answers, base, network.shape)
+    positions = metrics.metric_positions(at, base).to(base.device)
+    listed, labels = list_places(places, network, base.shape[1])
+    PatchTable.of(listed, network.shape, base.shape[1])  # raises BadInput for places it lacks
+    with execution.precision(network):
+        with torch.no_grad():
+            theirs = network.cache(source)
+            high = _metric(network, theirs, positions, answers)
+        with torch.enable_grad():
+            ours = network.cache(base, [_WITH_GRADIENT])
+            low = _metric(network, ours, positions, answers)
+            whole = list(dict.fromkeys(place.site(place.layer) for place in listed))
+            slopes = torch.autograd.grad(low.sum(), [ours[place] for place in whole])
     low = low.detach()
     # Summed over the last axis, which no place picks from: d_model, d_head, or a pattern's keys.
     changes = {
         place: (slope * (theirs[place] - ours[place].detach())).sum(-1)
         for place, slope in zip(whole, slopes, strict=True)
     }
-    values = torch.stack([low + _within(changes, place) for place in places])
+    values = torch.stack([low + _change(changes, place) for place in listed])
     values = values.unflatten(0, [len(label) for label in labels.values()])
-    return Attribution(values, tuple(labels), labels, low, high)
+    return AttributionPatching(
+        values.to(given_on), tuple(labels), labels, low.to(given_on), high.to(given_on)
+    )
 
 
 _WITH_GRADIENT = Edit(sites.EMBED(), lambda current, rows: current.requires_grad_())
 
 
-def _difference(
-    network: Network, seen: Mapping[Place, Tensor], where: Tensor, answers: Tensor
-) -> Tensor:
-    """logit(correct) less logit(incorrect) of a run, [batch]."""
+def _metric(network: Network, seen: Mapping[Place, Tensor], at: Tensor, answers: Tensor) -> Tensor:
+    """The logit difference of a run whose activations were kept: [batch]."""
     last = seen[sites.RESID_POST(network.shape.n_layers - 1)]
-    x = network.norm("ln_final", None, last[torch.arange(len(last), device=last.device), where])
-    logits = torch.einsum("bd,bad->ba", x, network.W_U.T[answers]) + network.b_U[answers]
-    return logits[:, 0] - logits[:, 1]
+    stream = last[torch.arange(len(last), device=last.device), at]
+    return metrics.of_answers(metrics.answer_logits(network, stream, answers))
 
 
-def _within(changes: Mapping[Place, Tensor], place: Place) -> Tensor:
-    """The change of the metric that a place makes, of the changes at every position and head."""
+def _change(changes: Mapping[Place, Tensor], place: Place) -> Tensor:
+    """The change of the metric that a place makes: [batch].
+
+    `changes` has those at every position and head of whole sites, which are summed over the place.
+    """
     found = changes[place.site(place.layer)][place.index[:-1]]
     return found.reshape(len(found), -1).sum(1)
 
 
 # -------------------------------------------------------------------- against the exact sweep
 @dataclass(frozen=True)
-class Miss:
+class MisjudgedPlace:
     """A place, and by how much patching it changes the mean metric."""
 
     label: str
+    """As "layer 3, head 2"."""
     estimate: float
+    """The change that was estimated."""
     exact: float
+    """The change that the exact sweep finds."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +125,13 @@ class Agreement:
     spearman: float
     """Rank correlation of the effects over all places; NaN where all effects are equal."""
     recall: float
-    """Of the `k` places with the exact effects largest in size, the share the estimate finds."""
-    worst: Miss
+    """The share, among the `k` places with the largest exact effects, that the estimate finds."""
+    worst: MisjudgedPlace
     """The place whose effect is estimated worst."""
 
 
-def agreement(estimate: Attribution, exact: Sweep, *, k: int = 10) -> Agreement:
-    """The estimate's mean effects against those of an exact sweep of the same places.
+def agreement(estimate: AttributionPatching, exact: Sweep, *, k: int = 10) -> Agreement:
+    """Compare the estimate's mean effects with those of an exact sweep of the same places.
 
     Raises BadInput for a sweep of other places, or `k` not between 1 and their number.
     """
@@ -160,8 +144,7 @@ def agreement(estimate: Attribution, exact: Sweep, *, k: int = 10) -> Agreement:
         )
     # Subtracted before the mean, so that what is exactly zero is not ranked by its rounding.
     guess, truth = (
-        (found.values - found.receiver).double().mean(-1).flatten().cpu()
-        for found in (estimate, exact)
+        (found.values - found.base).double().mean(-1).flatten().cpu() for found in (estimate, exact)
     )
     if not 1 <= k <= len(truth):
         raise BadInput(f"k={k}: give between 1 and the number of places, {len(truth)}")
@@ -172,7 +155,7 @@ def agreement(estimate: Attribution, exact: Sweep, *, k: int = 10) -> Agreement:
     return Agreement(
         spearman=stats.spearman(guess, truth) if varied else math.nan,
         recall=len(found) / k,
-        worst=Miss(_label(exact, worst), guess[worst].item(), truth[worst].item()),
+        worst=MisjudgedPlace(_label(exact, worst), guess[worst].item(), truth[worst].item()),
     )
 
 

@@ -1,8 +1,8 @@
-"""Patch a model on two prompts of the user's own: which places carry what makes them differ?
+"""Patch a model on two prompts of the user's own: which places carry what makes the answers differ?
 
-A `Question` is two prompts of one length and a logit difference that tells them apart. A `Patched`
-is the logit difference with each place of one prompt's run replaced by the other's: numbers, the
-strongest places, a CSV and a picture.
+A `Question` is two prompts of one length and a logit difference that tells them apart. A
+`PatchedPair` is that logit difference with each place of one prompt's run replaced by the other's:
+numbers, the strongest places, a CSV and a picture.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from replications.errors import BadInput
 from replications.models.network import Network
 from replications.models.prompting import Prompting
 from replications.models.sites import Site
-from replications.patching.activation import Grid, Progress, Sweep, sweep
+from replications.patching.activation import Sweep, sweep
+from replications.patching.execution import Execution, Progress
+from replications.patching.grid import Grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,13 +31,13 @@ if TYPE_CHECKING:
 Side = Literal["corrupted", "clean"]
 COLUMNS = ("layer", "head", "pos", "token", "corrupted_token", "value", "effect")
 SAME = 1e-4
-"""Logit differences less than this apart (relative to the larger, if above 1) are rounding."""
+"""Logit differences closer than this count as equal; relative to the larger one, if above 1."""
 AXES = {"layer": "layer", "head": "head", "pos": "position and token"}
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """Two prompts, long [1 pos], and what is measured: logit of `answer` less that of `against`.
+    """Two prompts, long [1 pos], and what is measured: logit(answer) - logit(against).
 
     Logits are read at position `at`. Made by `ask`.
     """
@@ -88,14 +90,14 @@ def ask(
     against: str | None = None,
     position: int | None = None,
 ) -> Question:
-    """Two prompts and the answers to compare.
+    """Two prompts, and the two answers to compare.
 
-    Without `answer` it is what the model says to the clean prompt, without `against` what it says
-    to the corrupted one, unless the task fixes both. `position` is where the logits are read, the
-    end by default; negative from the end.
+    `answer` defaults to what the model says to the clean prompt, `against` to what it says to the
+    corrupted one, unless the task fixes both. `position` is where the logits are read: by default
+    the end, and counted from there if negative.
 
-    Raises BadInput for prompts or answers the model cannot take, prompts of different lengths or
-    equal ones, or answers that are the same.
+    Raises BadInput for prompts or answers that the model cannot take, prompts that are equal or of
+    different lengths, or answers that are the same.
     """
     tokens = prompting.tokens(clean), prompting.tokens(corrupted)
     _comparable(prompting, *tokens)
@@ -145,10 +147,10 @@ def _said(network: Network, tokens: Tensor, at: int) -> int:
 
 
 @dataclass(frozen=True)
-class Place:
-    """One patched place: what was measured with it (`value`), and as a share of the way (`effect`).
+class PatchedPlace:
+    """One patched place, with the logit difference measured (`value`) and its recovery (`effect`).
 
-    `head` or `pos` is None where all were patched at once.
+    `head` or `pos` is None where all heads or positions were patched together.
     """
 
     layer: int
@@ -159,8 +161,8 @@ class Place:
 
 
 @dataclass(frozen=True, eq=False)
-class Patched:
-    """The question, asked once for each place of the grid patched alone."""
+class PatchedPair:
+    """The logit difference of a question, with each place of a grid patched alone."""
 
     question: Question
     site: Site
@@ -168,32 +170,36 @@ class Patched:
     found: Sweep
 
     @property
-    def donor(self) -> Side:
+    def source(self) -> Side:
+        """The prompt that the patches come from."""
         return "clean" if self.into == "corrupted" else "corrupted"
 
     @property
     def baselines(self) -> dict[Side, float]:
-        """The logit difference of the two prompts, unpatched."""
-        both = self.found.receiver.item(), self.found.donor.item()
-        return dict(zip((self.into, self.donor), both, strict=True))
+        """The logit difference of each prompt, unpatched."""
+        both = self.found.base.item(), self.found.source.item()
+        return dict(zip((self.into, self.source), both, strict=True))
 
     @cached_property
-    def places(self) -> list[Place]:
+    def places(self) -> list[PatchedPlace]:
         """Every place, in the order of the grid."""
         values, effects = (of[..., 0] for of in (self.found.values, self.found.recovery()))
         made = []
         for index in product(*map(range, values.shape)):
             at = dict(zip(self.found.axes, index, strict=True))
             numbers = values[index].item(), effects[index].item()
-            made.append(Place(at["layer"], at.get("head"), at.get("pos"), *numbers))
+            made.append(PatchedPlace(at["layer"], at.get("head"), at.get("pos"), *numbers))
         return made
 
-    def strongest(self, n: int) -> list[Place]:
+    def strongest(self, n: int) -> list[PatchedPlace]:
         """The n places that move the logit difference most, in either direction."""
         return sorted(self.places, key=lambda place: -abs(place.effect))[:n]
 
     def csv(self) -> str:
-        """A row per place with `COLUMNS`; head, pos and tokens are empty where all were patched."""
+        """A row for each place, with `COLUMNS`.
+
+        Head, or position and tokens, are empty where all of them were patched together.
+        """
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(COLUMNS)
@@ -206,7 +212,7 @@ class Patched:
     def figure(self) -> Figure:
         """The effects as a heatmap: layers by heads or positions, or a panel for each layer.
 
-        Panels begin at the first position with any effect.  To be drawn in `charts.style()`.
+        Panels begin at the first position with any effect. Call it inside `charts.style()`.
         Raises BadInput without matplotlib.
         """
         from replications.plotting import charts
@@ -218,7 +224,7 @@ class Patched:
             panels = {f"{self.site.name}, layer {i}": e[:, begin:] for i, e in enumerate(effects)}
         figure = charts.heatmaps(
             panels,
-            charts.Scale(f"effect (1: {self.donor})", "RdBu"),
+            charts.Scale(f"effect (1: {self.source})", "RdBu"),
             x=AXES[x],
             y=AXES[y],
             x_ticks=self._ticks(x)[begin:],
@@ -247,25 +253,25 @@ def patch(
     *,
     into: Side = "corrupted",
     progress: Progress | None = None,
-) -> Patched:
-    """Patch each place of `site` by `axes` ("layer pos", "layer head" …), one at a time.
+) -> PatchedPair:
+    """Patch each place of `site` along `axes` ("layer pos", "layer head" …), one at a time.
 
-    Places of the run on the prompt `into` get what the other prompt's run has there. Raises
-    BadInput for axes that the site or the model does not have, or if the logit difference does
-    not tell the prompts apart.
+    Places of the run on the prompt `into`, the base run, get what the other prompt's run has there.
+    Raises BadInput for axes that the site or the model does not have, or if the logit difference
+    does not tell the prompts apart.
     """
-    receiver, donor = question.corrupted, question.clean
+    base, source = question.corrupted, question.clean
     if into == "clean":
-        receiver, donor = donor, receiver
+        base, source = source, base
     answers = torch.tensor([[question.answer, question.against]])
     found = sweep(
-        question.network, receiver, donor, Grid(site, axes), answers, at=question.at,
-        progress=progress,
+        question.network, base, source, Grid(site, axes), answers, at=question.at,
+        execution=Execution(progress=progress),
     )  # fmt: skip
-    base, other = found.receiver.item(), found.donor.item()
-    if abs(base - other) < SAME * max(1.0, abs(base), abs(other)):
+    low, high = found.base.item(), found.source.item()
+    if abs(low - high) < SAME * max(1.0, abs(low), abs(high)):
         raise BadInput(
-            f"{question.measured} is {base:.4g} on both prompts, so no place can carry a "
+            f"{question.measured} is {low:.4g} on both prompts, so no place can carry a "
             "difference; give other prompts, or other answers (--answer and --against)"
         )
-    return Patched(question, site, into, found)
+    return PatchedPair(question, site, into, found)

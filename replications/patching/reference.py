@@ -1,129 +1,75 @@
 """Activation patching by hooks: one forward pass for each place, nothing clever.
 
 `replications.patching.activation` gives the same numbers fast; its tests compare it with this.
-
-A corrupted run is given back, at one place, what a clean run had there; the metric says how much
-of the clean behaviour returns.
+One place of the base run is given what it holds in the source run, and the metric is read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
-from scipy import stats as scipy_stats
 from torch import Tensor
 
 from replications.errors import BadInput
-from replications.lens import Lens
-from replications.models.edits import put_rows
+from replications.lens import Lens, Run
+from replications.models.edits import Edit, put_rows
+from replications.models.network import Network
 from replications.models.sites import Place, Site
-
-Metric = Callable[[Tensor], Tensor]
-"""Logits [batch pos d_vocab_out] to one number per example, [batch]."""
+from replications.patching.metrics import Metric
 
 
-def sweep(lens: Lens, clean: Tensor, corrupted: Tensor, metric: Metric, site: Site) -> Tensor:
+class HookedNetwork:
+    """A network that runs as a lens does, in its clear forward pass, without TransformerLens."""
+
+    def __init__(self, network: Network) -> None:
+        self.shape = network.shape
+        self._network = network
+
+    def run(
+        self, tokens: Tensor, read: Mapping[str, Place] | None = None, edits: Sequence[Edit] = ()
+    ) -> Run:
+        """Logits [batch pos d_vocab_out], and the places in `read` by their names."""
+        logits = self._network.forward(tokens, edits)
+        if not read:
+            return Run(logits)
+        seen = self._network.cache(tokens, edits)
+        return Run(logits, {n: seen[p.site(p.layer)][p.index] for n, p in read.items()})
+
+
+def hooked(model: Lens | Network) -> Lens | HookedNetwork:
+    """The model as something that runs with reads and edits: a lens as it is, a network wrapped."""
+    return HookedNetwork(model) if isinstance(model, Network) else model
+
+
+def sweep_by_hooks(
+    model: Lens | Network, base: Tensor, source: Tensor, metric: Metric, site: Site
+) -> Tensor:
     """The metric with each layer and position of `site` patched alone: [layer pos batch].
 
-    `clean` and `corrupted` are tokens [batch pos]; all heads are patched at once.  Of an
-    attention pattern the rows are patched, by query.  Raises BadInput for a site without layers
-    or positions, or for tokens of different shapes.
+    `base` and `source` are tokens [batch pos]; all heads are patched together. For attention
+    patterns, the position is that of the query. Raises BadInput for a site without layers or
+    positions, or for tokens of different shapes.
     """
     axis = "query" if "query" in site.axes else "pos"
     if not site.layered or axis not in site.axes:
         raise BadInput(f"site {site.name!r} has no layers or no positions to sweep over")
-    if clean.shape != corrupted.shape:
-        raise BadInput(f"clean tokens {[*clean.shape]}, corrupted {[*corrupted.shape]}")
-    found = []
-    for layer in range(lens.shape.n_layers):
-        values = lens.read(clean, {"whole": site(layer)})["whole"]
-        at = site.axes.index(axis)
-        for position in range(clean.shape[1]):
+    if base.shape != source.shape:
+        raise BadInput(f"base tokens {[*base.shape]}, source {[*source.shape]}: give one shape")
+    runs, found = hooked(model), []
+    for layer in range(runs.shape.n_layers):
+        values = runs.run(source, {"whole": site(layer)})["whole"]
+        for position in range(base.shape[1]):
             place = site(layer).pick(**{axis: position})
-            found.append(_patched(lens, corrupted, metric, place, values.select(at, position)))
-    return torch.stack(found).unflatten(0, (lens.shape.n_layers, clean.shape[1]))
+            edit = put_rows(place, values[place.index])
+            found.append(metric(runs.run(base, edits=[edit]).logits))
+    return torch.stack(found).view(runs.shape.n_layers, base.shape[1], -1)
 
 
-def patch(lens: Lens, clean: Tensor, corrupted: Tensor, metric: Metric, place: Place) -> Tensor:
-    """The metric with one place patched: [batch]."""
-    values = lens.read(clean, {"there": place})["there"]
-    return _patched(lens, corrupted, metric, place, values)
-
-
-def _patched(lens: Lens, tokens: Tensor, metric: Metric, place: Place, values: Tensor) -> Tensor:
-    return metric(lens.run(tokens, edits=[put_rows(place, values)]).logits)
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """A difference of two logits, as a share of the way from a corrupted run back to a clean one.
-
-    `position`, `correct` and `incorrect` are long [batch]; `clean` and `corrupted` are the
-    differences of the two unpatched runs, float64 [batch].
-    """
-
-    position: Tensor
-    correct: Tensor
-    incorrect: Tensor
-    clean: Tensor
-    corrupted: Tensor
-
-    @classmethod
-    def between(
-        cls,
-        lens: Lens,
-        tokens: tuple[Tensor, Tensor],
-        position: Tensor,
-        correct: Tensor,
-        incorrect: Tensor,
-    ) -> Recovery:
-        """The metric between the runs of `tokens` = (clean, corrupted), each [batch pos]."""
-        clean, corrupted = (
-            logit_difference(lens.run(t).logits, position, correct, incorrect) for t in tokens
-        )
-        return cls(position, correct, incorrect, clean, corrupted)
-
-    def __call__(self, logits: Tensor) -> Tensor:
-        """1 where the clean difference is back, 0 where nothing changed: float64 [batch]."""
-        return self.share(logit_difference(logits, self.position, self.correct, self.incorrect))
-
-    def share(self, differences: Tensor) -> Tensor:
-        """The same of differences of logits [… batch] that were read already."""
-        return (differences.double() - self.corrupted) / (self.clean - self.corrupted)
-
-
-def logit_difference(
-    logits: Tensor, position: Tensor, correct: Tensor, incorrect: Tensor
+def patch_by_hooks(
+    model: Lens | Network, base: Tensor, source: Tensor, metric: Metric, place: Place
 ) -> Tensor:
-    """logit(correct) less logit(incorrect) at one position of each example: float64 [batch]."""
-    rows = torch.arange(len(logits))
-    there = logits[rows, position].double()
-    return there[rows, correct] - there[rows, incorrect]
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean with a bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-def bootstrap_mean(
-    values: Tensor, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> Mean:
-    """The mean of `values` [n] and its percentile bootstrap interval, the same for one seed."""
-    sample = values.double().cpu().numpy()
-    found = scipy_stats.bootstrap(
-        (sample,),
-        np.mean,
-        confidence_level=confidence,
-        n_resamples=resamples,
-        method="percentile",
-        random_state=np.random.default_rng(seed),  # `rng` from scipy 1.15 on; both are taken
-    ).confidence_interval
-    return Mean(float(sample.mean()), float(found.low), float(found.high))
+    """The metric with one place of the base run taken from the source run: [batch]."""
+    runs = hooked(model)
+    values = runs.run(source, {"there": place})["there"]
+    return metric(runs.run(base, edits=[put_rows(place, values)]).logits)

@@ -14,87 +14,89 @@ from torch import Tensor
 from replications.lens import Lens
 from replications.models import sites
 from replications.models.edits import Edit, put_rows
-from replications.patching.paths import Head, HeadInputs, MLPs, Softmax
+from replications.models.network import Network
+from replications.models.shape import Head
+from replications.patching.paths import HeadInputs, MLPs, Receiver
+from replications.patching.reference import HookedNetwork, hooked
 
 
-def path_logits(
-    lens: Lens,
-    receiver: Tensor,
-    donor: Tensor,
+def path_logits_by_hooks(
+    model: Lens | Network,
+    base: Tensor,
+    source: Tensor,
     sender: Sequence[Head],
-    into: HeadInputs | None = None,
+    receiver: Receiver = "logits",
     *,
     mlps: MLPs = "recomputed",
-    softmax: Softmax = "exact",
 ) -> Tensor:
-    """Logits [batch pos d_vocab_out] with one sender patched along its path.
+    """Logits [batch pos d_vocab_out] with one sender patched along the path to `receiver`.
 
-    `receiver` and `donor` are tokens [batch pos]. Without `into` the path ends in the logits. See
-    `replications.patching.paths.path_patch` for what the options mean.
+    `base` and `source` are tokens [batch pos]. The options mean what they mean for
+    `replications.patching.paths.path_patch`.
     """
-    frozen = _frozen(lens, receiver, donor, sender, mlps)
-    if into is None:
-        return lens.run(receiver, edits=frozen).logits
-    layers = sorted({layer for layer, _ in into.heads})
-    found = lens.run(receiver, {str(layer): into.site(layer) for layer in layers}, frozen)
-    mask = into.mask(receiver).to(receiver.device)
+    runs = hooked(model)
+    frozen = _frozen(runs, base, source, sender, mlps)
+    if isinstance(receiver, str):
+        return runs.run(base, edits=frozen).logits
+    layers = sorted({layer for layer, _ in receiver.heads})
+    found = runs.run(base, {str(layer): receiver.site(layer) for layer in layers}, frozen)
+    mask = receiver.mask(base).to(base.device)
     edits = [
-        _overwrite(into, layer, head, mask, found[str(layer)][:, :, head])
-        for layer, head in into.heads
+        _overwrite(receiver, layer, head, mask, found[str(layer)][:, :, head])
+        for layer, head in receiver.heads
     ]
-    if softmax != "exact":
+    if receiver.softmax != "exact":
         for layer in layers:
-            heads = [head for at, head in into.heads if at == layer]
-            edits += _patterns(lens, receiver, edits, layer, heads, softmax)
-    return lens.run(receiver, edits=edits).logits
+            edits += _patterns(runs, base, edits, layer, receiver)
+    return runs.run(base, edits=edits).logits
 
 
 def _frozen(
-    lens: Lens, receiver: Tensor, donor: Tensor, sender: Sequence[Head], mlps: MLPs
+    runs: Lens | HookedNetwork, base: Tensor, source: Tensor, sender: Sequence[Head], mlps: MLPs
 ) -> list[Edit]:
-    """Every head as in the receiver run, but the sender's as in the donor run."""
-    layers = range(lens.shape.n_layers)
+    """Every head held as in the base run, but the sender's heads as in the source run."""
+    layers = range(runs.shape.n_layers)
     reads = {str(layer): sites.Z(layer) for layer in layers}
-    z, theirs = lens.run(receiver, reads), lens.run(donor, reads)
+    ours, theirs = runs.run(base, reads), runs.run(source, reads)
     edits = []
     for layer in layers:
-        value = z[str(layer)].clone()
+        value = ours[str(layer)].clone()
         for head in (h for at, h in sender if at == layer):
             value[:, :, head] = theirs[str(layer)][:, :, head]
         edits.append(put_rows(sites.Z(layer), value))
-    if mlps == "frozen" and not lens.shape.attn_only:
-        outs = lens.run(receiver, {str(layer): sites.MLP_OUT(layer) for layer in layers})
+    if mlps == "frozen" and not runs.shape.attn_only:
+        outs = runs.run(base, {str(layer): sites.MLP_OUT(layer) for layer in layers})
         edits += [put_rows(sites.MLP_OUT(layer), outs[str(layer)]) for layer in layers]
     return edits
 
 
-def _overwrite(into: HeadInputs, layer: int, head: int, mask: Tensor, value: Tensor) -> Edit:
+def _overwrite(receiver: HeadInputs, layer: int, head: int, mask: Tensor, value: Tensor) -> Edit:
     """A head's input [batch pos d_head] set to `value`, at the positions of `mask` [batch pos]."""
 
     def change(current: Tensor, rows: slice) -> Tensor:
         return torch.where(mask[rows, :, None], value[rows], current)
 
-    return Edit(into.site(layer).pick(head=head), change)
+    return Edit(receiver.site(layer).pick(head=head), change)
 
 
 def _patterns(
-    lens: Lens,
-    receiver: Tensor,
+    runs: Lens | HookedNetwork,
+    base: Tensor,
     edits: Sequence[Edit],
     layer: int,
-    heads: Sequence[int],
-    softmax: Softmax,
+    receiver: HeadInputs,
 ) -> list[Edit]:
-    """The patterns of some heads as in the receiver run, plus their first-order change."""
+    """Patterns of the receiver in one layer: those of the base run plus a first-order change."""
     reads = {"q": sites.Q(layer), "k": sites.K(layer), "pattern": sites.PATTERN(layer)}
-    before, after = lens.run(receiver, reads), lens.run(receiver, reads, edits)
+    before, after = runs.run(base, reads), runs.run(base, reads, edits)
     old, new = (
-        torch.einsum("bqhd,bkhd->bhqk", run["q"], run["k"]) / math.sqrt(lens.shape.d_head)
+        torch.einsum("bqhd,bkhd->bhqk", run["q"], run["k"]) / math.sqrt(runs.shape.d_head)
         for run in (before, after)
     )
     pattern = before["pattern"]
-    change = new - old if softmax == "linear" else torch.zeros_like(old)
-    # The derivative of a softmax: p_k (ds_k - sum of p ds).
+    change = new - old if receiver.softmax == "linear" else torch.zeros_like(old)
+    # The derivative of a softmax: dp_k = p_k (ds_k - sum of p ds).
     mean = (pattern * change).sum(-1, keepdim=True)
     values = pattern * (1 + change - mean)
+    heads = [head for at, head in receiver.heads if at == layer]
     return [put_rows(sites.PATTERN(layer).pick(head=head), values[:, head]) for head in heads]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from replications.analysis.logit_attribution import attribute
+from replications.analysis.logit_attribution import logit_attribution
 from replications.errors import BadInput
 from replications.lens import Lens, open_lens
 from replications.models import sites
@@ -41,7 +41,7 @@ def logit_difference(lens: Lens, edits: list[Edit]) -> Tensor:
 def test_the_shares_add_up_to_the_logit_difference(edited: bool) -> None:
     edits = [put(sites.Z(0).pick(head=1), torch.zeros(1))] if edited else []
     for lens in (opened("causal"), attention_only()):
-        found = attribute(lens, TOKENS, AT, ANSWERS, edits)
+        found = logit_attribution(lens, TOKENS, AT, ANSWERS, edits)
         assert (found.logit_difference - logit_difference(lens, edits)).abs().max() < 1e-12
         assert found.residual < 1e-12
         assert found.heads.abs().max() > 1e-3
@@ -50,20 +50,20 @@ def test_the_shares_add_up_to_the_logit_difference(edited: bool) -> None:
 def test_a_share_of_the_last_layer_is_lost_when_the_scale_is_held() -> None:
     """Without its output, and with the old scale, the difference falls by a head's share."""
     lens = opened("causal")
-    clean = attribute(lens, TOKENS, AT, ANSWERS)
+    clean = logit_attribution(lens, TOKENS, AT, ANSWERS)
     mlp = lens.run(TOKENS, {"out": sites.MLP_OUT(1)})["out"]
     edits = [
         put(sites.Z(1).pick(head=2), torch.zeros(1)),
         put_rows(sites.MLP_OUT(1), mlp),
     ]
-    held = attribute(lens, TOKENS, AT, ANSWERS, edits, scale=clean.scale)
+    held = logit_attribution(lens, TOKENS, AT, ANSWERS, edits, scale=clean.scale)
     assert (clean.total - held.total - clean.heads[1, 2]).abs().max() < 1e-12
 
 
 def test_the_scale_is_the_final_layer_norm_s() -> None:
     lens = opened("causal")
     run = lens.run(TOKENS, {"x": sites.RESID_POST(1), "y": sites.LN_FINAL()})
-    scale = attribute(lens, TOKENS, AT, ANSWERS).scale
+    scale = logit_attribution(lens, TOKENS, AT, ANSWERS).scale
     x, y = run["x"][ROWS, AT], run["y"][ROWS, AT]
     w, b = (lens.state_dict[f"ln_final.{name}"] for name in "wb")
     assert ((x - x.mean(-1, keepdim=True)) / scale[:, None] * w + b - y).abs().max() < 1e-10
@@ -78,16 +78,16 @@ def test_a_layer_norm_that_is_folded_away_gives_the_same_shares() -> None:
     weights |= {"ln_final.w": torch.ones_like(w), "ln_final.b": torch.zeros_like(b)}
     folded = lens.reopen(weights)
     folded.state_dict = {k: v for k, v in weights.items() if not k.startswith("ln_final")}
-    ours, theirs = (attribute(x, TOKENS, AT, ANSWERS) for x in (lens, folded))
+    ours, theirs = (logit_attribution(x, TOKENS, AT, ANSWERS) for x in (lens, folded))
     assert (ours.heads - theirs.heads).abs().max() < 1e-10
     assert theirs.residual < 1e-10
 
 
 def test_what_cannot_be_attributed_is_refused() -> None:
     with pytest.raises(BadInput, match="need positions"):
-        attribute(opened("causal"), TOKENS, AT[:2], ANSWERS)
+        logit_attribution(opened("causal"), TOKENS, AT[:2], ANSWERS)
     plain = replace(opened("causal").shape, attn_only=True, d_mlp=0, normalization=None)
     lens = attention_only()
     lens.shape = plain
     with pytest.raises(BadInput, match="final LayerNorm"):
-        attribute(lens, TOKENS, AT, ANSWERS)
+        logit_attribution(lens, TOKENS, AT, ANSWERS)

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from replications.analysis.statistics import (
     auroc,
+    bootstrap_mean,
+    bootstrap_ratio,
     correlation,
     overlap,
     quantile,
@@ -124,3 +126,25 @@ def test_variation_is_the_sample_deviation_over_the_mean() -> None:
 )
 def test_every_statistic_is_a_plain_float(value: object) -> None:
     assert type(value) is float
+
+
+def test_a_bootstrap_interval_holds_the_mean_and_is_repeatable() -> None:
+    values = torch.randn(200, generator=torch.Generator().manual_seed(0)) + 3
+    found = bootstrap_mean(values)
+    assert found.low < found.mean < found.high
+    assert found == bootstrap_mean(values)
+    expected = 1.96 * values.std().item() / 200**0.5
+    assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.1)
+    constant = bootstrap_mean(torch.ones(10))
+    assert (constant.mean, constant.low, constant.high) == (1, 1, 1)
+
+
+def test_the_interval_of_a_ratio_keeps_pairs_together() -> None:
+    below = torch.rand(100, generator=torch.Generator().manual_seed(0)).double() + 1
+    always_half = bootstrap_ratio(below / 2, below)
+    assert always_half.low == pytest.approx(0.5)
+    assert always_half.high == pytest.approx(0.5)
+    other = below.flip(0)
+    found = bootstrap_ratio(other, below)
+    assert found.mean == pytest.approx(1)
+    assert 0.8 < found.low < 1 < found.high < 1.2

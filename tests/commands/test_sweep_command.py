@@ -15,9 +15,9 @@ from replications.lens.networks import as_network
 from replications.models import sites
 from replications.models.folder import open_folder
 from replications.models.prompting import Words
-from replications.patching import activation as engine
+from replications.patching import SWEPT_SITES
 from replications.patching import prompt_pair as prompt_sweep
-from replications.patching import reference as patching
+from replications.patching.reference import sweep_by_hooks
 from replications.plotting import charts
 from replications.systems import ioi, registry
 from tests import stand_in, terminal
@@ -54,8 +54,8 @@ def test_the_csv_has_what_patching_by_hooks_gives(tmp_path: Path, capsys: Captur
     subject = ioi.subject("plain/seed0")
     clean, corrupted = map(subject.prompting.tokens, (CLEAN, CORRUPTED))
     mary, john = map(subject.prompting.output, ("Mary", "John"))
-    by_hooks = patching.sweep(
-        subject.lens, clean, corrupted, lambda x: x[:, -1, mary] - x[:, -1, john], sites.RESID_PRE
+    by_hooks = sweep_by_hooks(
+        subject.lens, corrupted, clean, lambda x: x[:, -1, mary] - x[:, -1, john], sites.RESID_PRE
     )[..., 0]
     rows = table(tmp_path)
     values = torch.tensor([float(row["value"]) for row in rows]).view_as(by_hooks)
@@ -243,7 +243,7 @@ def test_progress_shows_on_a_terminal_only(
 
 
 def test_the_kinds_are_those_of_the_engine() -> None:
-    assert tuple(site.name for site in engine.KINDS) == command.KINDS
+    assert tuple(site.name for site in SWEPT_SITES) == command.SITES
 
 
 # ---- what is refused ----------------------------------------------------------------------------

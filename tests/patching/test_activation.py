@@ -14,11 +14,13 @@ from replications.models import sites
 from replications.models.edits import put_rows
 from replications.models.network import Network
 from replications.models.sites import Place
-from replications.patching import reference as patching
 from replications.patching._engine import gemm
-from replications.patching._engine.problem import Sites, Texts
+from replications.patching._engine.problem import PatchTable, PromptPairs
 from replications.patching._engine.runner import Runner
-from replications.patching.activation import KINDS, Grid, sweep, sweeps
+from replications.patching.activation import sweep, sweeps
+from replications.patching.execution import Execution
+from replications.patching.grid import SWEPT_SITES, Grid
+from replications.patching.reference import patch_by_hooks
 from tests.random_models import SHAPES, lens, network, tokens
 
 EXACT = 1e-10  # float64
@@ -28,22 +30,22 @@ AT = torch.tensor([5, 3, 4])
 
 
 def pair(name: str, shared: int = 2) -> tuple[Tensor, Tensor]:
-    """Receiver and donor tokens [3 6] that agree in the first positions, and in the padding."""
-    receiver, donor = tokens(name), tokens(name, seed=1)
-    donor[:, :shared] = receiver[:, :shared]
-    return receiver, donor
+    """Base and source tokens [3 6] that agree in the first positions, and in the padding."""
+    base, source = tokens(name), tokens(name, seed=1)
+    source[:, :shared] = base[:, :shared]
+    return base, source
 
 
 def one_by_one(
-    model: Network, receiver: Tensor, donor: Tensor, places: Sequence[Place]
+    model: Network, base: Tensor, source: Tensor, places: Sequence[Place]
 ) -> list[Tensor]:
     """Logits [batch pos d_vocab_out] of one plain forward pass for each place."""
-    given = model.cache(donor)
+    given = model.cache(source)
     found = []
     for place in places:
         whole = Place(place.site, place.layer)
         edit = put_rows(place, given[whole][place.index])
-        found.append(model.forward(receiver, [edit]))
+        found.append(model.forward(base, [edit]))
     return found
 
 
@@ -57,7 +59,7 @@ def read(logits: Tensor, at: Tensor, answers: Tensor = ANSWERS) -> Tensor:
 def grids(name: str) -> list[Grid]:
     """All kinds a model has, over all axes."""
     found = []
-    for site in KINDS:
+    for site in SWEPT_SITES:
         if site is sites.MLP_OUT and SHAPES[name].attn_only:
             continue
         found += [Grid(site, "layer pos"), Grid(site, "layer")]
@@ -80,28 +82,28 @@ def truth(name: str, shared: int) -> list[list[Tensor]]:
 def test_every_kind_equals_one_forward_pass_per_place(
     name: str, at: int | Tensor, shared: int
 ) -> None:
-    receiver, donor = pair(name, shared)
+    base, source = pair(name, shared)
     positions = torch.full((3,), at) if isinstance(at, int) else at
-    found = sweeps(network(name), receiver, donor, grids(name), ANSWERS, at=at)
+    found = sweeps(network(name), base, source, grids(name), ANSWERS, at=at)
     for grid, made, logits in zip(grids(name), found, truth(name, shared), strict=True):
         expected = torch.stack([read(each, positions) for each in logits])
         assert (made.values.flatten(0, -2) - expected).abs().max() < EXACT, grid
         assert made.axes == tuple(grid.axes.split())
     model = network(name)
-    assert (found[0].receiver - read(model.forward(receiver), positions)).abs().max() < EXACT
-    assert (found[0].donor - read(model.forward(donor), positions)).abs().max() < EXACT
+    assert (found[0].base - read(model.forward(base), positions)).abs().max() < EXACT
+    assert (found[0].source - read(model.forward(source), positions)).abs().max() < EXACT
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_float32_equals_transformerlens_in_float32(name: str) -> None:
-    receiver, donor = pair(name)
+    base, source = pair(name)
     model = lens(name, torch.float32)
-    found = sweeps(model, receiver, donor, grids(name), ANSWERS, at=AT)
+    found = sweeps(model, base, source, grids(name), ANSWERS, at=AT)
     for grid, made in zip(grids(name), found, strict=True):
         assert made.values.dtype == torch.float32
         places = grid.places(as_network(model), 6)
         for i in range(0, len(places), 17):
-            there = patching.patch(model, donor, receiver, lambda x: read(x, AT), places[i])
+            there = patch_by_hooks(model, base, source, lambda x: read(x, AT), places[i])
             assert (made.values.flatten(0, -2)[i] - there).abs().max() < NEAR, places[i]
 
 
@@ -109,39 +111,37 @@ def test_float32_equals_transformerlens_in_float32(name: str) -> None:
 @pytest.mark.parametrize(("biases", "folded"), [(False, False), (True, True), (False, True)])
 def test_folded_layernorms_and_models_without_biases(name: str, biases: bool, folded: bool) -> None:
     model = network(name, biases=biases, folded=folded)
-    receiver, donor = pair(name)
+    base, source = pair(name)
     grid = Grid(sites.Z, "layer head pos")
-    expected = [
-        read(each, AT) for each in one_by_one(model, receiver, donor, grid.places(model, 6))
-    ]
-    found = sweep(model, receiver, donor, grid, ANSWERS, at=AT)
+    expected = [read(each, AT) for each in one_by_one(model, base, source, grid.places(model, 6))]
+    found = sweep(model, base, source, grid, ANSWERS, at=AT)
     assert (found.values.flatten(0, -2) - torch.stack(expected)).abs().max() < EXACT
 
 
 @pytest.mark.parametrize("name", ["gpt", "padded", "shortformer"])
 def test_any_metric_of_the_logits_is_that_of_one_forward_pass_per_place(name: str) -> None:
-    receiver, donor = pair(name)
+    base, source = pair(name)
 
     def metric(logits: Tensor) -> Tensor:
         assert logits.shape == (3, 6, SHAPES[name].d_vocab_out)
         return logits.softmax(-1)[:, :, 1].sum(-1) + read(logits, AT)
 
-    found = sweeps(network(name), receiver, donor, grids(name), None, metric=metric)
+    found = sweeps(network(name), base, source, grids(name), None, metric=metric)
     for grid, made, logits in zip(grids(name), found, truth(name, 2), strict=True):
         expected = torch.stack([metric(each) for each in logits])
         assert (made.values.flatten(0, -2) - expected).abs().max() < EXACT, grid
-    assert (found[0].donor - metric(network(name).forward(donor))).abs().max() < EXACT
+    assert (found[0].source - metric(network(name).forward(source))).abs().max() < EXACT
 
 
 @pytest.mark.parametrize("n_answers", [1, 3])
 def test_other_numbers_of_answers_give_their_logits(n_answers: int) -> None:
-    receiver, donor = pair("gpt")
+    base, source = pair("gpt")
     answers = torch.tensor([[0, 3, 2], [2, 1, 1], [5, 4, 0]])[:, :n_answers]
     grid = Grid(sites.RESID_MID, "pos layer")
-    found = sweep(network("gpt"), receiver, donor, grid, answers, at=2)
+    found = sweep(network("gpt"), base, source, grid, answers, at=2)
     expected = [
         logits[torch.arange(3)[:, None], 2, answers]
-        for logits in one_by_one(network("gpt"), receiver, donor, grid.places(network("gpt"), 6))
+        for logits in one_by_one(network("gpt"), base, source, grid.places(network("gpt"), 6))
     ]
     assert found.values.shape == (6, 3, 3, n_answers)
     assert (found.values.flatten(0, 1) - torch.stack(expected)).abs().max() < EXACT
@@ -150,10 +150,10 @@ def test_other_numbers_of_answers_give_their_logits(n_answers: int) -> None:
 
 
 def test_places_in_any_order_are_a_sweep_too() -> None:
-    receiver, donor = pair("gpt")
+    base, source = pair("gpt")
     places = [sites.V(2).pick(head=1), sites.RESID_PRE(0).pick(pos=3), sites.MLP_OUT(1)]
-    found = sweep(network("gpt"), receiver, donor, places, ANSWERS)
-    expected = one_by_one(network("gpt"), receiver, donor, places)
+    found = sweep(network("gpt"), base, source, places, ANSWERS)
+    expected = one_by_one(network("gpt"), base, source, places)
     assert found.axes == ("place",)
     assert found.labels["place"] == tuple(places)
     last = torch.full((3,), 5)
@@ -165,15 +165,17 @@ def test_places_in_any_order_are_a_sweep_too() -> None:
 def test_results_do_not_depend_on_chunks_or_on_how_attention_is_called(
     name: str, whole: bool
 ) -> None:
-    receiver, donor = pair(name)
+    base, source = pair(name)
     model, shape = network(name), SHAPES[name]
     places = [place for grid in grids(name) for place in grid.places(model, 6)]
-    table, texts = Sites.of(places, shape, 6), Texts.of(receiver, donor, AT, shape, whole=whole)
+    patches = PatchTable.of(places, shape, 6)
+    prompts = PromptPairs.of(base, source, AT, shape, whole=whole)
 
     def run(memory_mb: float, *, one_call: bool) -> tuple[Tensor, list[tuple[int, int]]]:
         seen: list[tuple[int, int]] = []
         runner = Runner(
-            gemm.packed(model), texts, table, memory_mb=memory_mb, one_call=one_call,
+            gemm.packed(model), prompts, patches, one_call=one_call,
+            budget=Execution(memory_mb=memory_mb).numbers(torch.float64),
             progress=lambda done, total: seen.append((done, total)),
         )  # fmt: skip
         found = runner.metric(lambda x: read(x, AT)) if whole else runner.answers(ANSWERS)
@@ -189,43 +191,42 @@ def test_results_do_not_depend_on_chunks_or_on_how_attention_is_called(
 
 
 def test_what_structure_rules_out_equals_the_unpatched_run_to_the_bit() -> None:
-    receiver, donor = pair("gpt", shared=3)
-    found = sweep(
-        network("gpt"), receiver, donor, Grid(sites.RESID_PRE, "layer pos"), ANSWERS, at=4
-    )
-    same = (found.values == found.receiver).all(-1)
+    base, source = pair("gpt", shared=3)
+    found = sweep(network("gpt"), base, source, Grid(sites.RESID_PRE, "layer pos"), ANSWERS, at=4)
+    same = (found.values == found.base).all(-1)
     assert same[:, :3].all()  # before the prompts differ
     assert same[:, 5].all()  # after the metric
     assert not same[:, 3:5].any()
-    heads = sweep(network("gpt"), receiver, donor, Grid(sites.Z, "layer pos"), ANSWERS, at=4)
-    assert (heads.values == heads.receiver)[2, 3].all()  # the last layer, elsewhere
-    assert not (heads.values == heads.receiver)[2, 4].any()
+    heads = sweep(network("gpt"), base, source, Grid(sites.Z, "layer pos"), ANSWERS, at=4)
+    assert (heads.values == heads.base)[2, 3].all()  # the last layer, elsewhere
+    assert not (heads.values == heads.base)[2, 4].any()
 
 
 def test_equal_prompts_change_nothing_to_the_bit() -> None:
-    receiver, _ = pair("padded")
-    found = sweep(network("padded"), receiver, receiver, Grid(sites.K, "layer head"), ANSWERS)
-    assert found.values.equal(found.receiver.expand_as(found.values))
-    assert found.donor.equal(found.receiver)
+    base, _ = pair("padded")
+    found = sweep(network("padded"), base, base, Grid(sites.K, "layer head"), ANSWERS)
+    assert found.values.equal(found.base.expand_as(found.values))
+    assert found.source.equal(found.base)
 
 
 def test_a_repeated_sweep_gives_the_same_bits() -> None:
-    receiver, donor = pair("gpt")
+    base, source = pair("gpt")
     grid = Grid(sites.Z, "layer head pos")
     first, second = (
-        sweep(network("gpt"), receiver, donor, grid, ANSWERS, dtype=torch.float32) for _ in "ab"
+        sweep(network("gpt"), base, source, grid, ANSWERS, execution=Execution(dtype=torch.float32))
+        for _ in "ab"
     )
     assert first.values.equal(second.values)
     assert first.values.dtype == torch.float32
 
 
-def test_recovery_is_0_at_the_receiver_and_1_at_the_donor() -> None:
-    receiver, donor = pair("gpt")
+def test_recovery_is_0_for_the_base_run_and_1_for_the_source_run() -> None:
+    base, source = pair("gpt")
     everything = Grid(sites.RESID_PRE, "layer")
-    found = sweep(network("gpt"), receiver, donor, everything, ANSWERS)
+    found = sweep(network("gpt"), base, source, everything, ANSWERS)
     assert (found.recovery() - 1).abs().max() < EXACT
     nothing = Grid(sites.RESID_POST, "layer pos", layers=[2], positions=[0])
-    found = sweep(network("gpt"), receiver, donor, nothing, ANSWERS)
+    found = sweep(network("gpt"), base, source, nothing, ANSWERS)
     assert found.recovery().abs().max() == 0
     assert found.labels == {"layer": (2,), "pos": (0,)}
     assert found.mean().shape == (1, 1)

@@ -14,9 +14,16 @@ from replications.errors import BadInput, Unsupported
 from replications.models import sites
 from replications.models.edits import put, put_rows
 from replications.models.sites import Place
-from replications.patching.activation import KINDS, Grid, Sweep, sweep
-from replications.patching.attribution import Agreement, Attribution, Miss, agreement, attribute
-from tests.plain_lens import PlainLens
+from replications.patching.activation import Sweep, sweep
+from replications.patching.attribution import (
+    Agreement,
+    AttributionPatching,
+    MisjudgedPlace,
+    agreement,
+    attribute,
+)
+from replications.patching.grid import SWEPT_SITES, Grid
+from replications.patching.reference import HookedNetwork
 from tests.random_models import SHAPES, lens, network, tokens
 
 ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
@@ -25,20 +32,20 @@ STEP = 1e-5
 
 
 def pair(name: str) -> tuple[Tensor, Tensor]:
-    """Receiver and donor tokens, equal at the first two positions."""
-    receiver, donor = tokens(name, seed=1), tokens(name, seed=2)
-    donor[:, :2] = receiver[:, :2]
-    return receiver, donor
+    """Base and source tokens, equal at the first two positions."""
+    base, source = tokens(name, seed=1), tokens(name, seed=2)
+    source[:, :2] = base[:, :2]
+    return base, source
 
 
 def slope(name: str, place: Place, at: int | Tensor) -> Tensor:
-    """How fast the metric changes as the place goes from receiver to donor, [batch]."""
-    model, (receiver, donor) = PlainLens(network(name)), pair(name)
-    ours, theirs = (model.run(text, {"a": place})["a"] for text in (receiver, donor))
+    """How fast the metric changes as the place goes from base to source, [batch]."""
+    model, (base, source) = HookedNetwork(network(name)), pair(name)
+    ours, theirs = (model.run(text, {"a": place})["a"] for text in (base, source))
     rows, found = torch.arange(3), []
     for step in (STEP, -STEP):
         edit = put_rows(place, ours + step * (theirs - ours))
-        logits = model.run(receiver, edits=[edit]).logits[rows, at].gather(1, ANSWERS)
+        logits = model.run(base, edits=[edit]).logits[rows, at].gather(1, ANSWERS)
         found.append(logits[:, 0] - logits[:, 1])
     return (found[0] - found[1]) / (2 * STEP)
 
@@ -47,7 +54,7 @@ def axes(site: sites.Site) -> str:
     return "head layer pos" if "head" in site.axes else "layer pos"
 
 
-@pytest.mark.parametrize("site", KINDS, ids=lambda site: site.name)
+@pytest.mark.parametrize("site", SWEPT_SITES, ids=lambda site: site.name)
 @pytest.mark.parametrize("name", ["gpt", "padded", "attention_only", "shortformer"])
 def test_an_estimate_is_the_slope_of_the_patch(name: str, site: sites.Site) -> None:
     if SHAPES[name].attn_only and site is sites.MLP_OUT:
@@ -56,7 +63,7 @@ def test_an_estimate_is_the_slope_of_the_patch(name: str, site: sites.Site) -> N
     model = network(name)
     grid = Grid(site, axes(site), layers=[0, 2], positions=[0, 3])
     found = attribute(model, *pair(name), grid, ANSWERS, at=at)
-    effects = (found.values - found.receiver).flatten(0, -2)
+    effects = (found.values - found.base).flatten(0, -2)
     for effect, place in zip(effects, grid.places(model, 6), strict=True):
         assert (effect - slope(name, place, at)).abs().max() < 1e-6, place
 
@@ -66,8 +73,8 @@ def test_a_grid_of_fewer_axes_patches_the_others_at_once() -> None:
     whole = attribute(model, *runs, Grid(sites.Z, "layer head pos"), ANSWERS, at=AT)
     heads = attribute(model, *runs, Grid(sites.Z, "layer head"), ANSWERS, at=AT)
     assert heads.values.shape == (3, 3, 3)
-    summed = (whole.values - whole.receiver).sum(2)
-    assert (heads.values - heads.receiver - summed).abs().max() < 1e-10
+    summed = (whole.values - whole.base).sum(2)
+    assert (heads.values - heads.base - summed).abs().max() < 1e-10
     listed = [sites.Z(2).pick(head=1), sites.RESID_PRE(1).pick(pos=4)]
     found = attribute(model, *runs, listed, ANSWERS, at=AT)
     assert found.labels == {"place": tuple(listed)}
@@ -77,42 +84,43 @@ def test_a_grid_of_fewer_axes_patches_the_others_at_once() -> None:
 def test_where_all_that_follows_is_linear_the_estimate_is_exact() -> None:
     model, runs = network("shortformer"), pair("shortformer")
     grid = Grid(sites.Z, "layer head pos", layers=[2])
-    estimate, exact = (f(model, *runs, grid, ANSWERS, at=AT) for f in (attribute, sweep))
+    estimate = attribute(model, *runs, grid, ANSWERS, at=AT)
+    exact = sweep(model, *runs, grid, ANSWERS, at=AT)
     assert (estimate.values - exact.values).abs().max() < 1e-10
-    assert (estimate.values - estimate.receiver).std() > 0.01
+    assert (estimate.values - estimate.base).std() > 0.01
     assert agreement(estimate, exact, k=5).spearman == pytest.approx(1)
 
 
 def test_the_baselines_are_those_of_the_sweep() -> None:
     runs, grid = pair("gpt"), Grid(sites.RESID_PRE, "layer pos")
     estimate, exact = (f(lens("gpt"), *runs, grid, ANSWERS, at=AT) for f in (attribute, sweep))
-    assert (estimate.receiver - exact.receiver).abs().max() < 1e-10
-    assert (estimate.donor - exact.donor).abs().max() < 1e-10
-    # All of the stream before layer 0 at once would be the donor's run, one position is not.
+    assert (estimate.base - exact.base).abs().max() < 1e-10
+    assert (estimate.source - exact.source).abs().max() < 1e-10
+    # All of the stream before layer 0 at once would be the source run, one position is not.
     assert estimate.recovery().shape == exact.recovery().shape == (3, 6, 3)
     assert estimate.mean().shape == (3, 6)
     assert (estimate.axes, dict(estimate.labels)) == (exact.axes, dict(exact.labels))
 
 
 # ---------------------------------------------------------------------------------- agreement
-def results(guess: list[float], truth: list[float]) -> tuple[Attribution, Sweep]:
+def results(guess: list[float], truth: list[float]) -> tuple[AttributionPatching, Sweep]:
     """Two heads by three positions, one example, with these effects on a metric of 5."""
     base, labels = torch.tensor([5.0]), {"head": (4, 7), "pos": (0, 1, 2)}
     values = [torch.tensor(e).view(2, 3, 1) + base for e in (guess, truth)]
     common: dict[str, Any] = {"axes": ("head", "pos"), "labels": labels}
-    common |= {"receiver": base, "donor": base + 1}
+    common |= {"base": base, "source": base + 1}
     exact = Sweep(values=values[1], backend="mkl", flops=0, exact=True, **common)
-    return Attribution(values=values[0], **common), exact
+    return AttributionPatching(values=values[0], **common), exact
 
 
 def test_agreement_ranks_finds_and_names_the_worst_miss() -> None:
     truth = [0.0, 1.0, -4.0, 2.0, 0.5, 3.0]
     found = agreement(*results([0.0, 1.0, -4.0, 2.0, 0.5, 3.0], truth), k=2)
-    assert found == Agreement(pytest.approx(1), 1.0, Miss("head 4, pos 0", 0.0, 0.0))
+    assert found == Agreement(1.0, 1.0, MisjudgedPlace("head 4, pos 0", 0.0, 0.0))
     # The large negative effect is missed, and its place is the second of the largest in truth.
     found = agreement(*results([0.0, 1.0, -0.25, 2.0, 0.5, 3.0], truth), k=2)
     assert found.recall == 0.5
-    assert found.worst == Miss("head 4, pos 2", -0.25, -4.0)
+    assert found.worst == MisjudgedPlace("head 4, pos 2", -0.25, -4.0)
     assert found.spearman == pytest.approx(1)
     reverse = agreement(*results([-effect for effect in truth], truth), k=1)
     assert reverse.spearman == pytest.approx(-1)
@@ -137,7 +145,7 @@ def test_agreement_needs_the_same_places_and_a_sensible_k() -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"donor": tokens("gpt", length=5)}, "donor"),
+        ({"source": tokens("gpt", length=5)}, "source"),
         ({"answers": ANSWERS[:, :1]}, "two for each of 3"),
         ({"answers": ANSWERS + 1}, "output vocabulary of 6"),
         ({"at": 6}, "position 6 is outside"),
@@ -147,10 +155,10 @@ def test_agreement_needs_the_same_places_and_a_sensible_k() -> None:
     ],
 )
 def test_questions_that_make_no_sense_are_refused(change: dict[str, Any], match: str) -> None:
-    receiver, donor = pair("gpt")
-    usual: dict[str, Any] = {"donor": donor, "answers": ANSWERS, "places": [sites.Z(0)]}
+    base, source = pair("gpt")
+    usual: dict[str, Any] = {"source": source, "answers": ANSWERS, "places": [sites.Z(0)]}
     with pytest.raises(BadInput, match=match):
-        attribute(network("gpt"), receiver, **(usual | change))
+        attribute(network("gpt"), base, **(usual | change))
 
 
 def test_a_lens_with_standing_edits_is_refused() -> None:

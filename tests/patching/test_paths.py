@@ -15,12 +15,19 @@ from replications.lens import Lens
 from replications.models import sites
 from replications.models.edits import put
 from replications.models.network import Network
-from replications.models.shape import Shape
+from replications.models.shape import Head, Shape
 from replications.patching._engine.gemm import onednn_works
 from replications.patching.activation import sweep
-from replications.patching.paths import Head, HeadInputs, PathSweep, every_head, path_patch
-from replications.patching.reference_paths import path_logits
-from tests.plain_lens import PlainLens
+from replications.patching.execution import Execution
+from replications.patching.paths import (
+    HeadInputs,
+    MLPs,
+    PathSweep,
+    Receiver,
+    every_head,
+    path_patch,
+)
+from replications.patching.reference_paths import path_logits_by_hooks
 from tests.random_models import SHAPES, lens, network, state_dict, tokens
 
 EXACT = 1e-10
@@ -30,10 +37,10 @@ EARLY, SPREAD, LAST = [(1, 0), (1, 2)], [(2, 2), (1, 1), (2, 0)], [(2, 1)]
 
 
 def pair(name: str) -> tuple[Tensor, Tensor]:
-    """Receiver and donor tokens, equal at the first two positions."""
-    receiver, donor = tokens(name, seed=1), tokens(name, seed=2)
-    donor[:, :2] = receiver[:, :2]
-    return receiver, donor
+    """Base and source tokens, equal at the first two positions."""
+    base, source = tokens(name, seed=1), tokens(name, seed=2)
+    source[:, :2] = base[:, :2]
+    return base, source
 
 
 def positions(name: str) -> int | Tensor:
@@ -42,18 +49,17 @@ def positions(name: str) -> int | Tensor:
 
 
 def slowly(
-    model: Any,
+    model: Lens | Network,
     runs: tuple[Tensor, Tensor],
     sender: list[Head],
     answers: Tensor,
     at: int | Tensor,
-    into: str | HeadInputs,
-    **options: Any,
+    receiver: Receiver,
+    mlps: MLPs = "recomputed",
 ) -> Tensor:
     """The metric of one sender by hooks: [batch]."""
-    into = None if into == "logits" else into
     rows = torch.arange(len(answers))
-    logits = path_logits(model, *runs, sender, into, **options)[rows, at]
+    logits = path_logits_by_hooks(model, *runs, sender, receiver, mlps=mlps)[rows, at]
     chosen = logits.gather(1, answers)
     return chosen[:, 0] - chosen[:, 1]
 
@@ -86,11 +92,11 @@ def test_paths_into_heads_are_those_of_the_hooked_runs(
     name: str, site: sites.Site, mlps: Any
 ) -> None:
     model, runs, at = lens(name), pair(name), positions(name)
-    into = HeadInputs(site, SPREAD)
+    receiver = HeadInputs(site, SPREAD)
     senders = [[(0, 0)], [(1, 2)], *JOINT]
-    found = path_patch(model, *runs, senders, into=into, answers=ANSWERS, at=at, mlps=mlps)
-    assert furthest(found, model, runs, ANSWERS, at, into, mlps=mlps) < EXACT
-    assert (found.values - found.receiver).abs().max() > 1e-3
+    found = path_patch(model, *runs, senders, receiver=receiver, answers=ANSWERS, at=at, mlps=mlps)
+    assert furthest(found, model, runs, ANSWERS, at, receiver, mlps=mlps) < EXACT
+    assert (found.values - found.base).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("softmax", ["exact", "linear", "frozen"])
@@ -98,12 +104,11 @@ def test_paths_into_heads_are_those_of_the_hooked_runs(
 @pytest.mark.parametrize("name", ["gpt", "padded"])
 def test_every_end_of_a_path_into_heads(name: str, site: sites.Site, softmax: Any) -> None:
     model, runs, at = network(name), pair(name), positions(name)
-    options: dict[str, Any] = {"softmax": softmax}
     places = [None, [3, -1], [], torch.tensor([5, 2, 4])]
     for where, heads in zip(places, [EARLY, SPREAD, LAST, SPREAD], strict=True):
-        into = HeadInputs(site, heads, where)
-        found = path_patch(model, *runs, JOINT, into=into, answers=ANSWERS, at=at, **options)
-        assert furthest(found, PlainLens(model), runs, ANSWERS, at, into, **options) < EXACT
+        receiver = HeadInputs(site, heads, where, softmax)
+        found = path_patch(model, *runs, JOINT, receiver=receiver, answers=ANSWERS, at=at)
+        assert furthest(found, model, runs, ANSWERS, at, receiver) < EXACT
 
 
 @pytest.mark.parametrize("folded", [False, True])
@@ -111,20 +116,26 @@ def test_every_end_of_a_path_into_heads(name: str, site: sites.Site, softmax: An
 def test_folded_layernorms_and_absent_biases(folded: bool, biases: bool) -> None:
     model, runs = network("gpt", folded=folded, biases=biases), pair("gpt")
     senders = every_head(model)
-    for into in ("logits", HeadInputs(sites.K, SPREAD)):
-        found = path_patch(model, *runs, senders, into=into, answers=ANSWERS)  # type: ignore[arg-type]
-        assert furthest(found, PlainLens(model), runs, ANSWERS, -1, into) < EXACT
+    for receiver in ("logits", HeadInputs(sites.K, SPREAD)):
+        found = path_patch(model, *runs, senders, receiver=receiver, answers=ANSWERS)
+        assert furthest(found, model, runs, ANSWERS, -1, receiver) < EXACT
 
 
 @pytest.mark.parametrize("backend", ["torch", "onednn"])
-@pytest.mark.parametrize("into", ["logits", HeadInputs(sites.Q, SPREAD)])
-def test_float32_is_within_a_ten_thousandth(into: Any, backend: Any) -> None:
+@pytest.mark.parametrize("receiver", ["logits", HeadInputs(sites.Q, SPREAD)])
+def test_float32_is_within_a_ten_thousandth(receiver: Any, backend: Any) -> None:
     if backend == "onednn" and not onednn_works():
         pytest.skip("this torch has no oneDNN products that agree with F.linear")
     model, runs = network("gpt"), pair("gpt")
-    options: dict[str, Any] = {"into": into, "answers": ANSWERS, "senders": every_head(model)}
+    options: dict[str, Any] = {
+        "receiver": receiver,
+        "answers": ANSWERS,
+        "senders": every_head(model),
+    }
     exact = path_patch(model, *runs, **options)
-    single = path_patch(model, *runs, **options, dtype=torch.float32, backend=backend)
+    single = path_patch(
+        model, *runs, **options, execution=Execution(dtype=torch.float32, backend=backend)
+    )
     assert single.values.dtype == torch.float32
     assert (single.backend == "onednn") == (backend == "onednn")
     assert (exact.values - single.values).abs().max() < 1e-4
@@ -145,28 +156,27 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     seed, folded = draw(st.integers(0, 5)), draw(st.booleans())
     batch, length = draw(st.integers(1, 3)), draw(st.integers(2, 7))
     generator = torch.Generator().manual_seed(seed)
-    receiver, donor = torch.randint(9, (2, batch, length), generator=generator)
+    base, source = torch.randint(9, (2, batch, length), generator=generator)
     shared = draw(st.integers(0, length))
-    donor[:, :shared] = receiver[:, :shared]
+    source[:, :shared] = base[:, :shared]
     head = st.tuples(st.integers(0, layers - 1), st.integers(0, heads - 1))
     some = st.lists(head, min_size=1, max_size=3, unique=True)
     place = st.integers(0, length - 1)
-    into: Any = "logits"
-    softmax = "exact"
+    receiver: Any = "logits"
     site = draw(st.sampled_from([sites.Q, sites.K, sites.V, None]))
     if site is not None:
         end = st.tuples(st.integers(1, layers - 1), st.integers(0, heads - 1))
         ends = draw(st.lists(end, min_size=1, max_size=3, unique=True))
-        into = HeadInputs(site, ends, draw(st.none() | st.lists(place, max_size=3)))
-        softmax = draw(st.sampled_from(["exact", "linear", "frozen"]))
+        where = draw(st.none() | st.lists(place, max_size=3))
+        softmax: Any = draw(st.sampled_from(["exact", "linear", "frozen"]))
+        receiver = HeadInputs(site, ends, where, softmax)
     return {
         "network": Network.from_state_dict(shape, state_dict(shape, seed=seed, folded=folded)),
-        "runs": (receiver, donor),
+        "runs": (base, source),
         "senders": draw(st.lists(some, min_size=1, max_size=4)),
-        "into": into,
+        "receiver": receiver,
         "at": draw(st.just(-1) | st.lists(place, min_size=batch, max_size=batch).map(torch.tensor)),
         "mlps": draw(st.sampled_from(["frozen", "recomputed"])),
-        "softmax": softmax,
         "memory_mb": draw(st.sampled_from([256, 0.01, 0.001])),
     }
 
@@ -177,33 +187,34 @@ def test_any_architecture_and_any_paths(problem: dict[str, Any]) -> None:
     model, runs = problem.pop("network"), problem.pop("runs")
     senders, memory = problem.pop("senders"), problem.pop("memory_mb")
     answers = ANSWERS[: len(runs[0])] % 5
-    found = path_patch(model, *runs, senders, answers=answers, memory_mb=memory, **problem)
-    at, into = problem.pop("at"), problem.pop("into")
-    assert furthest(found, PlainLens(model), runs, answers, at, into, **problem) < EXACT
+    options = {"answers": answers, "execution": Execution(memory_mb=memory), **problem}
+    found = path_patch(model, *runs, senders, **options)
+    at, receiver = problem.pop("at"), problem.pop("receiver")
+    assert furthest(found, model, runs, answers, at, receiver, **problem) < EXACT
 
 
 # ---------------------------------------------------------------------------------- what it means
 @pytest.mark.parametrize("name", ["gpt", "attention_only"])
-def test_all_heads_together_are_the_donor_run_where_the_token_is_the_same(name: str) -> None:
-    model, (receiver, donor) = network(name), pair(name)
-    donor[:, 4] = receiver[:, 4]
+def test_all_heads_together_are_the_source_run_where_the_token_is_the_same(name: str) -> None:
+    model, (base, source) = network(name), pair(name)
+    source[:, 4] = base[:, 4]
     every = [(layer, head) for layer in range(3) for head in range(3)]
-    found = path_patch(model, receiver, donor, [every], answers=ANSWERS, at=4)
-    assert (found.values[0] - found.donor).abs().max() < EXACT
-    assert (found.receiver - found.donor).abs().min() > 1e-3
+    found = path_patch(model, base, source, [every], answers=ANSWERS, at=4)
+    assert (found.values[0] - found.source).abs().max() < EXACT
+    assert (found.base - found.source).abs().min() > 1e-3
 
 
 @pytest.mark.parametrize("site", [sites.Q, sites.K, sites.V], ids=lambda site: site.name)
 def test_all_earlier_heads_together_patch_the_input_itself(site: sites.Site) -> None:
-    model, (receiver, donor) = network("gpt"), pair("gpt")
-    donor[:, 4] = receiver[:, 4]
+    model, (base, source) = network("gpt"), pair("gpt")
+    source[:, 4] = base[:, 4]
     earlier = [(layer, head) for layer in range(2) for head in range(3)]
-    into = HeadInputs(site, [(2, 1)], [4])
-    found = path_patch(model, receiver, donor, [earlier], into=into, answers=ANSWERS, at=4)
+    receiver = HeadInputs(site, [(2, 1)], [4])
+    found = path_patch(model, base, source, [earlier], receiver=receiver, answers=ANSWERS, at=4)
     place = site(2).pick(head=1, pos=4)
-    expected = sweep(model, receiver, donor, [place], ANSWERS, at=4)
+    expected = sweep(model, base, source, [place], ANSWERS, at=4)
     assert (found.values - expected.values).abs().max() < EXACT
-    assert (found.values - found.receiver).abs().max() > 1e-3
+    assert (found.values - found.base).abs().max() > 1e-3
 
 
 def test_a_sender_more_costs_no_more_than_it_must() -> None:
@@ -221,26 +232,26 @@ def test_a_sender_more_costs_no_more_than_it_must() -> None:
 
 
 def test_a_sender_that_cannot_reach_the_end_changes_nothing_at_all() -> None:
-    model, (receiver, donor) = network("gpt"), pair("gpt")
-    into = HeadInputs(sites.V, EARLY)
+    model, (base, source) = network("gpt"), pair("gpt")
+    receiver = HeadInputs(sites.V, EARLY)
     senders: list[list[Head]] = [[(1, 1)], [(2, 0)], [(0, 0)]]
-    found = path_patch(model, receiver, donor, senders, into=into, answers=ANSWERS)
-    assert found.values[0].equal(found.receiver)
-    assert found.values[1].equal(found.receiver)
-    assert not found.values[2].isclose(found.receiver).any()
+    found = path_patch(model, base, source, senders, receiver=receiver, answers=ANSWERS)
+    assert found.values[0].equal(found.base)
+    assert found.values[1].equal(found.base)
+    assert not found.values[2].isclose(found.base).any()
 
 
-@pytest.mark.parametrize("into", ["logits", HeadInputs(sites.K, SPREAD)])
-def test_prompts_that_differ_only_after_the_metric_change_nothing_at_all(into: Any) -> None:
-    model, (receiver, donor) = network("gpt"), pair("gpt")
-    found = path_patch(model, receiver, donor, JOINT, into=into, answers=ANSWERS, at=1)
-    assert found.values.equal(found.receiver.expand(2, -1))
+@pytest.mark.parametrize("receiver", ["logits", HeadInputs(sites.K, SPREAD)])
+def test_prompts_that_differ_only_after_the_metric_change_nothing_at_all(receiver: Any) -> None:
+    model, (base, source) = network("gpt"), pair("gpt")
+    found = path_patch(model, base, source, JOINT, receiver=receiver, answers=ANSWERS, at=1)
+    assert found.values.equal(found.base.expand(2, -1))
 
 
 def test_the_baselines_are_the_metric_of_both_runs() -> None:
     model, runs, at = network("gpt"), pair("gpt"), torch.tensor([5, 3, 4])
     found = path_patch(model, *runs, JOINT, answers=ANSWERS, at=at)
-    for value, run in zip((found.receiver, found.donor), runs, strict=True):
+    for value, run in zip((found.base, found.source), runs, strict=True):
         logits = model.forward(run)[torch.arange(3), at].gather(1, ANSWERS)
         assert (value - (logits[:, 0] - logits[:, 1])).abs().max() < EXACT
 
@@ -250,7 +261,7 @@ def test_any_number_of_answers_gives_their_logits() -> None:
     every = torch.arange(6).expand(3, -1)
     found = path_patch(model, *runs, JOINT, answers=every)
     assert found.values.shape == (2, 3, 6)
-    expected = path_logits(PlainLens(model), *runs, JOINT[0])[:, -1]  # type: ignore[arg-type]
+    expected = path_logits_by_hooks(model, *runs, JOINT[0])[:, -1]
     assert (found.values[0] - expected).abs().max() < EXACT
 
 
@@ -261,10 +272,10 @@ def test_a_softmax_linear_in_its_scores_adds_the_senders_up() -> None:
 
     def excess(softmax: Any) -> float:
         found = path_patch(
-            model, *runs, [[one], [two], [one, two]], into=HeadInputs(sites.K, LAST),
-            answers=ANSWERS, softmax=softmax,
+            model, *runs, [[one], [two], [one, two]], answers=ANSWERS,
+            receiver=HeadInputs(sites.K, LAST, softmax=softmax),
         )  # fmt: skip
-        first, second, both = found.values - found.receiver
+        first, second, both = found.values - found.base
         return float((both - first - second).abs().max())
 
     assert excess("linear") < EXACT
@@ -273,26 +284,24 @@ def test_a_softmax_linear_in_its_scores_adds_the_senders_up() -> None:
 
 def test_a_frozen_softmax_cuts_the_paths_through_keys() -> None:
     model, runs = network("gpt"), pair("gpt")
-    into = HeadInputs(sites.K, EARLY)
-    found = path_patch(
-        model, *runs, every_head(model), into=into, answers=ANSWERS, softmax="frozen"
-    )
-    assert (found.values - found.receiver).abs().max() < EXACT
+    receiver = HeadInputs(sites.K, EARLY, softmax="frozen")
+    found = path_patch(model, *runs, every_head(model), receiver=receiver, answers=ANSWERS)
+    assert (found.values - found.base).abs().max() < EXACT
 
 
 # ---------------------------------------------------------------------------------- the result
 def test_the_result_names_its_senders_and_gives_shares_and_grids() -> None:
     model, runs = network("gpt"), pair("gpt")
     found = path_patch(model, *runs, every_head(model, before=2), answers=ANSWERS)
-    assert found.labels == ["0.0", "0.1", "0.2", "1.0", "1.1", "1.2"]
+    assert found.labels["sender"] == ("0.0", "0.1", "0.2", "1.0", "1.1", "1.2")
     assert found.grid(found.mean()).shape == (2, 3)
     assert found.grid(found.mean())[1, 0] == found.values[3].mean()
-    low, high = found.receiver.mean(), found.donor.mean()
+    low, high = found.base.mean(), found.source.mean()
     assert found.mean_recovery()[4].isclose((found.values[4].mean() - low) / (high - low))
-    span = found.donor - found.receiver
-    assert found.recovery()[4, 1].isclose((found.values[4, 1] - found.receiver[1]) / span[1])
+    span = found.source - found.base
+    assert found.recovery()[4, 1].isclose((found.values[4, 1] - found.base[1]) / span[1])
     joint = path_patch(model, *runs, JOINT, answers=ANSWERS)
-    assert joint.labels == ["0.1+1.2", "1.0+0.0+2.1"]
+    assert joint.labels == {"sender": ("0.1+1.2", "1.0+0.0+2.1")}
     with pytest.raises(BadInput, match="only single heads make a grid"):
         joint.grid(joint.mean())
 
@@ -304,28 +313,49 @@ def test_the_result_names_its_senders_and_gives_shares_and_grids() -> None:
         ({"senders": [[]]}, "at least one head"),
         ({"senders": [[(0, 3)]]}, "head 0.3: the model has 3 layers of 3 heads"),
         ({"senders": [[(0, 1), (0, 1)]]}, "named twice"),
-        ({"into": "resid"}, "into='resid'"),
-        ({"into": HeadInputs(sites.Z, EARLY)}, "paths into 'z' of 2 heads"),
-        ({"into": HeadInputs(sites.Q, [])}, "at least one head"),
-        ({"into": HeadInputs(sites.Q, [(3, 0)])}, "head 3.0"),
-        ({"into": HeadInputs(sites.Q, EARLY, [6])}, "position 6 is outside prompts of 6"),
-        ({"into": HeadInputs(sites.Q, EARLY, torch.tensor([1, 2]))}, r"positions \[2, 1\] for 3"),
-        ({"softmax": "linear"}, "softmax='linear'"),
-        ({"softmax": "none"}, "softmax='none'"),
+        ({"receiver": "resid"}, "receiver='resid'"),
+        ({"receiver": HeadInputs(sites.Q, [(3, 0)])}, "head 3.0"),
+        ({"receiver": HeadInputs(sites.Q, EARLY, [6])}, "position 6 is outside prompts of 6"),
+        (
+            {"receiver": HeadInputs(sites.Q, EARLY, torch.tensor([1, 2]))},
+            r"positions \[2, 1\] for 3",
+        ),
         ({"mlps": "none"}, "mlps='none'"),
         ({"at": 6}, "position 6 is outside"),
         ({"at": torch.tensor([1, 2])}, "one for each of 3"),
         ({"answers": torch.tensor([0, 1])}, r"tokens \[3 answer\]"),
         ({"answers": ANSWERS + 1}, "output vocabulary of 6"),
-        ({"donor": tokens("gpt", length=5)}, r"receiver tokens \[3, 6\], donor \[3, 5\]"),
-        ({"donor": tokens("gpt") + 5}, "outside the vocabulary"),
+        ({"source": tokens("gpt", length=5)}, r"base tokens \[3, 6\], source \[3, 5\]"),
+        ({"source": tokens("gpt") + 5}, "outside the vocabulary"),
     ],
 )
 def test_questions_that_make_no_sense_are_refused(change: dict[str, Any], match: str) -> None:
-    receiver, donor = pair("gpt")
-    usual: dict[str, Any] = {"donor": donor, "senders": JOINT, "answers": ANSWERS}
+    base, source = pair("gpt")
+    usual: dict[str, Any] = {"source": source, "senders": JOINT, "answers": ANSWERS}
     with pytest.raises(BadInput, match=match):
-        path_patch(network("gpt"), receiver, **(usual | change))
+        path_patch(network("gpt"), base, **(usual | change))
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ((sites.Z, EARLY), "paths into 'z' of 2 heads"),
+        ((sites.Q, []), "at least one head"),
+        ((sites.Q, EARLY, None, "none"), "softmax='none'"),
+    ],
+)
+def test_ends_of_paths_that_make_no_sense_are_refused(given: Any, match: str) -> None:
+    with pytest.raises(BadInput, match=match):
+        HeadInputs(*given)
+
+
+def test_progress_counts_every_sender_in_every_example() -> None:
+    seen: list[tuple[int, int]] = []
+    options = Execution(memory_mb=0.01, progress=lambda done, total: seen.append((done, total)))
+    path_patch(network("gpt"), *pair("gpt"), JOINT, answers=ANSWERS, execution=options)
+    assert len(seen) > 1
+    assert seen[-1] == (6, 6)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
 def test_a_lens_with_standing_edits_is_refused() -> None:

@@ -9,7 +9,8 @@ from torch import Tensor
 from replications.errors import BadInput
 from replications.models import sites
 from replications.models.edits import put_rows
-from replications.patching.reference import Recovery, bootstrap_mean, logit_difference, sweep
+from replications.patching.metrics import RecoveryMetric, logit_difference
+from replications.patching.reference import sweep_by_hooks
 from tests.toy import TOKENS, opened
 
 CLEAN, CORRUPTED = TOKENS[:2], TOKENS[[3, 1]]
@@ -22,7 +23,7 @@ def metric(logits: Tensor) -> Tensor:
 @pytest.mark.parametrize("site", [sites.RESID_PRE, sites.Q, sites.V, sites.Z, sites.PATTERN])
 def test_every_cell_is_one_edit(site: sites.Site) -> None:
     lens = opened("causal")
-    found = sweep(lens, CLEAN, CORRUPTED, metric, site)
+    found = sweep_by_hooks(lens, CORRUPTED, CLEAN, metric, site)
     assert found.shape == (2, 6, 2)
     axis = "query" if site is sites.PATTERN else "pos"
     for layer in range(2):
@@ -36,22 +37,22 @@ def test_every_cell_is_one_edit(site: sites.Site) -> None:
 
 def test_patching_a_run_into_itself_changes_nothing() -> None:
     lens = opened("causal")
-    found = sweep(lens, CLEAN, CLEAN, metric, sites.Z)
+    found = sweep_by_hooks(lens, CLEAN, CLEAN, metric, sites.Z)
     assert (found - metric(lens.run(CLEAN).logits)).abs().max() < 1e-9
 
 
 def test_sites_and_tokens_that_make_no_sense_are_refused() -> None:
     with pytest.raises(BadInput, match="no layers or no positions"):
-        sweep(opened("causal"), CLEAN, CORRUPTED, metric, sites.EMBED)
-    with pytest.raises(BadInput, match=r"clean tokens \[2, 6\], corrupted \[5, 6\]"):
-        sweep(opened("causal"), CLEAN, TOKENS, metric, sites.Z)
+        sweep_by_hooks(opened("causal"), CLEAN, CORRUPTED, metric, sites.EMBED)
+    with pytest.raises(BadInput, match=r"base tokens \[2, 6\], source \[5, 6\]"):
+        sweep_by_hooks(opened("causal"), CLEAN, TOKENS, metric, sites.Z)
 
 
 def test_recovery_is_the_share_of_the_way_back() -> None:
     lens = opened("causal")
     position, correct = torch.tensor([4, 5]), torch.tensor([0, 2])
     incorrect = torch.tensor([3, 1])
-    made = Recovery.between(lens, (CLEAN, CORRUPTED), position, correct, incorrect)
+    made = RecoveryMetric.between(lens, (CLEAN, CORRUPTED), position, correct, incorrect)
     clean, corrupted = lens.run(CLEAN).logits, lens.run(CORRUPTED).logits
     assert made(clean)[0] == 1
     assert made(corrupted)[0] == 0
@@ -59,14 +60,3 @@ def test_recovery_is_the_share_of_the_way_back() -> None:
     assert halfway == pytest.approx(0.5)
     expected = clean[1, 5, 2] - clean[1, 5, 1]
     assert logit_difference(clean, position, correct, incorrect)[1] == expected
-
-
-def test_a_bootstrap_interval_holds_the_mean_and_is_repeatable() -> None:
-    values = torch.randn(200, generator=torch.Generator().manual_seed(0)) + 3
-    found = bootstrap_mean(values)
-    assert found.low < found.mean < found.high
-    assert found == bootstrap_mean(values)
-    expected = 1.96 * values.std().item() / 200**0.5
-    assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.1)
-    constant = bootstrap_mean(torch.ones(10))
-    assert (constant.mean, constant.low, constant.high) == (1, 1, 1)

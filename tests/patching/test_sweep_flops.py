@@ -9,7 +9,8 @@ from torch import Tensor
 from replications.models import sites
 from replications.models.network import Network
 from replications.models.shape import Shape
-from replications.patching.activation import KINDS, Grid, expected_flops, sweep
+from replications.patching.activation import expected_flops, sweep
+from replications.patching.grid import SWEPT_SITES, Grid
 from tests.random_models import SHAPES, network, state_dict, tokens
 
 ANSWERS = torch.tensor([[0, 3, 1], [2, 1, 0], [5, 4, 1]])
@@ -19,23 +20,23 @@ ANSWERS = torch.tensor([[0, 3, 1], [2, 1, 0], [5, 4, 1]])
 @pytest.mark.parametrize("shared", [0, 2])
 @pytest.mark.parametrize("name", ["gpt", "padded", "shortformer"])
 def test_the_count_is_the_closed_formula(name: str, shared: int, at: int | Tensor) -> None:
-    receiver, donor = tokens(name), tokens(name, seed=1)
-    donor[:, :shared] = receiver[:, :shared]
+    base, source = tokens(name), tokens(name, seed=1)
+    source[:, :shared] = base[:, :shared]
     model = network(name)
-    for site in KINDS:
+    for site in SWEPT_SITES:
         if site is sites.MLP_OUT and SHAPES[name].attn_only:
             continue
         for axes in ("layer pos", "layer", "layer head", "layer head pos"):
             if "head" in axes and "head" not in site.axes:
                 continue
             grid = Grid(site, axes)
-            found = sweep(model, receiver, donor, grid, ANSWERS, at=at)
-            expected = expected_flops(model, receiver, donor, [grid], at=at, n_answers=3)
+            found = sweep(model, base, source, grid, ANSWERS, at=at)
+            expected = expected_flops(model, base, source, [grid], at=at, n_answers=3)
             assert found.flops == expected, grid
     grids = [Grid(sites.Z, "layer head"), Grid(sites.RESID_POST, "layer pos")]
     for grid in grids:
-        whole = sweep(model, receiver, donor, grid, None, metric=lambda logits: logits[:, 0, 0])
-        assert whole.flops == expected_flops(model, receiver, donor, [grid], n_answers=None)
+        whole = sweep(model, base, source, grid, None, metric=lambda logits: logits[:, 0, 0])
+        assert whole.flops == expected_flops(model, base, source, [grid], n_answers=None)
 
 
 def test_the_formula_of_one_residual_patch_written_out() -> None:
@@ -46,15 +47,15 @@ def test_the_formula_of_one_residual_patch_written_out() -> None:
         d_vocab_out=9, act_fn="gelu_new",
     )  # fmt: skip
     model = Network.from_state_dict(shape, state_dict(shape))
-    receiver, donor = torch.zeros(1, length, dtype=torch.long), torch.ones(1, length).long()
+    base, source = torch.zeros(1, length, dtype=torch.long), torch.ones(1, length).long()
     n = length - pos
     pairs = 4 * d * sum(q + 1 for q in range(pos, length))
     last = 4 * d**2 * n + 20 * d**2 + 4 * d * length
     patched = (6 * d**2 + 18 * d**2 * n + pairs) + (layers - 2) * (24 * d**2 * n + pairs) + last
     everything = 4 * d * sum(q + 1 for q in range(length))
-    base = (layers - 1) * (24 * d**2 * length + everything)
-    base += 4 * d**2 * length + 20 * d**2 + 4 * d * length
+    unpatched = (layers - 1) * (24 * d**2 * length + everything)
+    unpatched += 4 * d**2 * length + 20 * d**2 + 4 * d * length
     place = [sites.RESID_PRE(0).pick(pos=pos)]
-    found = sweep(model, receiver, donor, place, torch.tensor([[0, 1]]))
+    found = sweep(model, base, source, place, torch.tensor([[0, 1]]))
     two_answers_of_three_runs = 3 * 2 * 2 * d
-    assert found.flops == patched + 2 * base + two_answers_of_three_runs
+    assert found.flops == patched + 2 * unpatched + two_answers_of_three_runs

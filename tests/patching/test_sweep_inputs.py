@@ -13,7 +13,9 @@ from replications.lens.networks import as_network
 from replications.models import sites
 from replications.models.edits import put
 from replications.models.sites import Place
-from replications.patching.activation import Grid, Sweep, sweep
+from replications.patching.activation import Sweep, sweep
+from replications.patching.execution import Execution
+from replications.patching.grid import Grid
 from tests.random_models import lens, network, tokens
 
 ANSWERS = torch.tensor([[0, 3], [2, 1], [5, 4]])
@@ -22,8 +24,8 @@ GRID = Grid(sites.Z, "layer head")
 
 def run(**changed: Any) -> Sweep:
     given: dict[str, Any] = {
-        "model": network("gpt"), "receiver": tokens("gpt"), "donor": tokens("gpt", seed=1),
-        "sites": GRID, "answers": ANSWERS,
+        "model": network("gpt"), "base": tokens("gpt"), "source": tokens("gpt", seed=1),
+        "places": GRID, "answers": ANSWERS,
     }  # fmt: skip
     return sweep(**(given | changed))
 
@@ -35,27 +37,28 @@ def test_the_inputs_of_these_tests_are_otherwise_fine() -> None:
 @pytest.mark.parametrize(
     ("changed", "match"),
     [
-        ({"donor": tokens("gpt")[:, :5]}, r"receiver tokens \[3, 6\], donor \[3, 5\]"),
-        ({"receiver": tokens("gpt", length=10), "donor": tokens("gpt", length=10)}, "context is 9"),
-        ({"donor": tokens("gpt") + 7}, "outside the vocabulary of 7"),
+        ({"source": tokens("gpt")[:, :5]}, r"base tokens \[3, 6\], source \[3, 5\]"),
+        ({"base": tokens("gpt", length=10), "source": tokens("gpt", length=10)}, "context is 9"),
+        ({"source": tokens("gpt") + 7}, "outside the vocabulary of 7"),
         ({"answers": ANSWERS[:2]}, r"answers must be tokens \[3"),
         ({"answers": ANSWERS + 1}, "outside the output vocabulary of 6"),
         ({"answers": None}, "not both"),
         ({"metric": lambda logits: logits[:, 0, 0]}, "not both"),
         ({"at": 6}, "position 6 is outside prompts of 6"),
         ({"at": torch.tensor([0, 1])}, "one for each of 3"),
-        ({"sites": []}, "no places"),
-        ({"sites": Grid(sites.Z, "layer pos", positions=[6])}, "6 of axis 'pos'"),
-        ({"sites": Grid(sites.Z, "layer head", heads=[-1])}, "3 of axis 'head'"),
-        ({"sites": Grid(sites.Z, "layer head", layers=[3])}, "has 3 layers"),
-        ({"sites": [sites.Z(3)]}, "has 3 layers"),
-        ({"sites": [sites.MLP_POST(0)]}, "does not patch 'mlp_post'; use patching.patch"),
-        ({"sites": [sites.EMBED()]}, "does not patch 'embed'"),
-        ({"sites": [sites.PATTERN(0).pick(key=1)]}, "whole rows of a pattern"),
-        ({"sites": [sites.Z(0).pick(pos=slice(0, 2))]}, "one pos or all"),
-        ({"sites": [sites.Z(0).pick(head=3)]}, "3 of axis 'head'"),
-        ({"backend": "magic"}, "give 'auto', 'onednn' or 'torch'"),
-        ({"memory_mb": 0}, "memory_mb must be more than 0"),
+        ({"places": []}, "no places"),
+        ({"places": Grid(sites.Z, "layer pos", positions=[6])}, "6 of axis 'pos'"),
+        ({"places": Grid(sites.Z, "layer head", heads=[-1])}, "3 of axis 'head'"),
+        ({"places": Grid(sites.Z, "layer head", layers=[3])}, "has 3 layers"),
+        ({"places": [sites.Z(3)]}, "has 3 layers"),
+        (
+            {"places": [sites.MLP_POST(0)]},
+            "does not patch 'mlp_post'; use replications.patching.reference",
+        ),
+        ({"places": [sites.EMBED()]}, "does not patch 'embed'"),
+        ({"places": [sites.PATTERN(0).pick(key=1)]}, "whole rows of a pattern"),
+        ({"places": [sites.Z(0).pick(pos=slice(0, 2))]}, "one pos or all"),
+        ({"places": [sites.Z(0).pick(head=3)]}, "3 of axis 'head'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changed: dict[str, Any], match: str) -> None:
@@ -65,13 +68,27 @@ def test_what_makes_no_sense_is_refused(changed: dict[str, Any], match: str) -> 
 
 def test_mlp_out_of_a_model_without_mlps_is_refused() -> None:
     with pytest.raises(BadInput, match="attention only"):
-        run(model=network("attention_only"), sites=Grid(sites.MLP_OUT, "layer pos"))
+        run(model=network("attention_only"), places=Grid(sites.MLP_OUT, "layer pos"))
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"backend": "magic"}, "give 'auto', 'onednn' or 'torch'"),
+        ({"memory_mb": 0}, "memory_mb must be more than 0"),
+        ({"memory_mb": float("nan")}, "memory_mb must be more than 0"),
+        ({"device": "abacus"}, "torch knows no such device"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], match: str) -> None:
+    with pytest.raises(BadInput, match=match):
+        Execution(**options)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_refused() -> None:
     with pytest.raises(BadInput, match="sees no GPU; use device='cpu'"):
-        run(device="cuda")
+        Execution(device="cuda")
 
 
 def test_a_lens_with_standing_edits_is_refused() -> None:
@@ -82,7 +99,7 @@ def test_a_lens_with_standing_edits_is_refused() -> None:
 
 def test_onednn_is_refused_where_it_cannot_run() -> None:
     with pytest.raises(Unsupported, match="oneDNN cannot run"):
-        run(backend="onednn")  # float64
+        run(execution=Execution(backend="onednn"))  # float64
 
 
 @pytest.mark.parametrize(
@@ -119,6 +136,6 @@ def test_a_lens_and_its_network_give_the_same() -> None:
 
 def test_only_tf32_on_a_gpu_and_half_precision_are_called_inexact() -> None:
     before = torch.get_float32_matmul_precision()
-    assert run(tf32=True, dtype=torch.float32).exact
-    assert not run(dtype=torch.bfloat16).exact
+    assert run(execution=Execution(tf32=True, dtype=torch.float32)).exact
+    assert not run(execution=Execution(dtype=torch.bfloat16)).exact
     assert torch.get_float32_matmul_precision() == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,9 +15,10 @@ from replications.models.network import Network
 from replications.models.shape import Shape
 from replications.models.sites import Place
 from replications.patching._engine import gemm
-from replications.patching._engine.problem import Sites, Texts
+from replications.patching._engine.problem import PatchTable, PromptPairs
 from replications.patching._engine.runner import Runner
-from replications.patching.activation import KINDS
+from replications.patching.execution import Execution
+from replications.patching.grid import SWEPT_SITES
 from tests.random_models import state_dict
 
 EXACT = 1e-10
@@ -27,7 +30,7 @@ def shapes(draw: st.DrawFn) -> Shape:
     sizes = {name: draw(st.integers(1, 3)) for name in ("n_layers", "n_heads", "d_head")}
     sizes |= {"d_model": draw(st.integers(2, 7)), "n_ctx": MAX_LENGTH, "d_vocab": 5}
     kind = draw(st.sampled_from(["mlp", "attention", "shortformer"]))
-    attention = draw(st.sampled_from(["causal", "bidirectional"]))
+    attention: Any = draw(st.sampled_from(["causal", "bidirectional"]))
     return Shape(
         **sizes,
         d_vocab_out=4,
@@ -43,21 +46,21 @@ def shapes(draw: st.DrawFn) -> Shape:
 
 @st.composite
 def prompts(draw: st.DrawFn, shape: Shape) -> tuple[Tensor, Tensor, Tensor]:
-    """Receiver and donor tokens that share a prefix, another in each example; metric positions."""
+    """Base and source tokens that share a prefix, another in each example; metric positions."""
     batch, length = draw(st.integers(1, 3)), draw(st.integers(1, MAX_LENGTH))
     rows = st.lists(st.integers(0, shape.d_vocab - 1), min_size=length, max_size=length)
-    receiver, donor = (
-        torch.tensor([draw(rows) for _ in range(batch)]).reshape(batch, length) for _ in "rd"
+    base, source = (
+        torch.tensor([draw(rows) for _ in range(batch)]).reshape(batch, length) for _ in range(2)
     )
     for i in range(batch):
         shared = draw(st.integers(0, length))
-        donor[i, :shared] = receiver[i, :shared]
-    return receiver, donor, torch.tensor([draw(st.integers(0, length - 1)) for _ in range(batch)])
+        source[i, :shared] = base[i, :shared]
+    return base, source, torch.tensor([draw(st.integers(0, length - 1)) for _ in range(batch)])
 
 
 @st.composite
 def places(draw: st.DrawFn, shape: Shape, length: int) -> Place:
-    kinds = [site for site in KINDS if not (shape.attn_only and site is sites.MLP_OUT)]
+    kinds = [site for site in SWEPT_SITES if not (shape.attn_only and site is sites.MLP_OUT)]
     site = draw(st.sampled_from(kinds))
     picks = {}
     if draw(st.booleans()):
@@ -68,9 +71,9 @@ def places(draw: st.DrawFn, shape: Shape, length: int) -> Place:
     return site(draw(st.integers(0, shape.n_layers - 1))).pick(**picks)
 
 
-def one_by_one(model: Network, receiver: Tensor, donor: Tensor, place: Place) -> Tensor:
-    there = model.cache(donor)[Place(place.site, place.layer)][place.index]
-    return model.forward(receiver, [put_rows(place, there)])
+def one_by_one(model: Network, base: Tensor, source: Tensor, place: Place) -> Tensor:
+    there = model.cache(source)[Place(place.site, place.layer)][place.index]
+    return model.forward(base, [put_rows(place, there)])
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
@@ -79,24 +82,26 @@ def test_the_engine_equals_one_forward_pass_per_place(data: st.DataObject) -> No
     shape = data.draw(shapes())
     weights = state_dict(shape, biases=data.draw(st.booleans()), folded=data.draw(st.booleans()))
     model = Network.from_state_dict(shape, weights)
-    receiver, donor, at = data.draw(prompts(shape))
-    length = receiver.shape[1]
+    base, source, at = data.draw(prompts(shape))
+    length = base.shape[1]
     chosen = data.draw(st.lists(places(shape, length), min_size=1, max_size=8))
     whole = data.draw(st.booleans())
     runner = Runner(
         gemm.packed(model),
-        Texts.of(receiver, donor, at, shape, whole=whole),
-        Sites.of(chosen, shape, length),
-        memory_mb=data.draw(st.sampled_from([1e-9, 2e-3, 100])),
+        PromptPairs.of(base, source, at, shape, whole=whole),
+        PatchTable.of(chosen, shape, length),
+        budget=Execution(memory_mb=data.draw(st.sampled_from([1e-9, 2e-3, 100]))).numbers(
+            torch.float64
+        ),
         one_call=data.draw(st.booleans()),
     )
-    logits = [one_by_one(model, receiver, donor, place) for place in chosen]
-    rows = torch.arange(len(receiver))
+    logits = [one_by_one(model, base, source, place) for place in chosen]
+    rows = torch.arange(len(base))
     if whole:
         found = runner.metric(lambda x: x.flatten(1) @ torch.arange(x[0].numel()).double())
         expected = [x.flatten(1) @ torch.arange(x[0].numel()).double() for x in logits]
     else:
-        answers = torch.tensor([[0, 3, 1]]).expand(len(receiver), -1)
+        answers = torch.tensor([[0, 3, 1]]).expand(len(base), -1)
         found = runner.answers(answers)
         expected = [x[rows[:, None], at[:, None], answers] for x in logits]
     assert (found.values - torch.stack(expected)).abs().max() < EXACT * (100 if whole else 1)

@@ -6,17 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from replications.patching._engine.attention_batches import Call
+from replications.patching._engine.attention_batches import AttentionBatch
 from replications.patching._engine.gemm import Layer, Linear, Packed
 from replications.patching._engine.problem import Ints, as_tensor
-from replications.patching._engine.steps import Plan, Step
+from replications.patching._engine.steps import LayerStep, Plan
 
 MLP_ROWS = 512
-"""Rows of the MLP at a time on a CPU: their hidden layer stays in the cache."""
+"""Rows of the MLP at a time on a CPU, so that their hidden layer stays in the cache."""
 
 
 class Forward:
-    """Runs plans on one network.  `flops` counts 2 for every multiplication with an addition."""
+    """Runs plans on one network. `flops` counts 2 for every multiplication with an addition."""
 
     def __init__(self, packed: Packed) -> None:
         self._packed = packed
@@ -55,56 +55,60 @@ class Forward:
         return torch.addmm(n.b_U, n.norm("ln_final", None, x), n.W_U)
 
     # ---------------------------------------------------------------- parts of a layer
-    def _attention(self, i: int, layer: Layer, step: Step, x: Tensor) -> Tensor:
+    def _attention(self, i: int, layer: Layer, step: LayerStep, x: Tensor) -> Tensor:
         """The stream after attention: the rows of `step.residual`, each with its attention."""
         values = self._network.norm("ln1", i, x)
         placed = values
         if self._shape.positions == "shortformer":
             placed = values + self._network.W_pos[self._rows(step.positions)]
-        asked = placed if step.asked is None else self._take(placed, step.asked)
-        q, k = self._linear(layer.q, asked), self._linear(layer.k, placed)
+        queried = placed if step.query_rows is None else self._take(placed, step.query_rows)
+        q, k = self._linear(layer.q, queried), self._linear(layer.k, placed)
         v = self._linear(layer.v, values)
-        z = [self._attend(q, k, v, call, self._shape.n_heads) for call in step.calls]
+        z = [self._attend(q, k, v, batch, self._shape.n_heads) for batch in step.batches]
         if len(step.changed):
-            base = z[0] if step.base_calls == 1 else torch.cat(z[: step.base_calls])
-            z.append(self._changed(step, base, q, k, v))
+            unpatched = (
+                z[0] if step.unpatched_batches == 1 else torch.cat(z[: step.unpatched_batches])
+            )
+            z.append(self._changed(step, unpatched, q, k, v))
         out = self._linear(layer.o, z[0] if len(z) == 1 else torch.cat(z))
         return out.add_(self._take(x, step.residual))
 
-    def _changed(self, step: Step, base: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Rows of z in which some heads are others, [row (head d_head)]."""
+    def _changed(
+        self, step: LayerStep, unpatched: Tensor, q: Tensor, k: Tensor, v: Tensor
+    ) -> Tensor:
+        """Rows of z in which some heads are replaced: [row (head d_head)]."""
         heads, width = self._shape.n_heads, self._shape.d_head
-        found = self._take(base, step.changed).view(-1, heads, width)
-        into, head, source = (self._rows(part) for part in step.swap)
-        found[into, head] = base.view(-1, heads, width)[source, head]
+        found = self._take(unpatched, step.changed).view(-1, heads, width)
+        into, head, other = (self._rows(part) for part in step.swap)
+        found[into, head] = unpatched.view(-1, heads, width)[other, head]
         q, k, v = (part.view(-1, width) for part in (q, k, v))
         flat = found.view(-1, width)
-        for call, places in step.head_calls:
-            flat[self._rows(places).flatten()] = self._attend(q, k, v, call, 1)
+        for batch, places in step.head_batches:
+            flat[self._rows(places).flatten()] = self._attend(q, k, v, batch, 1)
         return found.flatten(1)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, call: Call, heads: int) -> Tensor:
-        """Attention of the rows of q, k and v that a call names: [query (head d_head)]."""
-        (runs, queries), keys = call.queries.shape, call.keys.shape[1]
-        self.flops += 4 * call.pairs * q.shape[1]
-        k_rows = self._rows(call.keys).flatten()
-        v_rows = k_rows if call.values is call.keys else self._rows(call.values).flatten()
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, batch: AttentionBatch, heads: int) -> Tensor:
+        """Attention of the rows of q, k and v that a batch names: [query (head d_head)]."""
+        (runs, queries), keys = batch.queries.shape, batch.keys.shape[1]
+        self.flops += 4 * batch.pairs * q.shape[1]
+        k_rows = self._rows(batch.keys).flatten()
+        v_rows = k_rows if batch.values is batch.keys else self._rows(batch.values).flatten()
         q, k, v = (
             part.index_select(0, rows).view(runs, size, heads, -1).transpose(1, 2)
             for part, rows, size in (
-                (q, self._rows(call.queries).flatten(), queries),
+                (q, self._rows(batch.queries).flatten(), queries),
                 (k, k_rows, keys),
                 (v, v_rows, keys),
             )
         )
         mask = None
-        if call.allowed is not None:
-            mask = torch.from_numpy(call.allowed).to(q.device)[:, None]
+        if batch.allowed is not None:
+            mask = torch.from_numpy(batch.allowed).to(q.device)[:, None]
         z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         z = z.transpose(1, 2).reshape(runs * queries, -1)
-        return z if call.real is None else self._take(z, call.real)
+        return z if batch.real is None else self._take(z, batch.real)
 
-    def _mlp(self, i: int, layer: Layer, step: Step, x: Tensor) -> Tensor:
+    def _mlp(self, i: int, layer: Layer, step: LayerStep, x: Tensor) -> Tensor:
         """The stream after the MLP, with the rows that enter after it."""
         size = MLP_ROWS if x.device.type == "cpu" else len(x)
         parts = []

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -102,9 +102,7 @@ def packed(
 
     Raises BadInput for a device that is not there, Unsupported for a backend that cannot run.
     """
-    place = network.device if device is None else torch.device(device)
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise BadInput(f"device {str(place)!r}: this torch sees no GPU; use device='cpu'")
+    place = network.device if device is None else find_device(device)
     kind = network.dtype if dtype is None else dtype
     name = choose(backend, place, kind)
     kept = _PACKED.setdefault(network, {})
@@ -114,9 +112,28 @@ def packed(
     return kept[place, kind, name]
 
 
+def find_device(device: str | torch.device) -> torch.device:
+    """The device. Raises BadInput for a name torch does not know, or a GPU that is not there."""
+    try:
+        place = torch.device(device)
+    except RuntimeError as exc:
+        raise BadInput(
+            f"device {device!r}: torch knows no such device; use 'cpu' or 'cuda'"
+        ) from exc
+    if place.type == "cuda" and not torch.cuda.is_available():
+        raise BadInput(f"device {str(place)!r}: this torch sees no GPU; use device='cpu'")
+    return place
+
+
 _PACKED: weakref.WeakKeyDictionary[Network, dict[tuple[torch.device, torch.dtype, str], Packed]] = (
     weakref.WeakKeyDictionary()
 )
+
+
+def check_backend(backend: str) -> None:
+    """Raises BadInput for a name that is no backend."""
+    if backend not in get_args(Backend):
+        raise BadInput(f"backend {backend!r}: give 'auto', 'onednn' or 'torch'")
 
 
 def choose(backend: Backend, device: torch.device, dtype: torch.dtype) -> str:
@@ -124,8 +141,7 @@ def choose(backend: Backend, device: torch.device, dtype: torch.dtype) -> str:
 
     The choice does not depend on timings, so that one machine always gives the same numbers.
     """
-    if backend not in ("auto", "onednn", "torch"):
-        raise BadInput(f"backend {backend!r}: give 'auto', 'onednn' or 'torch'")
+    check_backend(backend)
     can = device.type == "cpu" and dtype == torch.float32 and onednn_works()
     if backend == "onednn" and not can:
         raise Unsupported(

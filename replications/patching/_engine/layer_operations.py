@@ -12,7 +12,7 @@ from torch import Tensor
 from replications.patching._engine.gemm import Linear, Packed
 
 ROWS = 1024
-"""At most so many rows of an MLP at once on a CPU, to keep their neurons in its cache."""
+"""The most rows of an MLP at once on a CPU, so that their neurons stay in its cache."""
 
 
 class Heads(NamedTuple):
@@ -22,15 +22,15 @@ class Heads(NamedTuple):
     k: Tensor
     v: Tensor
     start: int
-    """Position of the first key. The keys and values before are those of another stream."""
+    """Position of the first key. Earlier keys and values are those of another stream."""
 
     def some(self, heads: Tensor) -> Heads:
-        """Of some heads only."""
+        """Some of the heads."""
         q, k, v = (part[..., heads, :] for part in self[:3])
         return Heads(q, k, v, self.start)
 
 
-class Maps:
+class LayerOperations:
     """The linear maps, LayerNorms and MLPs of residual streams [copies batch pos d_model]."""
 
     def __init__(self, packed: Packed) -> None:
@@ -50,11 +50,11 @@ class Maps:
                 for part, first in parts
             ]
             placed = x + _rows(reached)
-        maps = self._layers[layer]
+        linears = self._layers[layer]
         size = (network.shape.n_heads, network.shape.d_head)
         split = [
             _apart(self._product(linear, rows).unflatten(-1, size), [part for part, _ in parts])
-            for linear, rows in ((maps.q, placed), (maps.k, placed), (maps.v, x))
+            for linear, rows in ((linears.q, placed), (linears.k, placed), (linears.v, x))
         ]
         q, k, v = split
         return [Heads(q[i], k[i], v[i], first) for i, (_, first) in enumerate(parts)]
@@ -127,7 +127,7 @@ def _rows(parts: Sequence[Tensor]) -> Tensor:
 
 
 def _apart(rows: Tensor, parts: Sequence[Tensor]) -> list[Tensor]:
-    """Rows of all parts as the parts are shaped, but for the last axis."""
+    """Rows of all parts, in the shapes of the parts except for the last axis."""
     sizes = [part.shape[:-1] for part in parts]
     found = rows.split([size.numel() for size in sizes])
     return [part.unflatten(0, size) for part, size in zip(found, sizes, strict=True)]

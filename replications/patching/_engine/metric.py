@@ -1,4 +1,4 @@
-"""Where a metric is read and of which answers, checked against prompts and model."""
+"""Prompts, the position a metric is read at, and its answers: checked, and read from streams."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import torch
 from torch import Tensor
 
 from replications.errors import BadInput
+from replications.models.network import Network
 from replications.models.shape import Shape
+
+
+def prompt_tokens(network: Network, base: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+    """Tokens [batch pos] of both prompts, on the network's device.
+
+    Raises BadInput for tokens that the model cannot take, or prompts of different shapes.
+    """
+    if base.shape != source.shape:
+        raise BadInput(f"base tokens {[*base.shape]}, source {[*source.shape]}: give one shape")
+    return network.check(base), network.check(source)
 
 
 def from_zero(given: Tensor, length: int) -> Tensor:
@@ -38,3 +49,14 @@ def answer_tokens(answers: Tensor, tokens: Tensor, shape: Shape) -> Tensor:
     if answers.numel() and not 0 <= int(answers.min()) <= int(answers.max()) < vocabulary:
         raise BadInput(f"an answer is outside the output vocabulary of {vocabulary}")
     return answers.to(tokens.device)
+
+
+def answer_logits(network: Network, stream: Tensor, answers: Tensor) -> Tensor:
+    """Logits [… batch answer] of answers [batch answer] in final streams [… batch d_model]."""
+    x = network.norm("ln_final", None, stream)
+    return torch.einsum("...bd,bad->...ba", x, network.W_U.T[answers]) + network.b_U[answers]
+
+
+def of_answers(logits: Tensor) -> Tensor:
+    """The metric of logits [… answer]: the first less the second of two, else the logits."""
+    return logits[..., 0] - logits[..., 1] if logits.shape[-1] == 2 else logits

@@ -1,13 +1,21 @@
 """Path patching in one layer-by-layer pass that carries everything together.
 
 Four sets of residual streams go through the layers side by side, so that each layer's weights are
-read once: the receiver run; the donor run, from the first token that differs; the shift that the
+read once: the base run; the source run, from the first token that differs; the shift that the
 senders make in the stream along their frozen path, at the path's end positions only; and, from the
 first layer with patched heads on, a free run of every sender that reaches them.
 
 What is left out is left out exactly. A frozen path has no attention, so its positions do not see
 one another. Before a sender's first layer nothing is shifted. Before the first patched head, and
-before the first patched position of a causal model, a free run is the receiver run.
+before the first patched position of a causal model, a free run is the base run.
+
+An example: a causal model of three layers; prompts of five tokens that differ from position 1 on,
+the metric read at position 4; senders 0.0 and 1.0, the receiver the keys of head 2.1 at positions 2
+and 4. Position 0 is never computed for the source run. The shift is [sender batch position] with
+positions 2 and 4: sender 0.0 fills its row in layer 0, sender 1.0 in layer 1, and MLPs move both.
+Layers 0 and 1 have no free runs. In layer 2 both senders begin one, as copies of the base run from
+position 2 on, in which the keys of head 2.1 at positions 2 and 4 are those of the shifted stream.
+It ends with the metric's position alone.
 """
 
 from __future__ import annotations
@@ -20,15 +28,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from replications.patching._engine.layer_operations import Heads, Maps
-
-Head = tuple[int, int]
-"""Layer and head."""
+from replications.models.shape import Head
+from replications.patching._engine.layer_operations import Heads, LayerOperations
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Which paths are patched; the same for every example."""
+    """Which paths are patched. They are the same for every example."""
 
     senders: Sequence[Sequence[Head]]
     """In the order of their first layers."""
@@ -39,15 +45,15 @@ class Paths:
     softmax: Literal["exact", "linear", "frozen"]
 
     def before(self, layer: int) -> int:
-        """How many senders, the first ones, have a head before this layer."""
+        """How many senders have a head before this layer; they are the first ones."""
         return sum(min(sender)[0] < layer for sender in self.senders)
 
     def passes(self, layer: int) -> bool:
-        """Whether what is written in this layer may yet reach an end."""
+        """Whether what this layer writes may still reach an end."""
         return not self.targets or layer < max(self.targets)
 
     def sent_from(self, layer: int) -> list[tuple[int, int]]:
-        """Number of the sender, and head, for each head of this layer that sends."""
+        """(number of the sender, head) for each head of this layer that sends."""
         numbered = enumerate(self.senders)
         return [(i, head) for i, sender in numbered for at, head in sender if at == layer]
 
@@ -63,49 +69,61 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Found:
+class FinalStreams:
     """Residual streams at the metric position, before the last LayerNorm."""
 
     changed: Tensor
-    """[sender batch d_model], of the senders that reach an end; they are the first ones."""
-    receiver: Tensor
+    """[sender batch d_model], for the senders that reach an end; they are the first ones."""
+    base: Tensor
     """[batch d_model]"""
-    donor: Tensor
+    source: Tensor
     """[batch d_model]"""
 
 
-class Wave:
+def changed_window(base: Tensor, source: Tensor, at: int) -> tuple[int, int]:
+    """The positions of a causal model that may differ between the runs and are read at `at`.
+
+    From the first token that differs in some example, to `at`; empty if they differ later only.
+    Two examples, which differ from position 2 and from position 1 on:
+
+    >>> base = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 8]])
+    >>> source = torch.tensor([[5, 6, 0, 8], [5, 1, 7, 8]])
+    >>> changed_window(base, source, at=2), changed_window(base, source, at=0)
+    ((1, 3), (1, 1))
+    """
+    stop = at + 1
+    differs = (base != source)[:, :stop].any(0).nonzero()
+    return (int(differs[0]) if len(differs) else stop), stop
+
+
+class PathWave:
     """A pass for examples that share their metric position and the end positions of the paths."""
 
     def __init__(
         self,
-        maps: Maps,
+        operations: LayerOperations,
         paths: Paths,
-        receiver: Tensor,
-        donor: Tensor,
+        base: Tensor,
+        source: Tensor,
         at: int,
         chosen: Sequence[int],
     ) -> None:
-        """`receiver` and `donor` are tokens [batch pos], `chosen` the paths' end positions."""
-        self._network, self._maps, self._paths, self._at = maps.network, maps, paths, at
+        """`base` and `source` are tokens [batch pos], `chosen` the paths' end positions."""
+        self._network, self._operations, self._at = operations.network, operations, at
+        self._paths = paths
         causal = self._network.shape.attention == "causal"
-        start, self._stop = 0, receiver.shape[1]
-        if causal:
-            # Equal tokens so far make equal activations, and nothing after `at` is looked at.
-            self._stop = at + 1
-            differs = (receiver != donor)[:, : self._stop].any(0).nonzero()
-            start = int(differs[0]) if len(differs) else self._stop
+        start, self._stop = changed_window(base, source, at) if causal else (0, base.shape[1])
         changed = [p for p in chosen if start <= p < self._stop]
         if not changed:
             self._paths = paths = replace(paths, senders=())
-        self._chosen = torch.tensor(changed, dtype=torch.long, device=receiver.device)
-        self._receiver = self._embed(receiver, 0)
-        # The donor run keeps its metric position, whatever is equal, for its own metric.
-        self._donor = self._embed(donor, min(start, at))
+        self._chosen = torch.tensor(changed, dtype=torch.long, device=base.device)
+        self._base = self._embed(base, 0)
+        # The source run keeps its metric position, whatever is equal, for its own metric.
+        self._source = self._embed(source, min(start, at))
         first = min(changed, default=at) if causal else 0
-        nothing = self._receiver.x[:0]
-        self._free = Stream(nothing[:, :, first:], first, self._receiver.allowed)
-        size = (len(paths.senders), len(receiver), len(changed), nothing.shape[-1])
+        nothing = self._base.x[:0]
+        self._free = Stream(nothing[:, :, first:], first, self._base.allowed)
+        size = (len(paths.senders), len(base), len(changed), nothing.shape[-1])
         self._shift = nothing.new_zeros(size)
 
     def _embed(self, tokens: Tensor, start: int) -> Stream:
@@ -116,21 +134,21 @@ class Wave:
         return Stream(x[None], start, self._network.allowed(tokens))
 
     @torch.no_grad()
-    def run(self) -> Found:
+    def run(self) -> FinalStreams:
         """Go through all layers, once."""
         for layer in range(self._network.shape.n_layers):
             self._layer(layer)
-        receiver, donor = self._receiver.x[0, :, 0], self._donor.x[0, :, 0]
+        base, source = self._base.x[0, :, 0], self._source.x[0, :, 0]
         changed = self._free.x[:, :, 0]
         if not self._paths.targets:
-            # Of the one end position there is, the metric's.
-            changed = receiver + self._shift.sum(2)
-        return Found(changed, receiver, donor)
+            # The paths end at the metric position alone.
+            changed = base + self._shift.sum(2)
+        return FinalStreams(changed, base, source)
 
     # ---------------------------------------------------------------- one layer
     def _layer(self, layer: int) -> None:
-        streams = (self._receiver, self._donor, self._free)
-        heads = self._maps.heads(layer, [(s.x, s.start) for s in streams])
+        streams = (self._base, self._source, self._free)
+        heads = self._operations.heads(layer, [(s.x, s.start) for s in streams])
         if layer in self._paths.targets:
             heads[2] = self._patched(layer, heads[0], heads[2])
         if layer == self._network.shape.n_layers - 1:
@@ -139,7 +157,7 @@ class Wave:
         if layer in self._paths.targets and self._paths.softmax != "exact":
             self._linearise(layer, heads[0], heads[2], z[2])
         self._send(layer, z[0], z[1])
-        for stream, out in zip(streams, self._maps.out(layer, z), strict=True):
+        for stream, out in zip(streams, self._operations.out(layer, z), strict=True):
             stream.x = stream.x + out
         if not self._network.shape.attn_only:
             self._mlp(layer, streams)
@@ -153,26 +171,26 @@ class Wave:
         fresh = count - len(self._free.x)
         x, q, k, v = (
             torch.cat([part, same[:, :, start:].expand(fresh, *same[0, :, start:].shape)])
-            for part, same in zip(
-                (self._free.x, *free[:3]), (self._receiver.x, *base[:3]), strict=True
-            )
+            for part, same in zip((self._free.x, *free[:3]), (self._base.x, *base[:3]), strict=True)
         )
         self._free.x, free = x, Heads(q, k, v, start)
         ends = self._index(self._paths.targets[layer])
-        seen = self._receiver.x[:, :, self._chosen] + self._shift[:count]
-        new = self._maps.some_heads(layer, self._paths.end, ends, seen, self._chosen)
+        seen = self._base.x[:, :, self._chosen] + self._shift[:count]
+        new = self._operations.some_heads(layer, self._paths.end, ends, seen, self._chosen)
         getattr(free, self._paths.end)[:, :, (self._chosen - start)[:, None], ends] = new
         return free
 
     def _narrowed(self, stream: Stream, own: Heads) -> Heads:
-        """Of the last layer nothing but the metric position is wanted."""
+        """The last layer has queries at the metric position only."""
         row = slice(self._at - stream.start, self._at - stream.start + 1)
         stream.x, stream.start = stream.x[:, :, row], self._at
         return own._replace(q=own.q[:, :, row])
 
     def _attend(self, stream: Stream, own: Heads, base: Heads) -> Tensor:
         """z of a stream's queries: [copies batch pos head d_head]."""
-        return self._maps.mixed(self._pattern(stream, self._maps.scores(own, base)), own, base)
+        return self._operations.mixed(
+            self._pattern(stream, self._operations.scores(own, base)), own, base
+        )
 
     def _pattern(self, stream: Stream, scores: Tensor) -> Tensor:
         allowed = stream.allowed[..., stream.start : stream.start + scores.shape[-2], :]
@@ -183,31 +201,31 @@ class Wave:
     def _linearise(self, layer: int, base: Heads, free: Heads, z: Tensor) -> None:
         """Overwrite z of the patched heads, with patterns to first order in their scores.
 
-        With a frozen softmax the patterns are those of the receiver run.
+        With a frozen softmax the patterns are those of the base run.
         """
         ends = self._index(self._paths.targets[layer])
         base, free = base.some(ends), free.some(ends)
-        queries = base.q[:, :, self._free.start - self._receiver.start :]
-        old = self._maps.scores(base._replace(q=queries), base)
+        queries = base.q[:, :, self._free.start - self._base.start :]
+        old = self._operations.scores(base._replace(q=queries), base)
         pattern = self._pattern(self._free, old)
         if self._paths.softmax == "linear":
-            change = self._maps.scores(free, base) - old
+            change = self._operations.scores(free, base) - old
             # The derivative of a softmax: p_k (ds_k - sum of p ds).
             pattern = pattern * (1 + change - (pattern * change).sum(-1, keepdim=True))
         pattern = pattern.expand(len(z), -1, -1, -1, -1)
-        z[:, :, :, ends] = self._maps.mixed(pattern, free, base)
+        z[:, :, :, ends] = self._operations.mixed(pattern, free, base)
 
-    def _send(self, layer: int, z: Tensor, donor_z: Tensor) -> None:
+    def _send(self, layer: int, z: Tensor, source_z: Tensor) -> None:
         """Shift the streams by what the senders of this layer would write instead."""
         sent = self._paths.sent_from(layer)
         if not sent or not self._paths.passes(layer):
             return
         heads = sorted({head for _, head in sent})
         change = (
-            donor_z[0, :, self._chosen - self._donor.start][:, :, heads]
-            - z[0, :, self._chosen - self._receiver.start][:, :, heads]
+            source_z[0, :, self._chosen - self._source.start][:, :, heads]
+            - z[0, :, self._chosen - self._base.start][:, :, heads]
         )
-        written = self._maps.written(layer, heads, change)
+        written = self._operations.written(layer, heads, change)
         who, what = zip(*((i, heads.index(head)) for i, head in sent), strict=True)
         self._shift.index_add_(0, self._index(who), written[self._index(what)])
 
@@ -216,9 +234,9 @@ class Wave:
         recomputed = self._paths.mlps == "recomputed" and self._paths.passes(layer)
         if recomputed:
             live = self._shift[: self._paths.before(layer + 1)]
-            own = self._chosen - self._receiver.start
-            parts.append(self._receiver.x[:, :, own] + live)
-        outs = self._maps.mlp(layer, parts)
+            own = self._chosen - self._base.start
+            parts.append(self._base.x[:, :, own] + live)
+        outs = self._operations.mlp(layer, parts)
         if recomputed:
             live += outs.pop() - outs[0][:, :, own]
         for stream, out in zip(streams, outs, strict=True):

@@ -1,17 +1,39 @@
-"""What a sweep has to compute: which site in which example, from where to where, and what not.
+"""What a sweep has to compute: which patch in which example, and over which positions.
 
-A patched run differs from the receiver's run only in a window of positions: with causal attention
-from the first patched position on. What is left out is left out for reasons of structure alone:
-equal tokens up to a position, or causality. No activation is ever compared.
+A patched run differs from the base run only in a *window* of positions: with causal attention from
+the first patched position on. What is left out is left out for reasons of structure alone: equal
+tokens up to a position, or causality. No activation is ever compared.
+
+An example. Two layers, prompts of four tokens that differ from position 1 on, the metric read at
+position 3, and four patches:
+
+>>> from replications.models import sites
+>>> shape = Shape(n_layers=2, n_heads=2, d_model=4, d_head=2, d_mlp=8, n_ctx=4, d_vocab=9,
+...               d_vocab_out=9, act_fn="relu")
+>>> base, source = torch.tensor([[5, 6, 7, 8]]), torch.tensor([[5, 0, 1, 2]])
+>>> prompts = PromptPairs.of(base, source, torch.tensor([3]), shape, whole=False)
+>>> prompts.first.tolist(), prompts.stop.tolist()
+([1], [4])
+>>> places = [sites.RESID_PRE(0).pick(pos=0), sites.RESID_PRE(0).pick(pos=2),
+...           sites.K(0).pick(pos=1), sites.Z(1).pick(pos=2)]
+>>> runs = needed(PatchTable.of(places, shape, length=4), prompts, n_layers=2)
+
+Patch 0 changes nothing, since the prompts agree at position 0, and patch 3 nothing that is read:
+after the last attention no position reaches another. Two runs remain. Patch 1 has the window of
+positions 2 and 3, patch 2 that of 1 to 3:
+
+>>> runs.patch.tolist(), runs.start.tolist(), runs.stop.tolist()
+([1, 2], [2, 1], [4, 4])
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,11 +42,13 @@ from replications.models import sites
 from replications.models.shape import Shape
 from replications.models.sites import Place
 
-Ints = np.ndarray
+Ints = npt.NDArray[np.int64]
 """An array of whole numbers."""
 
 ALL = -1
 """All positions, or all heads."""
+
+_INSTEAD = "use replications.patching.reference.patch_by_hooks"
 
 
 class Kind(IntEnum):
@@ -42,7 +66,7 @@ class Kind(IntEnum):
 
 _IN_ATTENTION = {
     sites.Z.name: Kind.Z,
-    sites.ATTN_OUT.name: Kind.Z,  # the same as z of all heads
+    sites.ATTN_OUT.name: Kind.Z,  # attn_out is z of all heads, up to a bias
     sites.Q.name: Kind.Q,
     sites.K.name: Kind.K,
     sites.V.name: Kind.V,
@@ -51,8 +75,8 @@ _IN_ATTENTION = {
 
 
 @dataclass(frozen=True)
-class Sites:
-    """Places in the engine's own words, one entry each."""
+class PatchTable:
+    """The places of a sweep in the engine's terms, one entry each."""
 
     kind: Ints
     time: Ints
@@ -61,15 +85,15 @@ class Sites:
     head: Ints
 
     @classmethod
-    def of(cls, places: Sequence[Place], shape: Shape, length: int) -> Sites:
-        """BadInput for a place that the sweep, the model or the prompt does not have."""
+    def of(cls, places: Sequence[Place], shape: Shape, length: int) -> PatchTable:
+        """Raises BadInput for a place that the sweep, the model or the prompt does not have."""
         found = [_canonical(place, shape, length) for place in places]
         kind, time, pos, head = np.array(found, dtype=np.int64).reshape(-1, 4).T
         return cls(kind, time, pos, head)
 
     @property
     def single(self) -> Ints:
-        """Whether the patch changes one row of the stream first, and not the whole window."""
+        """Whether the patch first changes one row of the stream, and not the whole window."""
         changes_later_queries = (self.kind == Kind.K) | (self.kind == Kind.V)
         return (self.pos != ALL) & ~changes_later_queries
 
@@ -82,14 +106,14 @@ def _canonical(place: Place, shape: Shape, length: int) -> tuple[int, int, int, 
     axis = "query" if site is sites.PATTERN else "pos"
     known = [sites.RESID_PRE, sites.RESID_MID, sites.RESID_POST, sites.MLP_OUT]
     if site not in known and site.name not in _IN_ATTENTION:
-        raise BadInput(f"{place!r}: a sweep does not patch {site.name!r}; use patching.patch")
+        raise BadInput(f"{place!r}: a sweep does not patch {site.name!r}; {_INSTEAD}")
     assert layer is not None
     if not 0 <= layer < shape.n_layers:
         raise BadInput(f"{place!r}: the model has {shape.n_layers} layers, from 0")
     if shape.attn_only and site is sites.MLP_OUT:
         raise BadInput(f"{place!r}: the model has attention only, no MLP")
     if {name for name, _ in place.picks} - {axis, "head"}:
-        raise BadInput(f"{place!r}: a sweep patches whole rows of a pattern; use patching.patch")
+        raise BadInput(f"{place!r}: a sweep patches whole rows of a pattern; {_INSTEAD}")
     pos = _index(place, axis, length)
     head = _index(place, "head", shape.n_heads)
     if site is sites.RESID_PRE:
@@ -109,43 +133,47 @@ def _index(place: Place, axis: str, size: int) -> int:
     if found is None:
         return ALL
     if isinstance(found, slice):
-        raise BadInput(f"{place!r}: a sweep takes one {axis} or all; use patching.patch")
+        raise BadInput(f"{place!r}: a sweep takes one {axis} or all; {_INSTEAD}")
     if not 0 <= found < size:
         raise BadInput(f"{place!r}: there are {size} of axis {axis!r}, from 0")
     return found
 
 
 @dataclass(frozen=True)
-class Texts:
-    """The two prompts of every example, and where they first differ; axes [example pos]."""
+class PromptPairs:
+    """The base and source prompt of every example, and where they first differ."""
 
-    receiver: Ints
-    donor: Ints
+    base: Ints
+    """Tokens: [example pos]"""
+    source: Ints
+    """Tokens: [example pos]"""
     at: Ints
-    """The metric's position in each example."""
+    """The metric's position: [example]"""
     causal: bool
     whole: bool
     """Whether everything is wanted at every position, not only at `at`."""
     pad: int | None
+    """The token of padding, which no query sees."""
 
     @classmethod
-    def of(cls, receiver: Tensor, donor: Tensor, at: Tensor, shape: Shape, *, whole: bool) -> Texts:
+    def of(
+        cls, base: Tensor, source: Tensor, at: Tensor, shape: Shape, *, whole: bool
+    ) -> PromptPairs:
         """From tokens [batch pos] of both and the metric's positions [batch]."""
-        receiving, giving, where = (t.cpu().numpy().astype(np.int64) for t in (receiver, donor, at))
-        causal = shape.attention == "causal"
-        return cls(receiving, giving, where, causal, whole, shape.pad_token)
+        ours, theirs, where = (part.cpu().numpy().astype(np.int64) for part in (base, source, at))
+        return cls(ours, theirs, where, shape.attention == "causal", whole, shape.pad_token)
 
     def __len__(self) -> int:
-        return len(self.receiver)
+        return len(self.base)
 
     @property
     def length(self) -> int:
-        return int(self.receiver.shape[1])
+        return int(self.base.shape[1])
 
     @property
     def first(self) -> Ints:
-        """The first position that a donor may change: `length` where the prompts are equal."""
-        differs = self.receiver != self.donor
+        """The first position that a patch may change: `length` where the prompts are equal."""
+        differs = self.base != self.source
         return np.where(differs.any(1), differs.argmax(1) if self.causal else 0, self.length)
 
     @property
@@ -154,84 +182,52 @@ class Texts:
         everything = np.full(len(self), self.length)
         return everything if self.whole or not self.causal else self.at + 1
 
-    def take(self, examples: Ints) -> Texts:
-        return Texts(
-            self.receiver[examples], self.donor[examples], self.at[examples],
+    def take(self, examples: Ints) -> PromptPairs:
+        """Some of the examples."""
+        return PromptPairs(
+            self.base[examples], self.source[examples], self.at[examples],
             self.causal, self.whole, self.pad,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Runs:
-    """Patched runs: pairs of a site and an example, each with its window of positions."""
+class PatchedRuns:
+    """Runs with one patch: a patch and an example each, and the window of positions it changes."""
 
-    site: Ints
+    patch: Ints
+    """Number of the patch in the PatchTable."""
     example: Ints
     start: Ints
     stop: Ints
 
     def __len__(self) -> int:
-        return len(self.site)
+        return len(self.patch)
 
-    def take(self, chosen: Ints) -> Runs:
-        return Runs(*(part[chosen] for part in (self.site, self.example, self.start, self.stop)))
+    def take(self, chosen: Ints) -> PatchedRuns:
+        """Some of the runs."""
+        parts = (self.patch, self.example, self.start, self.stop)
+        return PatchedRuns(*(part[chosen] for part in parts))
 
 
-def needed(table: Sites, texts: Texts, n_layers: int) -> Runs:
-    """Every run that may differ from the receiver's, by example, then site.
+def needed(patches: PatchTable, prompts: PromptPairs, n_layers: int) -> PatchedRuns:
+    """Every run that may differ from the base run, ordered by example, then patch.
 
     Left out: patches before the prompts first differ, patches after the metric's position, and
     in the last layer those at another position than the metric's.
     """
-    first, stop, at = texts.first[:, None], texts.stop[:, None], texts.at[:, None]
-    pos = np.where(table.pos == ALL, first, table.pos)
+    first, stop, at = prompts.first[:, None], prompts.stop[:, None], prompts.at[:, None]
+    pos = np.where(patches.pos == ALL, first, patches.pos)
     alive = (first < stop) & (pos < stop)
-    if texts.causal:
+    if prompts.causal:
         alive &= pos >= first
-    if not texts.whole:
-        last = table.single & (table.time >= 2 * n_layers - 1)
+    if not prompts.whole:
+        last = patches.single & (patches.time >= 2 * n_layers - 1)
         alive &= ~last | (pos == at)
-    example, site = np.nonzero(alive)
-    start = pos[example, site] if texts.causal else np.zeros_like(site)
-    return Runs(site, example, start, texts.stop[example])
-
-
-def chunks(
-    texts: Texts, runs: Runs, run_bytes: Ints, base_bytes: Ints, budget: float, *, by_site: bool
-) -> Iterator[tuple[Ints, Runs]]:
-    """Examples and runs that are computed together, in parts of about `budget` bytes.
-
-    Ordered by example, so that base runs are rarely repeated; every example comes up at least
-    once. `by_site` keeps the sites whole instead, and every chunk has all the examples.
-    """
-    if by_site:
-        # The unpatched runs come with the first site, to be there even if there is no run.
-        sizes = np.bincount(runs.site + 1, run_bytes, minlength=1)
-        sizes[0] = base_bytes.sum()
-        part = _parts(sizes, budget)[runs.site + 1]
-        for i in range(part.max(initial=0) + 1):
-            yield np.arange(len(texts)), runs.take(np.flatnonzero(part == i))
-        return
-    # An example's base runs come with its first patched run.
-    example = np.concatenate([np.arange(len(texts)), runs.example])
-    order = np.argsort(example, kind="stable")
-    part = np.empty_like(example)
-    part[order] = _parts(np.concatenate([base_bytes, run_bytes])[order], budget)
-    for i in range(part.max() + 1):
-        mine = np.flatnonzero(part == i)
-        examples = np.unique(example[mine])
-        yield examples, runs.take(mine[mine >= len(texts)] - len(texts))
-
-
-def _parts(sizes: Ints, budget: float) -> Ints:
-    """The number of each item's part, in order, all parts of nearly one size."""
-    total = sizes.cumsum()
-    n_parts = max(1, int(np.ceil(total[-1] / budget)))
-    middles = total - sizes / 2
-    found: Ints = np.minimum((middles / total[-1] * n_parts).astype(np.int64), n_parts - 1)
-    return np.unique(found, return_inverse=True)[1]
+    example, patch = np.nonzero(alive)
+    start = pos[example, patch] if prompts.causal else np.zeros_like(patch)
+    return PatchedRuns(patch, example, start, prompts.stop[example])
 
 
 def as_tensor(values: Ints, device: torch.device) -> Tensor:
-    """Row numbers where they are needed."""
+    """Row numbers as a tensor on the device that uses them."""
     return torch.from_numpy(np.ascontiguousarray(values)).to(device)

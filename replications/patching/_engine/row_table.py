@@ -1,4 +1,44 @@
-"""Which row of the residual stream is which position of which run, as rows come and go."""
+"""Which row of the residual stream is which position of which run, as rows come and go.
+
+An example: prompts of three tokens that differ from position 1 on, the metric read at position 2,
+and one patch, resid_pre of layer 0 at position 1.
+
+>>> import torch
+>>> from replications.models import sites
+>>> from replications.models.shape import Shape
+>>> from replications.patching._engine.problem import needed
+>>> shape = Shape(n_layers=2, n_heads=2, d_model=4, d_head=2, d_mlp=8, n_ctx=3, d_vocab=9,
+...               d_vocab_out=9, act_fn="relu")
+>>> base, source = torch.tensor([[5, 6, 7]]), torch.tensor([[5, 0, 1]])
+>>> prompts = PromptPairs.of(base, source, torch.tensor([2]), shape, whole=False)
+>>> patches = PatchTable.of([sites.RESID_PRE(0).pick(pos=1)], shape, length=3)
+>>> table = RowTable(prompts, patches, needed(patches, prompts, n_layers=2))
+
+The base run has rows 0 to 2. The source run has rows 3 and 4, and uses row 0 of the base run, since
+the prompts agree at position 0:
+
+>>> table.begin()
+(array([5, 6, 7, 0, 1]), array([0, 1, 2, 1, 2]))
+>>> table.base.tolist(), table.source.tolist()
+([[0, 1, 2]], [[0, 3, 4]])
+
+Before layer 0 the patched run enters with one new row, 5, at position 1. Its window goes on to
+position 2, where it still is what the base run is, row 2:
+
+>>> [entering] = table.enter(0, Kind.RESID)
+>>> entering.positions.tolist(), entering.rows.tolist(), entering.group.own.tolist()
+([[1]], [[5]], [[5, 2]])
+
+The attention of layer 0 reads these rows. After it, every run has rows of its own, numbered anew;
+those of the patched run are 5 and 6. After the last layer only the metric's row of each is left:
+
+>>> table.settle(trim=False)
+>>> table.n_rows, table.groups[1, 3].own.tolist()
+(7, [[5, 6]])
+>>> table.settle(trim=True)
+>>> table.base[0, 2], table.source[0, 2], table.patched()[0, 2]
+(np.int64(0), np.int64(1), np.int64(2))
+"""
 
 from __future__ import annotations
 
@@ -6,28 +46,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replications.patching._engine.problem import Ints, Kind, Runs, Sites, Texts
+from replications.patching._engine.problem import Ints, Kind, PatchedRuns, PatchTable, PromptPairs
 from replications.patching._engine.steps import NONE
 
 
 @dataclass
-class Group:
-    """Runs of one window, and the row of each at each of its positions.
+class RunGroup:
+    """Runs with one window of positions, and the row of each run at each of these positions.
 
-    Until its first attention a patched run has its patched rows alone; the others are then the
-    receiver's.
+    Until its first attention a patched run has its patched rows alone; at its other positions it
+    uses the rows of the base run.
     """
 
     start: int
     stop: int
     example: Ints
+    """[run]"""
     run: Ints
+    """Numbers of the patched runs: [run]; empty for unpatched ones."""
     own: Ints
-    """[run position]"""
-    donor: bool = False
+    """Rows: [run position]"""
+    source: bool = False
+    """Whether these are runs of source prompts."""
 
     def sort(self) -> None:
-        """By example, the order of attention calls."""
+        """Order the runs by example, as attention batches need them."""
         if (self.example[1:] >= self.example[:-1]).all():
             return
         order = np.argsort(self.example, kind="stable")
@@ -35,8 +78,8 @@ class Group:
             part[order] for part in (self.example, self.run, self.own)
         )
 
-    def add(self, other: Group) -> None:
-        """Take up more runs of the window."""
+    def add(self, other: RunGroup) -> None:
+        """Add more runs with the same window."""
         self.example, self.run, self.own = (
             np.concatenate(parts)
             for parts in (
@@ -46,74 +89,76 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Entering:
-    """Runs that begin, with rows of their own at these positions: both [run row]."""
+class EnteringRows:
+    """Patched runs that begin, with rows of their own at some positions: both [run row]."""
 
-    group: Group
+    group: RunGroup
     positions: Ints
     rows: Ints
 
 
-class Book:
-    """Rows of all runs of a chunk: the two unpatched texts first, then the patched runs.
+class RowTable:
+    """Rows of all runs of a chunk: those of both unpatched prompts first, then the patched runs.
 
-    `texts` and `runs.example` count the chunk's own examples.
+    Examples are numbered within the chunk.
     """
 
-    def __init__(self, texts: Texts, table: Sites, runs: Runs) -> None:
-        self.texts, self.table, self.runs = texts, table, runs
-        self.kind = table.kind[runs.site]
-        self.bases: list[Group] = []
-        """The receivers' runs by their last position, then the donors' by window"""
-        self.groups: dict[tuple[int, int], Group] = {}
-        """The patched runs by window"""
+    def __init__(self, prompts: PromptPairs, patches: PatchTable, runs: PatchedRuns) -> None:
+        self.prompts, self.patches, self.runs = prompts, patches, runs
+        self.kind = patches.kind[runs.patch]
+        self.unpatched: list[RunGroup] = []
+        """Groups of base runs, by their last position, then of source runs, by window."""
+        self.groups: dict[tuple[int, int], RunGroup] = {}
+        """Groups of patched runs, by window."""
         self.n_rows = 0
+        """How many rows the stream has."""
         self.trimmed = False
-        """Whether each run has only the row of the metric's position left"""
-        time = table.time[runs.site]
+        """Whether each run has only the row of the metric's position left."""
+        time = patches.time[runs.patch]
         self._by_time = {int(t): np.flatnonzero(time == t) for t in np.unique(time)}
-        self._tables = np.full((2, *texts.receiver.shape), -1)
+        self._tables = np.full((2, *prompts.base.shape), -1)
 
     @property
-    def receiver(self) -> Ints:
-        """[example position]: the receiver's rows."""
+    def base(self) -> Ints:
+        """Rows of the base runs, [example position]; -1 where there is none."""
         return self._tables[0]
 
     @property
-    def donor(self) -> Ints:
-        """[example position]: the donor's rows, and the receiver's before the texts differ."""
+    def source(self) -> Ints:
+        """Rows of the source runs, and of the base runs before the prompts differ: as `base`."""
         return np.where(self._tables[1] < 0, self._tables[0], self._tables[1])
 
-    def all_groups(self) -> list[Group]:
-        return [*self.bases, *self.groups.values()]
+    def all_groups(self) -> list[RunGroup]:
+        """Unpatched groups first."""
+        return [*self.unpatched, *self.groups.values()]
 
-    def columns(self, group: Group) -> Ints:
+    def columns(self, group: RunGroup) -> Ints:
         """The positions of a group's rows, [run|1 position]."""
         if self.trimmed:
-            return self.texts.at[group.example][:, None]
+            return self.prompts.at[group.example][:, None]
         return np.arange(group.start, group.stop)[None]
 
     def positions(self) -> Ints:
         """The position of every row."""
         found = np.empty(self.n_rows, dtype=np.int64)
         for group in self.all_groups():
-            # A receiver's row among a run's own is at the same position.
+            # A patched run may use a row of the base run: it is at the same position.
             found[group.own] = self.columns(group)
         return found
 
     def begin(self) -> tuple[Ints, Ints]:
         """Give rows to the unpatched runs; returns their tokens and positions."""
-        texts, tokens = self.texts, []
-        differ = texts.first < texts.stop
-        pairs = zip(texts.first[differ].tolist(), texts.stop[differ].tolist(), strict=True)
-        windows = [(0, int(stop), False) for stop in np.unique(texts.stop)]
+        prompts, tokens = self.prompts, []
+        differ = prompts.first < prompts.stop
+        pairs = zip(prompts.first[differ].tolist(), prompts.stop[differ].tolist(), strict=True)
+        windows = [(0, int(stop), False) for stop in np.unique(prompts.stop)]
         windows += [(start, stop, True) for start, stop in sorted(set(pairs))]
-        for start, stop, donor in windows:
-            mine = (texts.stop == stop) & ((texts.first == start) | (not donor))
+        for start, stop, source in windows:
+            mine = (prompts.stop == stop) & ((prompts.first == start) | (not source))
             example = np.flatnonzero(mine)
             own = self._new_rows(len(example), stop - start)
-            self.bases.append(Group(start, stop, example, NONE, own, donor))
-            tokens.append((texts.donor if donor else texts.receiver)[example, start:stop].ravel())
+            self.unpatched.append(RunGroup(start, stop, example, NONE, own, source))
+            tokens.append((prompts.source if source else prompts.base)[example, start:stop].ravel())
         self._note()
         return np.concatenate(tokens), self.positions()
 
@@ -125,34 +170,34 @@ class Book:
             group.own = self._new_rows(len(group.example), n_rows)
         self._note()
 
-    def enter(self, time: int, *kinds: Kind) -> list[Entering]:
-        """Runs of these kinds that begin now, by kind and window, with the next rows as theirs."""
+    def enter(self, time: int, *kinds: Kind) -> list[EnteringRows]:
+        """Let the patched runs of these kinds begin that are patched now.
+
+        They get the next rows, and are grouped by kind, window, and whether they begin as one row.
+        """
         if time not in self._by_time:
             return []
         mine = self._by_time[time]
         mine = mine[(self.kind[mine][:, None] == np.array(kinds)).any(1)]
-        # One number for what is equal in each set: kind, window, and whether it begins as one row.
-        size = self.texts.length + 1
-        single = self.table.single[self.runs.site[mine]]
-        parts = self.kind[mine], self.runs.start[mine], self.runs.stop[mine], single
-        key = np.ravel_multi_index(parts, (len(Kind), size, size, 2))
-        found = []
-        for which in np.unique(key):
-            runs = mine[key == which]
-            _, start, stop, alone = np.unravel_index(which, (len(Kind), size, size, 2))
-            found.append(self._enter(runs, int(start), int(stop), bool(alone)))
-        return found
+        single = self.patches.single[self.runs.patch[mine]]
+        columns = self.kind[mine], self.runs.start[mine], self.runs.stop[mine], single
+        keys, which = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+        which = which.ravel()
+        return [
+            self._enter(mine[which == i], start, stop, single=bool(alone))
+            for i, (_, start, stop, alone) in enumerate(keys.tolist())
+        ]
 
-    def rows_of(self) -> Ints:
-        """[run position]: every patched run's row, or the receiver's where it has none."""
-        found = self.receiver[self.runs.example]
+    def patched(self) -> Ints:
+        """Rows of the patched runs, and of their base runs where they have none: [run position]."""
+        found = self.base[self.runs.example]
         for group in self.groups.values():
             found[group.run[:, None], self.columns(group)] = group.own
         return found
 
     # ---------------------------------------------------------------- rows
     def _new_rows(self, n_runs: int, n_rows: int) -> Ints:
-        """The next rows of the matrix: [run row]."""
+        """Take the next rows of the stream: [run row]."""
         rows = self.n_rows + np.arange(n_runs * n_rows).reshape(n_runs, n_rows)
         self.n_rows += n_runs * n_rows
         return rows
@@ -160,25 +205,25 @@ class Book:
     def _note(self) -> None:
         """Write the unpatched runs' rows into their tables."""
         self._tables[:] = -1
-        for group in self.bases:
-            table = self._tables[int(group.donor)]
+        for group in self.unpatched:
+            table = self._tables[int(group.source)]
             table[group.example[:, None], self.columns(group)] = group.own
 
-    def _enter(self, runs: Ints, start: int, stop: int, single: bool) -> Entering:
+    def _enter(self, runs: Ints, start: int, stop: int, *, single: bool) -> EnteringRows:
         example = self.runs.example[runs]
         if self.trimmed:
-            positions = self.texts.at[example][:, None]
+            positions = self.prompts.at[example][:, None]
         elif single:
-            positions = self.table.pos[self.runs.site[runs]][:, None]
+            positions = self.patches.pos[self.runs.patch[runs]][:, None]
         else:
             positions = np.broadcast_to(np.arange(start, stop), (len(runs), stop - start))
         own = rows = self._new_rows(*positions.shape)
         if not self.trimmed:
-            own = self.receiver[example, start:stop]
+            own = self.base[example, start:stop]
             np.put_along_axis(own, positions - start, rows, 1)
-        group = Group(start, stop, example, runs, own)
+        group = RunGroup(start, stop, example, runs, own)
         if (start, stop) in self.groups:
             self.groups[start, stop].add(group)
         else:
             self.groups[start, stop] = replace(group)
-        return Entering(group, positions, rows)
+        return EnteringRows(group, positions, rows)

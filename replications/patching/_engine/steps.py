@@ -9,36 +9,39 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from replications.patching._engine.attention_batches import Call
+from replications.patching._engine.attention_batches import AttentionBatch
 from replications.patching._engine.problem import Ints
 
 NONE = np.zeros(0, dtype=np.int64)
 
 
 @dataclass
-class Step:
+class LayerStep:
     """One layer."""
 
     positions: Ints
-    """Position of every row that enters the layer."""
-    asked: Ints | None = None
-    """The rows whose queries are needed; None for all. `Call.queries` count from the first."""
-    calls: list[Call] = field(default_factory=list)
-    base_calls: int = 0
-    """How many of them, from the first on, belong to the two unpatched runs."""
+    """The position of every row that enters the layer."""
+    query_rows: Ints | None = None
+    """The rows whose queries are needed, None for all. The queries of the batches are then
+    numbered in this selection."""
+    batches: list[AttentionBatch] = field(default_factory=list)
+    """Attention of all heads, of every run."""
+    unpatched_batches: int = 0
+    """How many batches, from the first on, belong to the unpatched runs."""
     changed: Ints = field(default_factory=lambda: NONE)
-    """Entering rows of changed heads: the rows of z they begin as."""
+    """For each entering row with changed heads: the row of z that it starts from."""
     swap: tuple[Ints, Ints, Ints] = (NONE, NONE, NONE)
-    """Which of these rows, in which head, take which row of z"""
-    head_calls: list[tuple[Call, Ints]] = field(default_factory=list)
-    """Attention of single heads, by row times n_heads plus head; and the same of `changed`, where
-    each query's result goes."""
+    """Three columns: in which of the `changed` rows, which head takes its z from which row."""
+    head_batches: list[tuple[AttentionBatch, Ints]] = field(default_factory=list)
+    """Attention of single heads, whose rows are *head rows*: row times n_heads plus head. With the
+    head row of `changed` that each query's result goes to."""
     residual: Ints = field(default_factory=lambda: NONE)
-    """The row of the stream that each row after attention adds to."""
+    """For each row after attention: the row of the stream that the attention is added to."""
     mid: Ints = field(default_factory=lambda: NONE)
     """Rows after attention that enter once more, as resid_mid of patched runs."""
     mlp: tuple[Ints, Ints] = (NONE, NONE)
-    """Entering rows: the row after attention they begin as, and the row whose mlp_out is added."""
+    """For each row that enters after the MLP: the row after attention that it starts from, and the
+    row whose mlp_out is added."""
     copied: Ints = field(default_factory=lambda: NONE)
     """Rows after the layer that enter once more, as the next layer's resid_pre."""
 
@@ -51,9 +54,10 @@ class Plan:
     positions: Ints
     copied: Ints
     """Rows of the embedding that enter once more."""
-    steps: list[Step]
-    rows_of: Ints
-    """[run position]: the last stream's row of each patched run, in the order of the runs …"""
-    receiver_rows: Ints
-    """[example position]: … and of the two unpatched ones"""
-    donor_rows: Ints
+    steps: list[LayerStep]
+    patched_rows: Ints
+    """The last stream's row of each patched run, in the order of the runs: [run position]"""
+    base_rows: Ints
+    """The last stream's rows of the base runs: [example position]"""
+    source_rows: Ints
+    """The last stream's rows of the source runs: [example position]"""

@@ -16,7 +16,7 @@ from torch import Tensor
 from replications.analysis import statistics as stats
 from replications.models import sites
 from replications.models.edits import Edit, put, put_rows
-from replications.patching.activation import sweep
+from replications.patching import sweep
 from replications.systems.brackets.data import BracketData
 from replications.systems.brackets.model import BALANCED, UNBALANCED
 from replications.systems.brackets.trace import COMPONENTS, HEADS, HeadName, head_label
@@ -267,15 +267,15 @@ class Circuit:
         place = site(head.layer).pick(pos=position, head=head.index)
         return self._ldu_rise(place, clean, corrupted.tokens)
 
-    def _ldu_rise(self, place: sites.Place, receiver: BracketData, donor: Tensor) -> float:
-        """Mean rise of LDu when one place is taken from the run on the donor tokens."""
+    def _ldu_rise(self, place: sites.Place, base: BracketData, source: Tensor) -> float:
+        """Mean rise of LDu when one place is taken from the run on the source tokens."""
         if self.s.lens.edits:  # a lesion, which the weights that `sweep` reads do not show
-            edit = put_rows(place, self.s.lens.read(donor, {"value": place})["value"])
-            ldu = [self.s.logit_difference(edits, receiver) for edits in ((), (edit,))]
+            edit = put_rows(place, self.s.lens.read(source, {"value": place})["value"])
+            ldu = [self.s.logit_difference(edits, base) for edits in ((), (edit,))]
             return (ldu[1] - ldu[0]).mean().item()
-        classes = torch.tensor([UNBALANCED, BALANCED]).expand(len(donor), 2)
-        found = sweep(self.s.lens, receiver.tokens, donor, [place], classes, at=0)
-        return (found.values[0] - found.receiver).double().mean().item()
+        classes = torch.tensor([UNBALANCED, BALANCED]).expand(len(source), 2)
+        found = sweep(self.s.lens, base.tokens, source, [place], classes, at=0)
+        return (found.values[0] - found.base).double().mean().item()
 
     @property
     def information_at_1(self) -> dict[str, float]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
-from replications.analysis.logit_attribution import Attribution
+from replications.analysis.logit_attribution import LogitAttribution
+from replications.analysis.statistics import bootstrap_ratio
 from replications.models import sites
 from replications.models.edits import Edit, put_rows
 from replications.systems.ioi.task import Head, Task
@@ -26,8 +26,8 @@ class Ablation:
     """The model before and after a head was mean-ablated at the end."""
 
     head: Head
-    before: Attribution
-    after: Attribution
+    before: LogitAttribution
+    after: LogitAttribution
 
     # ---------------------------------------------------------------- by prompt, float64 [n]
     @cached_property
@@ -69,12 +69,8 @@ class Ablation:
     @cached_property
     def recovery_interval(self) -> dict[str, float]:
         """Recovery with its 95 % bootstrap interval over the prompts."""
-        generator = torch.Generator().manual_seed(0)
-        n = len(self.share)
-        drawn = torch.randint(0, n, (RESAMPLES, n), generator=generator)
-        ratios = self.recovered[drawn].mean(1) / self.share[drawn].mean(1)
-        low, high = torch.quantile(ratios, torch.tensor([0.025, 0.975], dtype=torch.float64))
-        return {"mean": self.recovery, "low": low.item(), "high": high.item()}
+        found = bootstrap_ratio(self.recovered, self.share, resamples=RESAMPLES)
+        return {"mean": found.mean, "low": found.low, "high": found.high}
 
     @cached_property
     def recovered_by(self) -> dict[str, float]:

@@ -17,7 +17,7 @@ from replications.analysis.logit_attribution import directions
 from replications.models import sites
 from replications.models.network import EPSILON
 from replications.models.sites import Site
-from replications.patching.paths import HeadInputs, Softmax, every_head, path_patch
+from replications.patching import HeadInputs, Softmax, every_head, path_patch
 from replications.systems.ioi.task import SEED, Head, Task
 
 BATCHES, ROWS = 4, 8
@@ -108,11 +108,10 @@ class Early:
             task.abc.tokens,
             senders,
             answers=task.answers,
-            into=HeadInputs(site, into),
+            receiver=HeadInputs(site, into, softmax=softmax),
             at=task.batch.end,
-            softmax=softmax,
         )
-        clean, abc = found.receiver.mean(), found.donor.mean()
+        clean, abc = found.base.mean(), found.source.mean()
         effects: list[float] = ((found.mean() - clean) / (clean - abc)).tolist()
         return effects
 

@@ -11,7 +11,7 @@ from replications.analysis.head_scores import attention_back
 from replications.analysis.statistics import ratio
 from replications.models import sites
 from replications.models.sites import Site
-from replications.patching.paths import Softmax
+from replications.patching import Softmax
 from replications.systems.ioi.backup import top_heads
 from replications.systems.ioi.early import Early
 from replications.systems.ioi.roles import Heads, Roles

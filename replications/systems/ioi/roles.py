@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from replications.errors import BadInput
 from replications.models.sites import Q
-from replications.patching.paths import every_head
+from replications.patching import every_head
 from replications.systems.ioi.backup import top_heads
 from replications.systems.ioi.early import Early
 from replications.systems.ioi.prompts import ABC

@@ -13,12 +13,16 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from replications.analysis.logit_attribution import Attribution, attribute, directions
+from replications.analysis.logit_attribution import (
+    LogitAttribution,
+    directions,
+    logit_attribution,
+)
 from replications.lens import Lens
 from replications.models import sites
 from replications.models.edits import Edit, put_rows
 from replications.models.tokenizers import Tokenizer
-from replications.patching.reference import logit_difference
+from replications.patching import logit_difference
 from replications.systems.ioi import prompts as texts
 from replications.systems.ioi.prompts import Batch, Prompts
 
@@ -78,12 +82,14 @@ class Task:
         return (best == self.answers[:, 0]).double().mean().item()
 
     @cached_property
-    def attribution(self) -> Attribution:
+    def attribution(self) -> LogitAttribution:
         """Direct logit attribution of the unedited run."""
         return self.attribute()
 
-    def attribute(self, edits: Sequence[Edit] = (), *, scale: Tensor | None = None) -> Attribution:
-        return attribute(
+    def attribute(
+        self, edits: Sequence[Edit] = (), *, scale: Tensor | None = None
+    ) -> LogitAttribution:
+        return logit_attribution(
             self.lens, self.batch.tokens, self.batch.end, self.answers, edits, scale=scale
         )
 

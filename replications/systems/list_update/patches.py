@@ -8,10 +8,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from replications.analysis.statistics import MeanInterval, bootstrap_mean
 from replications.lens import Lens
 from replications.models import sites
-from replications.patching.activation import Grid, Sweep, sweep, sweeps
-from replications.patching.reference import Mean, Recovery, bootstrap_mean, logit_difference
+from replications.patching import Grid, RecoveryMetric, Sweep, logit_difference, sweep, sweeps
 from replications.systems.list_update.data import Pairs
 
 SITES = (sites.RESID_PRE, sites.Z, sites.Q, sites.K, sites.V, sites.PATTERN)
@@ -55,10 +55,10 @@ class Patches:
 
     # ---------------------------------------------------------------- the two ends
     @cached_property
-    def metric(self) -> Recovery:
+    def metric(self) -> RecoveryMetric:
         p = self._pairs
         tokens = (p.clean, self._corrupted)
-        return Recovery.between(self._lens, tokens, p.position, p.correct, p.incorrect)
+        return RecoveryMetric.between(self._lens, tokens, p.position, p.correct, p.incorrect)
 
     @cached_property
     def ends(self) -> dict[str, float]:
@@ -255,5 +255,5 @@ class Patches:
         return found | {"largest_other": self._largest_other(SITES[1:])}
 
 
-def _interval(name: str, found: Mean) -> dict[str, float]:
+def _interval(name: str, found: MeanInterval) -> dict[str, float]:
     return {f"{name}_mean": found.mean, f"{name}_low": found.low, f"{name}_high": found.high}

@@ -13,7 +13,7 @@ from replications.lens.networks import as_network
 from replications.models import sites
 from replications.models.edits import Edit, apply, put_rows
 from replications.models.network import Network
-from replications.patching.paths import HeadInputs, path_patch
+from replications.patching import HeadInputs, path_patch
 from replications.systems.name_recall import composition
 from replications.systems.name_recall.composition import Input
 from replications.systems.name_recall.data import END, FIRST, LAST
@@ -81,10 +81,10 @@ class Circuit:
             s.prompts.first_name,
             [[sender]],
             answers=s.prompts.answers,
-            into=HeadInputs(site, s.roles.all_copying, [position]),
+            receiver=HeadInputs(site, s.roles.all_copying, [position]),
         )
         whole = s.patches.effect("residual", "first_name")[s.roles.copying[0], LAST].item()
-        return stats.ratio((found.receiver - found.values[0]).double().mean().item(), whole)
+        return stats.ratio((found.base - found.values[0]).double().mean().item(), whole)
 
     @cached_property
     def copied(self) -> float:

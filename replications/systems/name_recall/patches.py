@@ -18,7 +18,7 @@ from replications.lens.networks import as_network
 from replications.models import sites
 from replications.models.edits import Edit, put_rows
 from replications.models.sites import Place
-from replications.patching.activation import Grid, Sweep, sweeps
+from replications.patching import Grid, Sweep, sweeps
 from replications.systems.name_recall.data import Prompts
 
 Corruption = Literal["last_name", "first_name", "second_name"]
@@ -88,7 +88,7 @@ class Patches:
         key = (kind, corruption)
         if key not in self._effects:
             found = self._swept(kind, corruption, self.prompts.answers)
-            parts = [part.receiver.double() - part.values.double() for part in found]
+            parts = [part.base.double() - part.values.double() for part in found]
             self._effects[key] = torch.cat(parts).mean(-1)
         return self._effects[key]
 
@@ -100,5 +100,5 @@ class Patches:
 
     def _swept(self, kind: Kind, corruption: Corruption, answers: Tensor) -> list[Sweep]:
         """Sweeps from the corrupted into the clean run."""
-        donor = getattr(self.prompts, corruption)
-        return sweeps(self._network, self.prompts.clean, donor, GRIDS[kind], answers)
+        source = getattr(self.prompts, corruption)
+        return sweeps(self._network, self.prompts.clean, source, GRIDS[kind], answers)

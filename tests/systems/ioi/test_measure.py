@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from replications.analysis.head_scores import repeated_tokens, unrepeated_tokens
-from replications.analysis.logit_attribution import attribute
+from replications.analysis.logit_attribution import logit_attribution
 from replications.errors import BadInput
 from replications.models import sites
 from replications.models.edits import put
@@ -183,7 +183,7 @@ def test_an_effect_is_relative_to_the_gap_to_abc(subject: IoiSubject) -> None:
         task.abc.tokens,
         senders,
         answers=task.answers,
-        into=into,
+        receiver=into,
         at=task.batch.end,
     ).values.mean(1)
     clean, abc = task.difference().mean(), task.difference(tokens=task.abc.tokens).mean()
@@ -211,7 +211,7 @@ def test_a_boost_is_the_mean_attribution_to_the_token_that_followed(repeated: bo
             assert coming.equal(tokens[:, position + 1])
         at = torch.full((len(tokens),), position)
         answers = torch.stack([coming, coming.roll(1)], 1)
-        by_hand.append(attribute(early._task.lens, tokens, at, answers).heads.mean(-1))
+        by_hand.append(logit_attribution(early._task.lens, tokens, at, answers).heads.mean(-1))
     assert (early.boost(repeated=repeated) - torch.stack(by_hand).mean(0)).abs().max() < EXACT
 
 

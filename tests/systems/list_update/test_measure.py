@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from replications.models import sites
-from replications.patching.reference import patch
+from replications.patching.reference import patch_by_hooks
 from replications.systems.list_update import ListUpdateSubject, model
 from replications.systems.list_update.attribution import Attribution
 from replications.systems.list_update.data import generate_mixed, pairs, printed_pair
@@ -209,5 +209,5 @@ def test_only_the_element_differs_where_it_is_corrupted() -> None:
 def test_a_patch_can_be_one_place(subject: ListUpdateSubject) -> None:
     p = printed_pair()
     place = sites.RESID_PRE(0).pick(pos=5)
-    found = patch(subject.lens, p.clean, p.corrupted, subject.printed.metric, place)
+    found = patch_by_hooks(subject.lens, p.corrupted, p.clean, subject.printed.metric, place)
     assert found.item() == pytest.approx(1)

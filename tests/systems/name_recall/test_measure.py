@@ -14,7 +14,7 @@ from replications.lens.networks import as_network
 from replications.models import sites
 from replications.models.edits import put_rows
 from replications.patching.paths import HeadInputs
-from replications.patching.reference_paths import path_logits
+from replications.patching.reference_paths import path_logits_by_hooks
 from replications.systems.name_recall import composition, data, metrics
 from replications.systems.name_recall.data import DOCUMENT, END, FIRST, LAST
 from replications.systems.name_recall.measure import NameRecallSubject
@@ -252,8 +252,8 @@ def test_attention_is_read_off_the_mean_pattern(given: NameRecallSubject) -> Non
 @pytest.mark.parametrize(("site", "position"), [(sites.K, LAST), (sites.V, LAST), (sites.Q, END)])
 def test_a_path_is_that_of_hooks(given: NameRecallSubject, site: sites.Site, position: int) -> None:
     prompts = given.prompts
-    into = HeadInputs(site, [(1, 6)], [position])
-    logits = path_logits(given.lens, prompts.clean, prompts.first_name, [(0, 4)], into)
+    receiver = HeadInputs(site, [(1, 6)], [position])
+    logits = path_logits_by_hooks(given.lens, prompts.clean, prompts.first_name, [(0, 4)], receiver)
     whole = given.patches.clean - given.patches.map("residual", "first_name")[1, LAST].item()
     expected = (given.patches.clean - difference(given, logits)) / whole
     assert given.circuit.path_share((0, 4), site) == pytest.approx(expected, abs=1e-9)
