@@ -69,7 +69,7 @@ class Patching:
         base: Tensor | None = None,
     ) -> None:
         self._lens = lens
-        self._pairs = pairs
+        self.prompts = pairs
         self._roles = roles
         self._source = pairs.clean if source is None else source
         self._base = pairs.corrupted if base is None else base
@@ -79,19 +79,19 @@ class Patching:
     def exchanged(self) -> Patching:
         """The same question, with the clean and the corrupted prompts exchanged (noising)."""
         swapped = {"source": self._base, "base": self._source}
-        return Patching(self._lens, self._pairs, self._roles, **swapped)
+        return Patching(self._lens, self.prompts, self._roles, **swapped)
 
     @cached_property
     def element_corrupted(self) -> Patching:
         """The same clean prompts; in the corrupted ones the new element differs, not the index."""
-        base = corrupt_element(self._pairs)
-        return Patching(self._lens, self._pairs, self._roles, base=base)
+        base = corrupt_element(self.prompts)
+        return Patching(self._lens, self.prompts, self._roles, base=base)
 
     # ---------------------------------------------------------------- the two ends
     @cached_property
     def metric(self) -> Recovery:
         """The recovered share, as a function of logits."""
-        pairs, tokens = self._pairs, (self._source, self._base)
+        pairs, tokens = self.prompts, (self._source, self._base)
         return Recovery.between(self._lens, tokens, pairs.position, pairs.correct, pairs.incorrect)
 
     def ends(self, interval: bool = False) -> dict[str, float]:
@@ -113,7 +113,7 @@ class Patching:
         return described(found)
 
     def _difference(self, logits: Tensor) -> Tensor:
-        pairs = self._pairs
+        pairs = self.prompts
         return logit_difference(logits, pairs.position, pairs.correct, pairs.incorrect)
 
     # ---------------------------------------------------------------- sweeps
@@ -121,12 +121,12 @@ class Patching:
     def _sweeps(self) -> Mapping[sites.Site, Sweep]:
         grids = [Grid(site, "layer pos") for site in SITES]
         tokens = (self._base, self._source)
-        found = sweeps(self._lens, *tokens, grids, self._answers, at=self._pairs.position)
+        found = sweeps(self._lens, *tokens, grids, self._answers, at=self.prompts.position)
         return dict(zip(SITES, found, strict=True))
 
     @property
     def _answers(self) -> Tensor:
-        return torch.stack([self._pairs.correct, self._pairs.incorrect], dim=1)
+        return torch.stack([self.prompts.correct, self.prompts.incorrect], dim=1)
 
     def swept(self, site: sites.Site) -> Tensor:
         """The recovered share with each place of one of SITES patched: float64 [layer pos pair]."""
@@ -134,18 +134,18 @@ class Patching:
 
     def mean_share(self, site: sites.Site, index: int) -> Tensor:
         """Its mean over the pairs whose clean prompt updates `index`: float64 [layer pos]."""
-        return self.swept(site)[..., self._pairs.index == index].mean(-1)
+        return self.swept(site)[..., self.prompts.index == index].mean(-1)
 
     def at_element(self, site: sites.Site) -> float:
         """The mean share recovered at the new element in the copying layer, by one patch alone."""
-        place = site(self._roles.copying[0]).pick(pos=self._pairs.format.element_position)
+        place = site(self._roles.copying[0]).pick(pos=self.prompts.format.element_position)
         tokens = (self._base, self._source)
-        found = sweep(self._lens, *tokens, [place], self._answers, at=self._pairs.position)
+        found = sweep(self._lens, *tokens, [place], self._answers, at=self.prompts.position)
         return self.metric.share(found.values[0]).mean().item()
 
     def _share(self, cell: Cell) -> Tensor:
         """The recovered share of a cell in each pair: [pair]."""
-        at = position_of(cell.position, self._pairs)
+        at = position_of(cell.position, self.prompts)
         return self.swept(cell.site)[cell.layer].gather(0, at[None])[0]
 
     def _shares(self, interval: bool, **cells: Cell) -> dict[str, float]:
@@ -228,10 +228,10 @@ class Patching:
         for site in among:
             others = self.swept(site).clone()
             pos = torch.arange(others.shape[1])[:, None]
-            others[:, pos > self._pairs.position] = 0.0
+            others[:, pos > self.prompts.position] = 0.0
             for cell in self._important:
                 if cell.site == site:
-                    at = position_of(cell.position, self._pairs)
+                    at = position_of(cell.position, self.prompts)
                     others[cell.layer].scatter_(0, at[None], 0.0)
             largest = max(largest, others.mean(-1).abs().max().item())
         return largest
