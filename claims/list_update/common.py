@@ -1,9 +1,10 @@
 """What the list-update claims share: the source, its sections, and controls.
 
 Subjects: five models we trained with the document's recipe (`seeds`, which gate, since the
-document trains from scratch too), the same recipe on longer lists and more numbers (`scaling`,
-observed), and the generator of prompts (`generator`).  Predictions are made at positions 7, 8, 9;
-the source of a prediction is its own list position, or the new element at the updated index.
+document trains from scratch too), models trained with the same recipe on longer lists and more
+numbers (`scaling`, observed), and the generator of prompts (`generator`). Predictions are made at
+positions 7, 8 and 9. The source of a prediction is its own list position or, at the updated index,
+the position of the new element.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ ALL_PREDICTIONS = DOCUMENT / "Direct logit attribution on all predictions"
 SUMMARY = DOCUMENT / "Summary"
 
 BOTH = ("seeds", "scaling")
-"""Five seeds of the document's task, and one seed each of larger ones."""
+"""Five seeds on the document's lists, and one seed on each larger size."""
 
 untrained = on("untrained weights", lambda s: s.untrained)
 one_layer = on("one layer", lambda s: s.one_layer)
 
 SEED_0 = (
-    "seed 0 makes its middle prediction through both heads: head 1.0 looks there at the index "
-    "token or the newline, to which head 0.0 has brought the answer"
+    "seed 0 makes its middle prediction through both heads: there head 1.0 looks at the index "
+    "token or the newline, to which head 0.0 has moved the answer"
 )
-"""Why many claims about head 1.0 hold in four seeds of five."""
+"""Why many claims about head 1.0 hold in four of five seeds."""

@@ -1,11 +1,10 @@
-"""The model, its prompts, its training, and how well it does."""
+"""The model, its prompts, its training, and its accuracy."""
 
 from __future__ import annotations
 
-from replications.judging.claim import claim, instead
-from replications.judging.expectation import at_least, at_most, exactly, near, parts
-
 from .common import BOTH, SETUP, TRAINING, one_layer, untrained
+from replications.judging.claim import claim, instead, on
+from replications.judging.expectation import at_least, at_most, exactly, near, parts
 
 
 @claim(
@@ -27,14 +26,14 @@ from .common import BOTH, SETUP, TRAINING, one_layer, untrained
         )
     },
     control=(
-        instead("standard positions", lambda s: s.behaviour.architecture_standard_positions),
-        instead("one bias trained", lambda s: s.behaviour.architecture_with_biases),
+        on("standard positions", lambda s: s.standard_positions),
+        on("one bias trained", lambda s: s.one_bias_trained),
         one_layer,
     ),
     note="`left_alone` counts the parameters that training did not change.",
 )
 def test_the_architecture_is_the_printed_one(subject):
-    return subject.behaviour.architecture
+    return subject.architecture.describe()
 
 
 @claim(
@@ -43,14 +42,14 @@ def test_the_architecture_is_the_printed_one(subject):
     source=SETUP,
     tier=1,
     published="the smallest model found",
-    expect={"seeds": parts(two_layers=at_least(0.99), one_layer=at_most(0.9))},
+    expect={"seeds": parts(accuracy=at_least(0.99), compared_with=at_most(0.9))},
     control=instead(
-        "two layers in the place of one", lambda s: s.behaviour.by_layers_with_two_for_one
+        "two layers in the place of one", lambda s: s.behaviour.compared([s.behaviour])
     ),
-    note="One layer: the better of two seeds, with the same recipe.",
+    note="Compared with the better of two seeds with one layer, trained with the same recipe.",
 )
 def test_both_layers_are_needed(subject):
-    return subject.behaviour.by_layers
+    return subject.behaviour.compared(model.behaviour for model in subject.one_layer_models)
 
 
 @claim(
@@ -67,10 +66,10 @@ def test_both_layers_are_needed(subject):
             markers=exactly([[0, 50], [4, 51], [7, 51]]),
         )
     },
-    control=instead("an index for each prompt", lambda s: s.batches_mixed),
+    control=instead("an index for each prompt", lambda s: s.batches(mixed=True)),
 )
 def test_a_batch_has_one_index_and_one_element(subject):
-    return subject.batches
+    return subject.batches()
 
 
 @claim(
@@ -80,12 +79,14 @@ def test_a_batch_has_one_index_and_one_element(subject):
     tier=2,
     published=3.9169,
     expect={
-        "seeds": parts(on_our_prompts=near(3.912023, abs=0.05), first_step=near(3.912023, abs=0.05))
+        "seeds": parts(
+            on_our_prompts=near(3.912023, abs=0.05), in_training=near(3.912023, abs=0.05)
+        )
     },
-    control=instead("after training", lambda s: s.behaviour.final_loss),
+    control=instead("after training", lambda s: s.behaviour.losses(step=-1)),
 )
 def test_training_starts_from_uniform_guessing(subject):
-    return subject.behaviour.initial_loss
+    return subject.untrained.behaviour.losses(step=0)
 
 
 @claim(
@@ -98,7 +99,7 @@ def test_training_starts_from_uniform_guessing(subject):
         "seeds": parts(step_0=near(3.912, abs=0.05), step_300=at_most(1.0), step_900=at_most(0.01))
     },
     control=one_layer,
-    note="Published are steps 0, 300 and 900 of one run.",
+    note="The published values are those of steps 0, 300 and 900 of one run.",
     holds_in=4,
     because_not_all="seed 0 is slow: its loss is 1.5 at step 300 and below 0.01 at step 900",
 )
@@ -117,10 +118,10 @@ def test_the_loss_falls(subject):
         for group in BOTH
     },
     control=instead("untrained weights", lambda s: s.untrained.behaviour.accuracy),
-    note="10,000 prompts, 30,000 answers for lists of three; an index and an element for each.",
+    note="10,000 prompts with an index and an element each: 30,000 answers for lists of three.",
     holds_in=3,
-    because_not_all="after a thousand steps seed 0 is at 99.4 % and seed 1 at 99.89 % of 60,000 "
-    "held-out answers, so that seed 1 is on either side of the edge as the prompts fall",
+    because_not_all="after a thousand steps seed 0 is right on 99.4 % and seed 1 on 99.89 % of "
+    "60,000 held-out answers, so chance in the prompts decides on which side of the edge seed 1 is",
 )
 def test_the_model_is_right(subject):
     return subject.behaviour.fresh_accuracy
@@ -134,7 +135,7 @@ def test_the_model_is_right(subject):
     published=1.0,
     expect={
         "seeds": at_least(
-            0.99, because="8 of 768 answers; whether a batch has none at all depends on the batch"
+            0.99, because="8 of 768 answers; whether there is none at all depends on the batch"
         )
     },
     control=(one_layer, untrained),

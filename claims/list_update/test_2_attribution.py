@@ -1,4 +1,4 @@
-"""Direct logit attribution, and what the two heads look at and copy."""
+"""Direct logit attribution, and what the two heads attend to and copy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .common import (
         "seeds": parts(before_layer_0=between(-0.15, 0.15), after_layer_0=between(-0.15, 0.15))
     },
     control=(untrained, one_layer),
-    note="Shares of the contribution after the last layer, first prediction.",
+    note="Shares of the contribution after the last layer, for the first prediction.",
 )
 def test_the_answer_appears_after_the_last_layer(subject):
     return subject.attribution.logit_lens
@@ -42,16 +42,17 @@ def test_the_answer_appears_after_the_last_layer(subject):
         group: parts(
             share=between(0.85, 1.15),
             logits=at_least(
-                3.0, because="a share alone says nothing where the total is noise, as untrained"
+                3.0,
+                because="a share alone says nothing if the total is noise, as in untrained weights",
             ),
         )
         for group in BOTH
     },
-    control=(instead("head 0.0", lambda s: s.attribution.first_head), untrained),
-    note="Share of embedding, head 0.0 and head 1.0 together, first prediction.",
+    control=(instead("head 0.0", lambda s: s.attribution.share(s.roles.previous)), untrained),
+    note="Share of the sum of embedding, head 0.0 and head 1.0, for the first prediction.",
 )
 def test_head_1_0_dominates(subject):
-    return subject.attribution.last_head
+    return subject.attribution.share(subject.roles.copying)
 
 
 @claim(
@@ -64,11 +65,11 @@ def test_head_1_0_dominates(subject):
         "seeds": at_most(1e-4, because="float32 rounding of a stream whose entries are about 10")
     },
     control=instead(
-        "positions counted as a component", lambda s: s.attribution.unexplained_with_positions
+        "positions counted as a component", lambda s: s.attribution.unexplained(with_positions=True)
     ),
 )
 def test_positions_are_no_component(subject):
-    return subject.attribution.unexplained
+    return subject.attribution.unexplained()
 
 
 @claim(
@@ -78,13 +79,13 @@ def test_positions_are_no_component(subject):
     tier=1,
     published="fully",
     expect={group: at_least(0.9) for group in BOTH},
-    control=(instead("head 0.0", lambda s: s.attention.first_to_source), untrained),
-    note="Mean attention, the least over indices and predictions.",
+    control=(instead("head 0.0", lambda s: s.attention.to_source(s.roles.previous)), untrained),
+    note="Mean attention, the smallest over indices and predictions.",
     holds_in=3,
     because_not_all=f"{SEED_0}; seed 4 attends with 0.85 where the last element is updated",
 )
 def test_head_1_0_attends_to_the_source(subject):
-    return subject.attention.last_to_source
+    return subject.attention.to_source(subject.roles.copying)
 
 
 @claim(
@@ -94,13 +95,16 @@ def test_head_1_0_attends_to_the_source(subject):
     tier=2,
     published=None,
     expect={group: at_least(0.5, because="most: more than half") for group in BOTH},
-    control=(instead("head 0.0", lambda s: s.attention.first_cells_right), untrained),
-    note="Beyond the document: share of the pairs of index and prediction with mean attention of "
-    "at least 0.9.  Where a seed reads one list position by another route, this says how far the "
-    "document's description still goes.",
+    control=(
+        instead("head 0.0", lambda s: s.attention.full_at_source(s.roles.previous)),
+        untrained,
+    ),
+    note="Beyond the document: the share of pairs (index, prediction) whose mean attention is at "
+    "least 0.9. For a seed that reads one list position by another route, this shows how far "
+    "the document's description still holds.",
 )
 def test_head_1_0_attends_to_most_sources(subject):
-    return subject.attention.last_cells_right
+    return subject.attention.full_at_source(subject.roles.copying)
 
 
 @claim(
@@ -113,7 +117,7 @@ def test_head_1_0_attends_to_most_sources(subject):
     control=untrained,
 )
 def test_head_1_0_copies(subject):
-    return subject.circuits.copying
+    return subject.circuits.copying(subject.roles.copying)
 
 
 @claim(
@@ -125,7 +129,7 @@ def test_head_1_0_copies(subject):
     expect={
         group: parts(attention=at_least(0.45), looks_most_at=exactly("index")) for group in BOTH
     },
-    control=(instead("from the newline", lambda s: s.attention.newline_to_index), untrained),
+    control=(instead("from the newline", lambda s: s.attention.to_index("newline")), untrained),
 )
 def test_head_0_0_looks_from_element_to_index(subject):
-    return subject.attention.element_to_index
+    return subject.attention.to_index()

@@ -1,19 +1,19 @@
 """Activation patching, on the document's pair of prompts and on 200 generated pairs.
 
-A generated pair has other numbers and other indices; an interval is a 95 % bootstrap interval of
-the mean over the pairs, and both of its ends are judged.
+The generated pairs have other numbers and other indices. On them the mean and both ends of its
+95 % bootstrap interval are judged.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from .common import PATCHING, SEED_0, one_layer, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import Expectation, at_least, at_most, between, exactly, parts
+from replications.models.sites import K, Q, V
 
-from .common import PATCHING, SEED_0, one_layer, untrained
-
-SEED_2 = "in seed 2 the index token's own key decides a part, on the printed prompts"
+SEED_2 = "in seed 2 the index token's own key also plays a part, on the printed prompts"
 FULL = (
     "no upper edge: a key that recovers more than the clean difference recovers it fully, and "
     "seeds 2 and 4 reach 1.10 and 1.19 on the printed prompts"
@@ -21,7 +21,7 @@ FULL = (
 
 
 def interval(**named: Expectation) -> dict[str, Any]:
-    """The same expectation of a mean and of both ends of its interval."""
+    """One expectation each for a mean and for both ends of its interval."""
     ends = ("mean", "low", "high")
     return {f"{name}_{end}": expected for name, expected in named.items() for end in ends}
 
@@ -38,11 +38,12 @@ def interval(**named: Expectation) -> dict[str, Any]:
             corrupted=at_most(-5.0),
         )
     },
-    control=(instead("the prompts exchanged", lambda s: s.printed.ends_swapped), one_layer),
-    note="Logit of 26, the new element, less that of 23, the old, before the updated answer.",
+    control=(instead("the prompts exchanged", lambda s: s.printed.exchanged.ends()), one_layer),
+    note="Logit of the new element, 26, less that of the old one, 23, where the updated answer is "
+    "predicted.",
 )
 def test_the_index_decides_between_old_and_new(subject):
-    return subject.printed.ends
+    return subject.printed.ends()
 
 
 @claim(
@@ -53,12 +54,12 @@ def test_the_index_decides_between_old_and_new(subject):
     published=None,
     expect={"seeds": parts(**interval(clean=at_least(5.0), corrupted=at_most(-5.0)))},
     control=(
-        instead("the prompts exchanged", lambda s: s.pairs.ends_interval_swapped),
+        instead("the prompts exchanged", lambda s: s.pairs.exchanged.ends(interval=True)),
         one_layer,
     ),
 )
 def test_the_index_decides_on_other_prompts(subject):
-    return subject.pairs.ends_interval
+    return subject.pairs.ends(interval=True)
 
 
 @claim(
@@ -68,10 +69,10 @@ def test_the_index_decides_on_other_prompts(subject):
     tier=2,
     published=[1.0, 0.0],
     expect={"seeds": parts(clean=exactly(1.0), corrupted=exactly(0.0))},
-    control=instead("not normalised", lambda s: s.printed.differences),
+    control=instead("not normalised", lambda s: s.printed.metric_at_ends(normalised=False)),
 )
 def test_the_metric_has_its_ends(subject):
-    return subject.printed.endpoints
+    return subject.printed.metric_at_ends()
 
 
 @claim(
@@ -88,14 +89,14 @@ def test_the_metric_has_its_ends(subject):
         )
     },
     control=(
-        instead("the element corrupted", lambda s: s.printed.element_corrupted.stream),
+        instead("the element corrupted", lambda s: s.printed.element_corrupted.stream()),
         untrained,
     ),
     holds_in=3,
     because_not_all=f"{SEED_0}; {SEED_2}",
 )
 def test_the_index_moves_to_the_element(subject):
-    return subject.printed.stream
+    return subject.printed.stream()
 
 
 @claim(
@@ -110,12 +111,14 @@ def test_the_index_moves_to_the_element(subject):
             largest_other=at_most(0.1),
         )
     },
-    control=instead("the element corrupted", lambda s: s.pairs.element_corrupted.stream_interval),
+    control=instead(
+        "the element corrupted", lambda s: s.pairs.element_corrupted.stream(interval=True)
+    ),
     holds_in=4,
     because_not_all=SEED_0,
 )
 def test_the_index_moves_on_other_prompts(subject):
-    return subject.pairs.stream_interval
+    return subject.pairs.stream(interval=True)
 
 
 @claim(
@@ -124,16 +127,16 @@ def test_the_index_moves_on_other_prompts(subject):
     source=PATCHING,
     tier=1,
     published="fully",
-    expect={"seeds": parts(output_at_element=between(0.9, 1.1), value_at_index=between(0.9, 1.1))},
+    expect={"seeds": parts(at_element=between(0.9, 1.1), at_index=between(0.9, 1.1))},
     control=(
-        instead("query and key", lambda s: s.printed.layer_0_query_and_key),
+        instead("query and key", lambda s: s.printed.layer_0(at_element=Q, at_index=K)),
         untrained,
     ),
     holds_in=4,
     because_not_all=SEED_0,
 )
 def test_layer_0_moves_the_value_of_the_index(subject):
-    return subject.printed.layer_0
+    return subject.printed.layer_0()
 
 
 @claim(
@@ -142,17 +145,15 @@ def test_layer_0_moves_the_value_of_the_index(subject):
     source=PATCHING,
     tier=1,
     published=None,
-    expect={
-        "seeds": parts(
-            **interval(output_at_element=between(0.9, 1.1), value_at_index=between(0.9, 1.1))
-        )
-    },
-    control=instead("query and key", lambda s: s.pairs.layer_0_query_and_key_interval),
+    expect={"seeds": parts(**interval(at_element=between(0.9, 1.1), at_index=between(0.9, 1.1)))},
+    control=instead(
+        "query and key", lambda s: s.pairs.layer_0(interval=True, at_element=Q, at_index=K)
+    ),
     holds_in=4,
     because_not_all=SEED_0,
 )
 def test_layer_0_moves_the_value_on_other_prompts(subject):
-    return subject.pairs.layer_0_interval
+    return subject.pairs.layer_0(interval=True)
 
 
 @claim(
@@ -163,14 +164,17 @@ def test_layer_0_moves_the_value_on_other_prompts(subject):
     published="fully",
     expect={"seeds": at_least(0.85, because=FULL)},
     control=(
-        instead("the query at the prediction", lambda s: s.printed.query_1),
-        instead("the value at the element", lambda s: s.printed.value_1),
+        instead(
+            "the query at the prediction",
+            lambda s: s.printed.layer_1(site=Q, position="prediction")["recovered"],
+        ),
+        instead("the value at the element", lambda s: s.printed.layer_1(site=V)["recovered"]),
     ),
     holds_in=4,
     because_not_all=SEED_0,
 )
 def test_layer_1_reads_the_index_as_a_key(subject):
-    return subject.printed.key_1
+    return subject.printed.layer_1()["recovered"]
 
 
 @claim(
@@ -179,16 +183,19 @@ def test_layer_1_reads_the_index_as_a_key(subject):
     source=PATCHING,
     tier=1,
     published=None,
-    expect={"seeds": parts(**interval(key_at_element=at_least(0.85)), because=FULL)},
+    expect={"seeds": parts(**interval(recovered=at_least(0.85)), because=FULL)},
     control=(
-        instead("the value at the element", lambda s: s.pairs.value_1_interval),
-        instead("the query at the prediction", lambda s: s.pairs.query_1_interval),
+        instead("the value at the element", lambda s: s.pairs.layer_1(interval=True, site=V)),
+        instead(
+            "the query at the prediction",
+            lambda s: s.pairs.layer_1(interval=True, site=Q, position="prediction"),
+        ),
     ),
     holds_in=4,
     because_not_all=SEED_0,
 )
 def test_layer_1_reads_the_index_as_a_key_on_other_prompts(subject):
-    return subject.pairs.key_1_interval
+    return subject.pairs.layer_1(interval=True)
 
 
 @claim(
@@ -200,14 +207,14 @@ def test_layer_1_reads_the_index_as_a_key_on_other_prompts(subject):
     expect={
         "seeds": parts(pattern=at_least(0.85), output=at_least(0.85), largest_other=at_most(0.1))
     },
-    control=instead("the position before", lambda s: s.printed.layer_1_before),
-    note="Read from the figure; `largest_other` is over output, query, key, value and pattern of "
-    "both layers, the named places left out.",
+    control=instead("the position before", lambda s: s.printed.at_prediction(position="before")),
+    note="Read from the figure. `largest_other` is the largest share of any output, query, key, "
+    "value or pattern of both layers outside the places named by the claims.",
     holds_in=3,
     because_not_all=f"{SEED_0}; {SEED_2}",
 )
 def test_layer_1_acts_at_the_prediction(subject):
-    return subject.printed.layer_1
+    return subject.printed.at_prediction()
 
 
 @claim(
@@ -221,9 +228,11 @@ def test_layer_1_acts_at_the_prediction(subject):
             **interval(pattern=at_least(0.85), output=at_least(0.85)), largest_other=at_most(0.1)
         )
     },
-    control=instead("the position before", lambda s: s.pairs.layer_1_before_interval),
+    control=instead(
+        "the position before", lambda s: s.pairs.at_prediction(interval=True, position="before")
+    ),
     holds_in=3,
     because_not_all=f"{SEED_0}; in seed 1 the output of head 0.0 at the index recovers 0.12 too",
 )
 def test_layer_1_acts_at_the_prediction_on_other_prompts(subject):
-    return subject.pairs.layer_1_interval
+    return subject.pairs.at_prediction(interval=True)

@@ -1,9 +1,10 @@
-"""The K-composition circuit, the default positions, and which of them wins."""
+"""The K-composition circuit, the default positions, and which of the two wins."""
 
 from __future__ import annotations
 
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, exactly, parts
+from replications.models.sites import K
 
 from .common import BOTH, FULL_QK, K_COMPOSITION, SEED_0, untrained
 
@@ -16,21 +17,27 @@ from .common import BOTH, FULL_QK, K_COMPOSITION, SEED_0, untrained
     published="dominant square, strong positive diagonal",
     expect={
         group: parts(
-            least_diagonal=at_least(1.0, because="scores are tens; 0.02 untrained"),
+            least_diagonal=at_least(
+                1.0, because="trained scores are in the tens, untrained ones about 0.02"
+            ),
             largest_other=at_most(0.3),
             right_rows=exactly(1.0),
         )
         for group in BOTH
     },
     control=(
-        instead("number tokens after the indices", lambda s: s.circuits.k_composition_other_tokens),
-        instead("the OV of layer 1", lambda s: s.circuits.k_composition_last_ov),
+        instead(
+            "number tokens after the indices",
+            lambda s: s.circuits.k_composition(first_token=s.task.format.length),
+        ),
+        instead("the OV of layer 1", lambda s: s.circuits.k_composition(writer=s.roles.copying)),
         untrained,
     ),
-    note="`largest_other` is an entry of the square off the diagonal over the diagonal of its row.",
+    note="`largest_other` is the largest ratio of an entry off the diagonal to the size of the "
+    "diagonal entry of its row.",
 )
 def test_k_composition_has_a_diagonal(subject):
-    return subject.circuits.k_composition
+    return subject.circuits.k_composition()
 
 
 @claim(
@@ -41,14 +48,17 @@ def test_k_composition_has_a_diagonal(subject):
     published="qualitative",
     expect={"seeds": exactly([1, 2, 3])},
     control=(
-        instead("the positions before", lambda s: s.circuits.default_positions_of_others),
+        instead(
+            "the positions before",
+            lambda s: s.circuits.default_positions(earlier=s.task.format.length),
+        ),
         untrained,
     ),
     holds_in=4,
     because_not_all=SEED_0,
 )
 def test_predictions_have_default_positions(subject):
-    return subject.circuits.default_positions
+    return subject.circuits.default_positions()
 
 
 @claim(
@@ -59,14 +69,14 @@ def test_predictions_have_default_positions(subject):
     published="about 1/2",
     expect={group: between(0.3, 0.75) for group in BOTH},
     control=(
-        instead("the next list position", lambda s: s.circuits.default_strength_elsewhere),
+        instead("the next list position", lambda s: s.circuits.default_strength(shift=1)),
         untrained,
     ),
-    note="Means over the diagonals.  The QK of layer 0 is no control: its ratio is 0.12 to 0.54, "
-    "since layer 0 also attends from predictions to their list positions.",
+    note="Ratio of the means over the diagonals. The QK circuit of layer 0 is no control: its "
+    "ratio is 0.12 to 0.54, since layer 0 also attends from predictions to their list positions.",
 )
 def test_defaults_are_half_as_strong(subject):
-    return subject.circuits.default_strength
+    return subject.circuits.default_strength()
 
 
 @claim(
@@ -77,8 +87,11 @@ def test_defaults_are_half_as_strong(subject):
     published="a hypothesis",
     expect={group: parts(updated=at_least(0.99), kept=at_most(0.01)) for group in BOTH},
     control=(
-        instead("head 0.0 cut from the keys", lambda s: s.attention.override_cut),
-        instead("updated and kept exchanged", lambda s: s.attention.override_exchanged),
+        instead(
+            "head 0.0 cut from the keys",
+            lambda s: s.attention.override(pattern=s.composition.pattern_without(K)),
+        ),
+        instead("updated and kept exchanged", lambda s: s.attention.override(updated=s.task.kept)),
         untrained,
     ),
     note="Share of predictions whose score at the new element exceeds that at their own place.",
@@ -86,4 +99,4 @@ def test_defaults_are_half_as_strong(subject):
     because_not_all=SEED_0,
 )
 def test_k_composition_overrides_the_default(subject):
-    return subject.attention.override
+    return subject.attention.override()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from replications.judging.claim import claim, instead
-from replications.judging.expectation import at_least, at_most, between, exactly, parts, ranks
-
 from .common import (
     ALL_PREDICTIONS,
     BOTH,
@@ -14,6 +11,9 @@ from .common import (
     one_layer,
     untrained,
 )
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, between, exactly, parts, ranks
+from replications.models.sites import K, Q
 
 
 @claim(
@@ -28,13 +28,13 @@ from .common import (
     },
     control=(
         untrained,
-        instead("the direction of another number", lambda s: s.attribution.other_number_paths),
+        instead("the direction of another number", lambda s: s.paths.first_prediction(offset=1)),
     ),
-    note="Shares of head 1.0 in the first prediction; the split is exact.  The OV of head 0.0 "
-    "transposed is no control: its path keeps 0.29 to 0.40.",
+    note="Shares of head 1.0's contribution to the first prediction; the split is exact. The "
+    "transposed OV of head 0.0 is no control: the path through it keeps 0.29 to 0.40.",
 )
 def test_both_paths_matter(subject):
-    return subject.attribution.first_prediction_paths
+    return subject.paths.first_prediction()
 
 
 @claim(
@@ -48,14 +48,17 @@ def test_both_paths_matter(subject):
         for group in BOTH
     },
     control=(
-        instead("the heads in the wrong order", lambda s: s.attention.virtual_wrong_order),
+        instead(
+            "the heads in the wrong order",
+            lambda s: s.attention.virtual(s.roles.copying, s.roles.previous),
+        ),
         untrained,
     ),
-    note="At the predictions that are kept; the next claim is about the updated one, where the "
-    "proposed 0.25 at the source is not met by any seed.",
+    note="For the predictions that are kept. The next claim is about the updated one, where no "
+    "seed reaches 0.25 at the source.",
 )
 def test_virtual_attention_reaches_the_source(subject):
-    return subject.attention.virtual
+    return subject.attention.virtual(subject.roles.previous, subject.roles.copying)
 
 
 @claim(
@@ -65,12 +68,15 @@ def test_virtual_attention_reaches_the_source(subject):
     tier=2,
     published=None,
     expect={group: ranks("index", "element", ordered=True) for group in BOTH},
-    control=(instead("head 1.0 alone", lambda s: s.attention.last_at_updated), untrained),
-    note="The document says that the virtual pattern attends to the correct answer; there it does "
-    "so second, as head 0.0 looks from the element to the index.",
+    control=(
+        instead("head 1.0 alone", lambda s: s.attention.from_updated(s.roles.copying)),
+        untrained,
+    ),
+    note="The document says that the virtual pattern attends to the correct answer. At the updated "
+    "index the answer comes second, as head 0.0 looks from the element to the index.",
 )
 def test_virtual_attention_at_the_update_is_at_the_index(subject):
-    return subject.attention.virtual_at_updated
+    return subject.attention.from_updated(subject.roles.previous, subject.roles.copying)
 
 
 @claim(
@@ -85,11 +91,14 @@ def test_virtual_attention_at_the_update_is_at_the_index(subject):
     },
     control=(
         untrained,
-        instead("the heads in the wrong order", lambda s: s.circuits.virtual_copying_wrong_order),
+        instead(
+            "the heads in the wrong order",
+            lambda s: s.circuits.copying(s.roles.copying, s.roles.previous),
+        ),
     ),
 )
 def test_the_virtual_circuit_copies(subject):
-    return subject.circuits.virtual_copying
+    return subject.circuits.copying(subject.roles.previous, subject.roles.copying)
 
 
 @claim(
@@ -102,14 +111,14 @@ def test_the_virtual_circuit_copies(subject):
         group: parts(times_the_others=at_most(0.5), other_failures=exactly(0)) for group in BOTH
     },
     control=(
-        instead("the direct OV circuit", lambda s: s.circuits.direct_index_tokens),
+        instead("the direct OV circuit", lambda s: s.circuits.index_tokens(s.roles.copying)),
         untrained,
     ),
-    note="Read as weak on the diagonal: the printed 0.98 allows a single failure among three "
-    "index tokens.",
+    note="We read this as a weak diagonal: the printed 0.98 leaves room for only one failure "
+    "among the three index tokens.",
 )
 def test_the_virtual_circuit_neglects_indices(subject):
-    return subject.circuits.virtual_index_tokens
+    return subject.circuits.index_tokens(subject.roles.previous, subject.roles.copying)
 
 
 @claim(
@@ -123,12 +132,12 @@ def test_the_virtual_circuit_neglects_indices(subject):
         for group in BOTH
     },
     control=(
-        instead("head 0.0", lambda s: s.attribution.all_predictions_by_first_head),
+        instead("head 0.0", lambda s: s.attribution.all_predictions(s.roles.previous)),
         untrained,
     ),
 )
 def test_all_predictions_look_alike(subject):
-    return subject.attribution.all_predictions
+    return subject.attribution.all_predictions(subject.roles.copying)
 
 
 @claim(
@@ -138,12 +147,12 @@ def test_all_predictions_look_alike(subject):
     tier=1,
     published="qualitative",
     expect={group: at_least(0.01) for group in BOTH},
-    control=instead("another prediction", lambda s: s.attribution.updated_less_kept_permuted),
-    note="Share of the direct path at the updated index less its mean elsewhere, over indices. "
-    "No control by untrained weights: the ratio of two sums of noise has any sign.",
+    control=instead("another prediction", lambda s: s.paths.updated_less_kept(shift=1)),
+    note="Share of the direct path at the updated index less its mean elsewhere, averaged over "
+    "indices. Untrained weights are no control: a ratio of two sums of noise can have any sign.",
 )
 def test_updates_use_the_direct_path_more(subject):
-    return subject.attribution.updated_less_kept
+    return subject.paths.updated_less_kept()
 
 
 @claim(
@@ -154,13 +163,14 @@ def test_updates_use_the_direct_path_more(subject):
     published="qualitative",
     expect={"seeds": at_least(0.2)},
     control=one_layer,
-    note="The smaller share, the smallest over indices and predictions.  One layer has one path; "
-    "untrained weights are no control, as a ratio of two sums of noise has any value.",
+    note="The smaller of the two shares, where it is smallest over indices and predictions. One "
+    "layer has one path. Untrained weights are no control: a ratio of two sums of noise can have "
+    "any value.",
     holds_in=4,
     because_not_all=SEED_0,
 )
 def test_both_paths_matter_everywhere(subject):
-    return subject.attribution.smallest_share
+    return subject.paths.smallest_share
 
 
 @claim(
@@ -171,21 +181,25 @@ def test_both_paths_matter_everywhere(subject):
     published="qualitative",
     expect={
         "seeds": parts(
-            updated_without_k=at_most(0.3),
-            kept_without_k=at_least(0.95),
-            answer_logit_lost_without_v=between(0.3, 0.7),
+            updated_accuracy=at_most(0.3),
+            kept_accuracy=at_least(0.95),
+            answer_logit_lost=between(0.3, 0.7),
         )
     },
     control=(
-        instead("Q-composition cut instead", lambda s: s.cuts.query_instead),
+        instead(
+            "Q-composition cut instead",
+            lambda s: s.composition.effects(on_accuracy=Q, on_logit=Q),
+        ),
         one_layer,
     ),
-    note="Keys or values of layer 1 recomputed as if head 0.0 had written nothing.",
+    note="Accuracies with the keys, and the logit with the values, of layer 1 recomputed as if "
+    "head 0.0 had written nothing.",
     holds_in=3,
     because_not_all=f"{SEED_0}, and seed 2 updates the last element by Q-composition",
 )
 def test_both_compositions_are_used(subject):
-    return subject.cuts.composition
+    return subject.composition.effects()
 
 
 @claim(
@@ -195,10 +209,10 @@ def test_both_compositions_are_used(subject):
     tier=2,
     published=None,
     expect={"seeds": at_most(0.02)},
-    control=instead("K-composition cut instead", lambda s: s.cuts.key_change),
-    note="Largest change of accuracy, at updated or kept predictions.",
+    control=instead("K-composition cut instead", lambda s: s.composition.change(K)),
+    note="The larger change of accuracy, of updated or of kept predictions.",
     holds_in=4,
     because_not_all="seed 2 updates the last element by Q-composition",
 )
 def test_queries_do_not_compose(subject):
-    return subject.cuts.query_change
+    return subject.composition.change(Q)

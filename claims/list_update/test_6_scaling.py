@@ -1,4 +1,4 @@
-"""Beyond the document: the same recipe on longer lists and more numbers, observed."""
+"""Beyond the document: the same recipe on longer lists and more numbers, only observed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ SCALING = DOCUMENT / "Longer lists and more numbers"
     },
     control=(
         untrained,
-        instead("the circuits of the other layer", lambda s: s.pipeline.circuits_of_wrong_layers),
+        instead(
+            "the circuits of the other layer",
+            lambda s: s.circuits.square_and_copying(
+                writer=s.roles.copying, through=(s.roles.copying, s.roles.previous)
+            ),
+        ),
     ),
-    note="Lists of 3, 4 and 5 numbers below 50 and 100, one seed each.",
+    note="Lists of 3, 4 and 5 numbers below 50 or 100, one seed of each.",
 )
 def test_larger_tasks_have_the_same_circuits(subject):
-    return subject.pipeline.circuits
+    return subject.circuits.square_and_copying()
 
 
 @claim(
@@ -40,8 +45,8 @@ def test_larger_tasks_have_the_same_circuits(subject):
     expect={"scaling": exactly(4), "seeds": exactly(4)},
     control=untrained,
     observe="advice, not a finding; it is tried on larger tasks of the same family only",
-    note="Attribution, patterns, patching and circuits: each must reach 0.8 and its own control "
-    "must not.",
+    note="Attribution, patterns, patching and circuits: the number from each must reach 0.8, and "
+    "that of its own control must not.",
 )
 def test_the_techniques_work_elsewhere(subject):
-    return subject.pipeline.steps_that_survive
+    return subject.techniques.steps_that_survive

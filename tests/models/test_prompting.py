@@ -11,12 +11,12 @@ from replications.models.tokenizers import Tokenizer
 from replications.systems.brackets.data import tokenize
 from replications.systems.brackets.prompting import BracketPrompting
 from replications.systems.ioi.words import toy_tokenizer
-from replications.systems.list_update.data import Task, encode
-from replications.systems.list_update.prompting import ListPrompting
+from replications.systems.list_update.data import Format, encode
+from replications.systems.list_update.task import ListPrompting
 from tests.stand_in import tokenizer as byte_level
 
 IOI = Words(toy_tokenizer(), bos=True, vocabulary="the list")
-LISTS = ListPrompting(Task())
+LISTS = ListPrompting(Format())
 BRACKETS = BracketPrompting()
 
 
@@ -64,8 +64,8 @@ def test_a_list_is_the_beginning_of_the_document_s_prompt(given: int) -> None:
 
 
 def test_a_longer_list_has_its_newlines_elsewhere() -> None:
-    found = ListPrompting(Task(4, 100)).tokens("1 2 3 99 NL 3 5 NL")
-    assert found.tolist() == [encode([1, 2, 3, 99], 3, 5, Task(4, 100))[:9].tolist()]
+    found = ListPrompting(Format(4, 100)).tokens("1 2 3 99 NL 3 5 NL")
+    assert found.tolist() == [encode([1, 2, 3, 99], 3, 5, Format(4, 100))[:9].tolist()]
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,12 @@ CONTEXT = 2 * LIST + 5
 
 
 @dataclass(frozen=True)
-class Task:
-    """Lists of `length` numbers below `numbers`. The document's is Task(3, 50).
+class Format:
+    """Prompts for lists of `length` numbers below `numbers`: tokens, and what stands where.
 
-    Raises BadInput where an index would not be a number, or there is nothing to update.
+    The document's is Format(3, 50).
+
+    Raises BadInput if an index could not be written as a number, or if there is nothing to update.
     """
 
     length: int = LIST
@@ -47,32 +49,37 @@ class Task:
 
     @property
     def bos(self) -> int:
+        """The token that opens a prompt."""
         return self.numbers
 
     @property
     def newline(self) -> int:
+        """The token NL, which ends a line."""
         return self.numbers + 1
 
     @property
     def vocabulary(self) -> int:
-        """Number of input tokens; the outputs are the numbers alone."""
+        """How many input tokens there are; the outputs are the numbers alone."""
         return self.numbers + 2
 
     @property
     def context(self) -> int:
-        """Tokens in a prompt with its answer."""
+        """How many tokens a prompt with its answer has."""
         return 2 * self.length + 5
 
     @property
     def list_positions(self) -> range:
+        """Where the elements of the list stand: 1, 2, 3 for lists of three."""
         return range(1, self.length + 1)
 
     @property
     def index_position(self) -> int:
+        """Where the index stands: 5 for lists of three."""
         return self.length + 2
 
     @property
     def element_position(self) -> int:
+        """Where the new element stands: 6 for lists of three."""
         return self.length + 3
 
     @property
@@ -82,62 +89,80 @@ class Task:
 
     @property
     def answer_positions(self) -> range:
-        """Where the answers stand: one after each prediction."""
+        """Where the answers stand: one position after each prediction."""
         return range(self.length + 5, 2 * self.length + 5)
 
+    def position(self, name: str) -> int:
+        """The position of "index", "element" or "newline" (after the new element).
 
-DOCUMENT = Task()
+        Raises BadInput for any other name.
+        """
+        named = {
+            "index": self.index_position,
+            "element": self.element_position,
+            "newline": self.element_position + 1,
+        }
+        if name not in named:
+            raise BadInput(f"no position is called {name!r}; there are: {', '.join(named)}")
+        return named[name]
+
+
+DOCUMENT = Format()
+Task = Format
+"""The name under which model.py and train.py import it."""
 
 
 # ------------------------------------------------------------------------------------- prompts
-def encode(numbers: Sequence[int], index: int, element: int, task: Task = DOCUMENT) -> Tensor:
+def encode(numbers: Sequence[int], index: int, element: int, format: Format = DOCUMENT) -> Tensor:
     """One prompt with its answer: tokens, long [pos].
 
     Raises BadInput for a list of the wrong length, an index outside the list, or a number outside
     the vocabulary.
     """
-    if len(numbers) != task.length:
-        raise BadInput(f"the list has {len(numbers)} elements; this task has {task.length}")
+    if len(numbers) != format.length:
+        raise BadInput(
+            f"the list has {len(numbers)} elements; this task has lists of {format.length}"
+        )
     for place, value in enumerate(numbers):
-        _check_number(value, f"element {place} of the list", task)
-    _check_number(element, "the new element", task)
-    if not _is_whole(index) or not 0 <= index < task.length:
-        raise BadInput(f"index {index!r} is out of range: indices are 0 to {task.length - 1}")
+        _check_number(value, f"element {place} of the list", format)
+    _check_number(element, "the new element", format)
+    if not _is_whole(index) or not 0 <= index < format.length:
+        raise BadInput(f"index {index!r} is out of range: indices are 0 to {format.length - 1}")
     one = torch.tensor([list(numbers)]), torch.tensor([index]), torch.tensor([element])
-    return _assemble(*one, task)[0]
+    return _assemble(*one, format)[0]
 
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _check_number(value: int, what: str, task: Task) -> None:
-    if not _is_whole(value) or not 0 <= value < task.numbers:
+def _check_number(value: int, what: str, format: Format) -> None:
+    if not _is_whole(value) or not 0 <= value < format.numbers:
         raise BadInput(
             f"{what} is {value!r}, which is not in the vocabulary: numbers are 0 to "
-            f"{task.numbers - 1}"
+            f"{format.numbers - 1}"
         )
 
 
-def check_tokens(tokens: Tensor, task: Task = DOCUMENT) -> Tensor:
-    """`tokens` [batch pos] if each row is a prompt with its right answer.
+def check_tokens(tokens: Tensor, format: Format = DOCUMENT) -> Tensor:
+    """Return `tokens` [batch pos] if each row is a prompt with its right answer.
 
-    Raises BadInput naming what is wrong, and the first row where it is.
+    Raises BadInput that names the first wrong row and what is wrong with it.
     """
-    if tokens.ndim != 2 or tokens.shape[1] != task.context:
+    if tokens.ndim != 2 or tokens.shape[1] != format.context:
         raise BadInput(
-            f"tokens must have shape [batch {task.context}] for lists of {task.length}, "
+            f"tokens must have shape [batch {format.context}] for lists of {format.length}, "
             f"not {list(tokens.shape)}"
         )
-    n = task.length
+    n = format.length
     numbers = torch.cat([tokens[:, 1 : n + 1], tokens[:, n + 3 : n + 4], tokens[:, n + 5 :]], 1)
-    index = tokens[:, task.index_position]
+    index = tokens[:, format.index_position]
     right_index = (index >= 0) & (index < n)
-    marks = (tokens[:, 0] == task.bos) & (tokens[:, [n + 1, n + 4]] == task.newline).all(1)
+    marks = (tokens[:, 0] == format.bos) & (tokens[:, [n + 1, n + 4]] == format.newline).all(1)
     _all_rows(marks, "BOS or a newline is not in its place")
-    _all_rows(((numbers >= 0) & (numbers < task.numbers)).all(1), "a number is out of vocabulary")
+    _all_rows(((numbers >= 0) & (numbers < format.numbers)).all(1), "a number is out of vocabulary")
     _all_rows(right_index, f"the index is out of range (0 to {n - 1})")
-    right = (answers(tokens, task) == tokens[:, n + 5 :]).all(1)
+    right = (answers(tokens, format) == tokens[:, n + 5 :]).all(1)
     _all_rows(right, "the answer is not the updated list")
     return tokens
 
@@ -147,50 +172,56 @@ def _all_rows(right: Tensor, problem: str) -> None:
         raise BadInput(f"row {int((~right).nonzero()[0, 0])}: {problem}")
 
 
-def answers(tokens: Tensor, task: Task = DOCUMENT) -> Tensor:
+def answers(tokens: Tensor, format: Format = DOCUMENT) -> Tensor:
     """The list after the update, computed from the prompt: long [batch list]."""
-    return tokens.gather(1, sources(tokens, task))
+    return tokens.gather(1, sources(tokens, format))
 
 
-def sources(tokens: Tensor, task: Task = DOCUMENT) -> Tensor:
-    """Where each answer is found in the prompt: positions, long [batch list].
+def sources(tokens: Tensor, format: Format = DOCUMENT) -> Tensor:
+    """The position in the prompt from which each answer can be copied: long [batch list].
 
-    The list position of the same rank, or the new element's position at the updated index.
+    This is the element's own position in the list or, at the updated index, that of the new
+    element.
     """
-    fixed = torch.arange(1, task.length + 1, device=tokens.device).repeat(len(tokens), 1)
-    updated = fixed - 1 == tokens[:, task.index_position, None]
-    return torch.where(updated, task.element_position, fixed)
+    fixed = torch.arange(1, format.length + 1, device=tokens.device).repeat(len(tokens), 1)
+    updated = fixed - 1 == tokens[:, format.index_position, None]
+    return torch.where(updated, format.element_position, fixed)
 
 
-def _assemble(numbers: Tensor, index: Tensor, element: Tensor, task: Task) -> Tensor:
+def _assemble(numbers: Tensor, index: Tensor, element: Tensor, format: Format) -> Tensor:
     """Prompts from lists [batch list], indices [batch] and new elements [batch]."""
     updated = numbers.scatter(1, index[:, None], element[:, None])
-    bos = torch.full_like(index, task.bos)[:, None]
-    newline = torch.full_like(index, task.newline)[:, None]
+    bos = torch.full_like(index, format.bos)[:, None]
+    newline = torch.full_like(index, format.newline)[:, None]
     return torch.cat([bos, numbers, newline, index[:, None], element[:, None], newline, updated], 1)
 
 
 # ----------------------------------------------------------------------------------- generator
-def generate(batch: int, seed: int | np.random.Generator, task: Task = DOCUMENT) -> Tensor:
-    """`batch` random prompts with their answers, long [batch pos], the same for the same seed.
+def generate(batch: int, seed: int | np.random.Generator, format: Format = DOCUMENT) -> Tensor:
+    """Random prompts with their answers, long [batch pos]; the same seed gives the same prompts.
 
-    Numbers are independent and uniform. As in the document, one index and one new element, both
-    uniform, serve the whole batch.
+    Numbers are independent and uniform. As in the document (section "Task dataset"), the whole
+    batch has one index and one new element, both uniform.
     """
     rng = _generator(batch, seed)
-    numbers = torch.from_numpy(rng.integers(0, task.numbers, size=(batch, task.length)))
-    index = torch.full((batch,), int(rng.integers(0, task.length)))
-    element = torch.full((batch,), int(rng.integers(0, task.numbers)))
-    return _assemble(numbers, index, element, task)
+    numbers = torch.from_numpy(rng.integers(0, format.numbers, size=(batch, format.length)))
+    index = torch.full((batch,), int(rng.integers(0, format.length)))
+    element = torch.full((batch,), int(rng.integers(0, format.numbers)))
+    return _assemble(numbers, index, element, format)
 
 
-def generate_mixed(batch: int, seed: int | np.random.Generator, task: Task = DOCUMENT) -> Tensor:
-    """As `generate`, with an index and a new element for each prompt: for measuring a model."""
+def generate_mixed(
+    batch: int, seed: int | np.random.Generator, format: Format = DOCUMENT
+) -> Tensor:
+    """Random prompts, long [batch pos], each with an index and a new element of its own.
+
+    Models are measured on these.
+    """
     rng = _generator(batch, seed)
-    numbers = torch.from_numpy(rng.integers(0, task.numbers, size=(batch, task.length)))
-    index = torch.from_numpy(rng.integers(0, task.length, size=batch))
-    element = torch.from_numpy(rng.integers(0, task.numbers, size=batch))
-    return _assemble(numbers, index, element, task)
+    numbers = torch.from_numpy(rng.integers(0, format.numbers, size=(batch, format.length)))
+    index = torch.from_numpy(rng.integers(0, format.length, size=batch))
+    element = torch.from_numpy(rng.integers(0, format.numbers, size=batch))
+    return _assemble(numbers, index, element, format)
 
 
 def _generator(batch: int, seed: int | np.random.Generator) -> np.random.Generator:
@@ -208,16 +239,16 @@ def _generator(batch: int, seed: int | np.random.Generator) -> np.random.Generat
 class Pairs:
     """Prompts and their corruptions, which differ in the index (and so in two answers).
 
-    The question is put at `position`, before the answer at the clean index. There the clean
-    prompt asks for `correct`, the new element, and the corrupted one for `incorrect`, the old.
-    Up to that position the index is the only token that differs.
+    Logits are read at `position`, where the answer at the clean index is predicted. There the
+    clean prompt asks for `correct`, the new element, and the corrupted one for `incorrect`, the
+    old element. Up to that position the index is the only token that differs.
     """
 
     clean: Tensor
     """Tokens [batch pos]."""
     corrupted: Tensor
     """Tokens [batch pos]."""
-    task: Task = DOCUMENT
+    format: Format = DOCUMENT
 
     def __len__(self) -> int:
         return len(self.clean)
@@ -225,17 +256,17 @@ class Pairs:
     @property
     def index(self) -> Tensor:
         """The index of the clean prompt: long [batch]."""
-        return self.clean[:, self.task.index_position]
+        return self.clean[:, self.format.index_position]
 
     @property
     def position(self) -> Tensor:
         """Where the logits are read: long [batch]."""
-        return self.index + self.task.prediction_positions[0]
+        return self.index + self.format.prediction_positions[0]
 
     @property
     def correct(self) -> Tensor:
         """The new element: long [batch]."""
-        return self.clean[:, self.task.element_position]
+        return self.clean[:, self.format.element_position]
 
     @property
     def incorrect(self) -> Tensor:
@@ -244,26 +275,29 @@ class Pairs:
 
 
 def printed_pair() -> Pairs:
-    """The document's prompt, and the same with the index changed from 1 to 2: one pair."""
+    """The pair that the document prints: its prompt, and the prompt with index 2 instead of 1."""
     clean, corrupted = (encode([14, 23, 48], index, 26) for index in (1, 2))
     return Pairs(clean[None], corrupted[None])
 
 
-def pairs(n: int, seed: int, task: Task = DOCUMENT) -> Pairs:
-    """n random pairs of the same kind as the printed one, the same for the same seed.
+def pairs(n: int, seed: int, format: Format = DOCUMENT) -> Pairs:
+    """n random pairs like the printed one; the same seed gives the same pairs.
 
-    The old numbers and the new one all differ, so that an answer tells where it came from. The
-    corrupted index is the larger one; otherwise answers before the question would differ too.
+    The old numbers and the new one all differ, so that an answer shows where it was copied from.
+    The corrupted index is the larger one; otherwise earlier answers would differ too. Raises
+    BadInput for a format with one index only or too few numbers.
     """
-    if task.length < 2 or task.numbers <= task.length:
+    if format.length < 2 or format.numbers <= format.length:
         raise BadInput(
-            f"pairs need two indices and {task.length + 1} different numbers, which lists of "
-            f"{task.length} of {task.numbers} numbers do not have"
+            f"pairs need two indices and {format.length + 1} different numbers, which lists of "
+            f"{format.length} of {format.numbers} numbers do not have"
         )
     rng = _generator(n, seed)
-    chosen = rng.permuted(np.tile(np.arange(task.numbers), (n, 1)), axis=1)[:, : task.length + 1]
+    chosen = rng.permuted(np.tile(np.arange(format.numbers), (n, 1)), axis=1)[
+        :, : format.length + 1
+    ]
     drawn = torch.from_numpy(chosen)
-    two = rng.permuted(np.tile(np.arange(task.length), (n, 1)), axis=1)[:, :2]
+    two = rng.permuted(np.tile(np.arange(format.length), (n, 1)), axis=1)[:, :2]
     first, second = torch.from_numpy(np.sort(two, axis=1)).unbind(1)
-    clean, corrupted = (_assemble(drawn[:, :-1], i, drawn[:, -1], task) for i in (first, second))
-    return Pairs(clean, corrupted, task)
+    clean, corrupted = (_assemble(drawn[:, :-1], i, drawn[:, -1], format) for i in (first, second))
+    return Pairs(clean, corrupted, format)

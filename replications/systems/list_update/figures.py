@@ -19,9 +19,9 @@ from replications.models import sites
 from replications.plotting import charts
 from replications.plotting.charts import Scale
 from replications.plotting.pictures import CannotDraw, Picture, picture
-from replications.systems.list_update.data import DOCUMENT, Task
+from replications.systems.list_update.data import DOCUMENT, Format
 from replications.systems.list_update.measure import ListUpdateSubject
-from replications.systems.list_update.patches import Patches
+from replications.systems.list_update.measurements.patching import Patching
 
 INDEX = 1
 """The index that the document's prompt updates."""
@@ -47,28 +47,28 @@ def _model(subject: Any) -> ListUpdateSubject:
 
 def _two_layers(subject: Any) -> ListUpdateSubject:
     s = _model(subject)
-    if s.layers < 2:
+    if s.lens.shape.n_layers < 2:
         raise CannotDraw("it shows how one head uses what another wrote; this model has one layer")
     return s
 
 
 def _heads(s: ListUpdateSubject) -> list[str]:
-    return [f"head {layer}.0" for layer in range(s.layers)]
+    return [f"head {layer}.{number}" for layer, number in s.task.heads]
 
 
 def _layers(s: ListUpdateSubject) -> list[str]:
-    return [str(layer) for layer in range(s.layers)]
+    return [str(layer) for layer in range(s.lens.shape.n_layers)]
 
 
-def _positions(task: Task) -> list[str]:
+def _positions(format: Format) -> list[str]:
     """Every position of a prompt, with what stands there."""
-    places = range(1, task.length + 1)
+    places = format.list_positions
     before = ["BOS", *(f"a{i}" for i in places), "NL", "index", "element", "NL"]
     return [f"{i} {word}" for i, word in enumerate([*before, *(f"b{i}" for i in places)])]
 
 
-def _tokens(task: Task) -> list[str]:
-    return [*(str(number) for number in range(task.numbers)), "BOS", "NL"]
+def _tokens(format: Format) -> list[str]:
+    return [*(str(number) for number in range(format.numbers)), "BOS", "NL"]
 
 
 def _predictions(values: Tensor, names: list[str]) -> dict[str, tuple[list[str], Tensor]]:
@@ -92,7 +92,9 @@ def training_loss(subject: Any) -> Figure:
     for axes, scale in zip(grid.flat, ("linear", "log"), strict=True):
         charts.lines(axes, {"loss": (range(len(losses)), losses)}, marks=False)
         axes.lines[0].set_linewidth(0.8)
-        axes.axhline(math.log(s.task.numbers), color=charts.GREY, linestyle="--", linewidth=1)
+        axes.axhline(
+            math.log(s.task.format.numbers), color=charts.GREY, linestyle="--", linewidth=1
+        )
         axes.set_yscale(scale)
         charts.label(axes, "training step", "loss of the answers (nats)", f"{scale} axis")
     return figure
@@ -107,11 +109,10 @@ def training_loss(subject: Any) -> Figure:
 )
 def attribution(subject: Any) -> Figure:
     s = _model(subject)
-    components = torch.stack(list(s.attribution.components.values()))
-    streams = [f"before\nlayer {layer}" for layer in range(s.layers)] + ["final"]
+    streams = [f"before\nlayer {layer}" for layer in _layers(s)] + ["final"]
     figure, (panels,) = charts.canvas(2, sharey=True, height=3.4)
     charts.lines(panels[0], _predictions(s.attribution.accumulated, streams))
-    charts.lines(panels[1], _predictions(components, ["embedding", *_heads(s)]))
+    charts.lines(panels[1], _predictions(s.attribution.components, ["embedding", *_heads(s)]))
     charts.label(panels[0], "residual stream", ANSWER, "logit lens")
     charts.label(panels[1], "component", "", "by component")
     for axes in panels:
@@ -129,13 +130,14 @@ def attribution(subject: Any) -> Figure:
 )
 def attention(subject: Any) -> Figure:
     s = _model(subject)
-    last = s.pattern(-1)
-    panels = {_heads(s)[-1]: last}
-    if s.layers > 1:
-        panels |= {"head 0.0": s.pattern(0), "virtual: 0.0, then 1.0": last @ s.pattern(0)}
-    names = _positions(s.task)
+    first, last = s.task.heads[0], s.task.heads[-1]
+    panels = {_heads(s)[-1]: s.task.pattern(last)}
+    if first != last:
+        panels["head 0.0"] = s.task.pattern(first)
+        panels["virtual: 0.0, then 1.0"] = s.task.pattern(first, last)
+    names = _positions(s.task.format)
     return charts.heatmaps(
-        {name: s.by_index(values)[INDEX] for name, values in panels.items()},
+        {name: s.task.by_index(values)[INDEX] for name, values in panels.items()},
         charts.ATTENTION,
         x="source position",
         y="destination position",
@@ -153,22 +155,23 @@ def attention(subject: Any) -> Figure:
 )
 def ov_circuits(subject: Any) -> Figure:
     s = _model(subject)
-    panels = {f"W_E OV({_heads(s)[-1]}) W_U": s.circuits.OV(s.layers - 1)}
-    if s.layers > 1:
-        panels["W_E OV(head 0.0) OV(head 1.0) W_U"] = s.circuits.OV(0, s.layers - 1)
+    first, last = s.task.heads[0], s.task.heads[-1]
+    panels = {f"W_E OV({_heads(s)[-1]}) W_U": s.circuits.OV(last)}
+    if first != last:
+        panels["W_E OV(head 0.0) OV(head 1.0) W_U"] = s.circuits.OV(first, last)
     return charts.heatmaps(
         panels,
         charts.LOGITS,
         x="logit of number",
         y="source token",
-        y_ticks=_tokens(s.task),
-        cell=4.0 / s.task.numbers,
+        y_ticks=_tokens(s.task.format),
+        cell=4.0 / s.task.format.numbers,
     )
 
 
-def _patches(s: ListUpdateSubject) -> Patches:
-    """The printed pair where the task is the document's; generated pairs of other tasks."""
-    return s.printed if s.task == DOCUMENT else s.pairs
+def _patching(s: ListUpdateSubject) -> Patching:
+    """On the printed pair if prompts have the document's format, else on generated pairs."""
+    return s.printed if s.task.format == DOCUMENT else s.pairs
 
 
 @picture(
@@ -181,13 +184,13 @@ def _patches(s: ListUpdateSubject) -> Patches:
 )
 def patching(subject: Any) -> Figure:
     s = _two_layers(subject)
-    patches = _patches(s)
+    found = _patching(s)
     return charts.heatmaps(
-        {name: patches.mean_share(site, INDEX) for name, site in PATCHED.items()},
+        {name: found.mean_share(site, INDEX) for name, site in PATCHED.items()},
         RECOVERED,
         x="position",
         y="layer",
-        x_ticks=_positions(s.task),
+        x_ticks=_positions(s.task.format),
         y_ticks=_layers(s),
         columns=2,
     )
@@ -217,8 +220,8 @@ def k_composition(subject: Any) -> Figure:
         scale,
         x="source token",
         y="destination position",
-        x_ticks=_tokens(s.task),
-        y_ticks=_positions(s.task),
+        x_ticks=_tokens(s.task.format),
+        y_ticks=_positions(s.task.format),
         cell=0.17,
     )
     figure.set_figheight(max(2.8, figure.get_figheight()))  # 100 numbers make flat cells
@@ -234,7 +237,7 @@ def k_composition(subject: Any) -> Figure:
 def default_positions(subject: Any) -> Figure:
     s = _two_layers(subject)
     _, causal, scale = _scores(s)
-    names = _positions(s.task)
+    names = _positions(s.task.format)
     return charts.heatmaps(
         {"W_pos QK(1.0) W_posᵀ": causal},
         scale,
@@ -254,9 +257,9 @@ def default_positions(subject: Any) -> Figure:
 )
 def two_paths(subject: Any) -> Figure:
     s = _two_layers(subject)
-    paths, names = s.attribution.paths, ["both heads", "direct"]
+    paths, names = s.paths.terms, ["both heads", "direct"]
     terms = torch.stack([paths["two_heads"], paths["direct"]])
-    updated = [terms[:, s.index == index].mean(1) for index in range(s.task.length)]
+    updated = [terms[:, s.task.index == index].mean(1) for index in range(s.task.format.length)]
     figure, grid = charts.canvas(2, -(-(1 + len(updated)) // 2), height=2.6, sharey=True)
     first, *others = grid.flat
     first.bar(names, charts.array(terms[:, :, 0].mean(1)), width=0.5, color=charts.GREY)

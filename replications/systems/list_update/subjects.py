@@ -1,11 +1,11 @@
-"""The list-update models that are measured: five seeds, two of one layer, other sizes of task."""
+"""The list-update models that are measured: five seeds, two of one layer, and longer lists."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from torch import Tensor
@@ -14,29 +14,32 @@ from replications import fixtures
 from replications.errors import BadInput
 from replications.judging.claim import SubjectInfo
 from replications.systems.list_update import model
-from replications.systems.list_update.data import DOCUMENT, Task
-from replications.systems.list_update.generator import Generator
+from replications.systems.list_update.data import DOCUMENT, Format
+from replications.systems.list_update.lesions import LESIONS as LESION_EDITS
 from replications.systems.list_update.measure import ListUpdateSubject
+from replications.systems.list_update.measurements.dataset import Generator
 
 SEEDS = range(5)
 ONE_LAYER_SEEDS = range(2)
 SCALING = tuple(
-    Task(length, numbers)
+    Format(length, numbers)
     for length in (3, 4, 5)
     for numbers in (50, 100)
-    if Task(length, numbers) != DOCUMENT
+    if Format(length, numbers) != DOCUMENT
 )
 """Beyond the document: longer lists and more numbers, one seed each."""
+LESIONED = "seed3"
+"""The seed in which every claim holds; the lesions are made in it."""
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """One training run: the name of its files, and what was trained."""
+    """One training run: the name of its files, what was trained, and the options for it."""
 
     file: str
     seed: int
     layers: int = model.LAYERS
-    task: Task = DOCUMENT
+    format: Format = DOCUMENT
     options: str = ""
 
     @property
@@ -48,8 +51,8 @@ class _Trained:
         return f"list_update/{self.file}.loss.csv"
 
 
-def _label(task: Task) -> str:
-    return f"length{task.length}-numbers{task.numbers}"
+def _label(format: Format) -> str:
+    return f"length{format.length}-numbers{format.numbers}"
 
 
 _RUNS: dict[str, _Trained] = {f"seed{seed}": _Trained(f"seed{seed}", seed) for seed in SEEDS}
@@ -60,13 +63,13 @@ _RUNS |= {
     for seed in ONE_LAYER_SEEDS
 }
 _RUNS |= {
-    f"scaling/{_label(task)}": _Trained(
-        f"{_label(task)}-seed0",
+    f"scaling/{_label(format)}": _Trained(
+        f"{_label(format)}-seed0",
         0,
-        task=task,
-        options=f" --length {task.length} --numbers {task.numbers}",
+        format=format,
+        options=f" --length {format.length} --numbers {format.numbers}",
     )
-    for task in SCALING
+    for format in SCALING
 }
 _ONE_LAYER = tuple(name for name in _RUNS if name.startswith("one-layer/"))
 _GENERATOR = SubjectInfo("list_update", "generator", "generator", "toy", True, ())
@@ -87,22 +90,25 @@ def _info(name: str, run: _Trained) -> SubjectInfo:
 
 
 SUBJECTS = (_GENERATOR, *(_info(name, run) for name, run in _RUNS.items()))
-LESIONS: tuple[SubjectInfo, ...] = ()
+LESIONS = tuple(
+    replace(_info(LESIONED, _RUNS[LESIONED]), name=f"{LESIONED}~{name}", gates=False)
+    for name in LESION_EDITS
+)
 
 
 def subject(
     name: str | None = None,
     *,
     state_dict: Mapping[str, Tensor] | None = None,
-    task: Task = DOCUMENT,
+    format: Format = DOCUMENT,
     device: str = "cpu",
     dtype: str = "float32",
 ) -> ListUpdateSubject | Generator:
     """Open a subject by name, or measure weights of your own.
 
-    `subject("seed0")` is our model of that seed; `subject(state_dict=sd)` is any model of the same
-    architecture with two layers (TransformerLens's classic names), for the document's task or
-    another `task`.
+    `subject("seed0")` is our model of that seed, and `subject("seed3~NAME")` a lesion of seed 3
+    (`list_update.LESIONS`). `subject(state_dict=sd)` is any model of the same architecture with
+    two layers (TransformerLens's classic names), for prompts of the document's format or another.
 
     Raises BadInput for an unknown name or weights that do not fit, FixtureMissing when a file
     cannot be reached, FixtureCorrupt when one is not what the manifest says.
@@ -110,28 +116,30 @@ def subject(
     if (name is None) == (state_dict is None):
         raise BadInput("give either the name of a subject or a state_dict")
     if state_dict is not None:
-        lens = model.open_model(state_dict, task=task, device=device, dtype=dtype)
-        return ListUpdateSubject("custom", lens, task)
+        lens = model.open_model(state_dict, model.LAYERS, format, device=device, dtype=dtype)
+        return ListUpdateSubject("custom", lens, format)
+    known = [info.name for info in (*SUBJECTS, *LESIONS)]
+    if name not in known:
+        raise BadInput(f"unknown list-update subject {name!r}; there are: {', '.join(known)}")
     if name == _GENERATOR.name:
         return Generator()
-    if name not in _RUNS:
-        known = ", ".join(info.name for info in SUBJECTS)
-        raise BadInput(f"unknown list-update subject {name!r}; there are: {known}")
-    return _open(name, device, dtype)
+    run, _, lesion = name.partition("~")
+    opened = _open(run, device, dtype)
+    return opened.variant(lesion, LESION_EDITS[lesion](opened.task)) if lesion else opened
 
 
 def _open(name: str, device: str, dtype: str) -> ListUpdateSubject:
     run = _RUNS[name]
     content = fixtures.read_bytes(run.weights)
-    weights = model.read_state_dict(content, run.weights, run.layers, run.task)
-    lens = model.open_model(weights, run.layers, run.task, device=device, dtype=dtype)
+    weights = model.read_state_dict(content, run.weights, run.layers, run.format)
+    lens = model.open_model(weights, run.layers, run.format, device=device, dtype=dtype)
     smaller: Callable[[], Sequence[ListUpdateSubject]] | None = None
-    if run.layers > 1 and run.task == DOCUMENT:
+    if run.layers > 1 and run.format == DOCUMENT:
         smaller = partial(_one_layer_models, device, dtype)
     return ListUpdateSubject(
         name,
         lens,
-        run.task,
+        run.format,
         seed=run.seed,
         curve=lambda: read_curve(fixtures.read_bytes(run.curve), run.curve),
         one_layer=smaller,
@@ -140,12 +148,15 @@ def _open(name: str, device: str, dtype: str) -> ListUpdateSubject:
 
 @cache
 def _one_layer_models(device: str, dtype: str) -> tuple[ListUpdateSubject, ...]:
-    """Opened once for all seeds, which only read what is measured on them."""
+    """All models of one layer, opened once for all seeds."""
     return tuple(_open(name, device, dtype) for name in _ONE_LAYER)
 
 
 def read_curve(content: bytes, name: str) -> list[float]:
-    """The losses of a curve file, step by step.  BadInput if it is not one, called `name`."""
+    """The loss of each step, in nats, from the content of a curve file called `name`.
+
+    Raises BadInput for a file that does not hold the columns step and loss, every step in order.
+    """
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"))))
         steps = [int(row["step"]) for row in rows]

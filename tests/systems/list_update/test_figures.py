@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from replications.models import sites
 from replications.plotting import charts
@@ -15,7 +16,7 @@ from replications.plotting.pictures import CannotDraw
 from replications.systems import list_update
 from replications.systems.list_update import ListUpdateSubject, model
 from replications.systems.list_update import figures as drawn
-from replications.systems.list_update.data import Task, generate_mixed
+from replications.systems.list_update.data import Format, generate_mixed
 
 PLOTS = {
     "training loss": drawn.training_loss,
@@ -82,7 +83,7 @@ def test_lines_are_the_curve_and_the_attributions(subject: ListUpdateSubject) ->
     )
     for j in range(3):
         assert heights(lens, 0, j)[-1] == pytest.approx(total[j].item())
-        last = subject.attribution.components["attn_out1"][j].item()
+        last = subject.attribution.heads[1, 0][j].item()
         assert heights(lens, 1, j)[-1] == pytest.approx(last)
 
 
@@ -90,8 +91,8 @@ def test_attention_is_the_mean_over_prompts_with_the_documents_index(
     subject: ListUpdateSubject,
 ) -> None:
     figure = drawn.attention.draw(subject)
-    chosen = subject.index == 1
-    last, first = (subject.pattern(layer)[chosen] for layer in (1, 0))
+    chosen = subject.task.index == 1
+    last, first = (subject.task.pattern(head)[chosen] for head in ((1, 0), (0, 0)))
     for panel, expected in enumerate([last, first, last @ first]):
         assert np.allclose(image(figure, panel), expected.mean(0))
     names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
@@ -101,19 +102,20 @@ def test_attention_is_the_mean_over_prompts_with_the_documents_index(
 def test_circuits_are_those_that_claims_judge(subject: ListUpdateSubject) -> None:
     ov = drawn.ov_circuits.draw(subject)
     diagonal = np.arange(50)
-    for panel, share in enumerate([subject.circuits.copying, subject.circuits.virtual_copying]):
+    for panel, heads in enumerate([((1, 0),), ((0, 0), (1, 0))]):
+        share = subject.circuits.copying(*heads)
         shown = image(ov, panel)
         assert shown.shape == (52, 50)
         assert (shown[:50].argmax(1) == diagonal).mean() == pytest.approx(share)
     composed = image(drawn.k_composition.draw(subject))
-    least = subject.circuits.k_composition["least_diagonal"]
+    least = subject.circuits.k_composition()["least_diagonal"]
     assert np.diagonal(composed[7:10, :3]).min() == pytest.approx(least)
     placed = image(drawn.default_positions.draw(subject))
     assert (np.isnan(placed) == np.triu(np.ones((11, 11)), 1)).all()
     defaults = [int(np.nanargmax(placed[q])) for q in (7, 8, 9)]
-    assert defaults == subject.circuits.default_positions
+    assert defaults == subject.circuits.default_positions()
     ratio = placed[[7, 8, 9], [1, 2, 3]].mean() / np.diagonal(composed[7:10, :3]).mean()
-    assert ratio == pytest.approx(subject.circuits.default_strength)
+    assert ratio == pytest.approx(subject.circuits.default_strength())
 
 
 def test_both_circuits_of_keys_have_the_same_limits(subject: ListUpdateSubject) -> None:
@@ -131,19 +133,19 @@ def test_patching_is_that_of_the_printed_pair(subject: ListUpdateSubject) -> Non
         image(figure, titles.index(name)) for name in (titles[0], *titles[3::2])
     )
     found = subject.printed
-    assert stream[0, 5] == pytest.approx(found.stream["index_before_0"])
-    assert stream[1, 6] == pytest.approx(found.stream["element_before_1"])
-    assert key[1, 6] == pytest.approx(found.key_1)
-    assert pattern[1, 8] == pytest.approx(found.layer_1["pattern"])
+    assert stream[0, 5] == pytest.approx(found.stream()["index_before_0"])
+    assert stream[1, 6] == pytest.approx(found.stream()["element_before_1"])
+    assert key[1, 6] == pytest.approx(found.layer_1()["recovered"])
+    assert pattern[1, 8] == pytest.approx(found.at_prediction()["pattern"])
 
 
-def test_pairs_of_another_task_are_averaged_over_one_index() -> None:
-    task = Task(4, 20)
-    lens = model.open_model(model.untrained_state_dict(0, 2, task), 2, task)
-    other = ListUpdateSubject("other", lens, task, tokens=generate_mixed(20, 5, task))
+def test_pairs_of_another_format_are_averaged_over_one_index() -> None:
+    format = Format(4, 20)
+    lens = model.open_model(model.untrained_state_dict(0, 2, format), 2, format)
+    other = ListUpdateSubject("other", lens, format, tokens=generate_mixed(20, 5, format))
     shown = image(drawn.patching.draw(other))
-    chosen = other.pairs.swept(sites.RESID_PRE)[..., other.pairs._pairs.index == 1]
-    assert shown.shape == (2, task.context)
+    chosen = other.pairs.swept(sites.RESID_PRE)[..., other.pairs.prompts.index == 1]
+    assert shown.shape == (2, format.context)
     assert np.allclose(shown, chosen.mean(-1))
     with pytest.raises(CannotDraw, match="without the loss curve"):
         drawn.training_loss.draw(other)
@@ -151,13 +153,14 @@ def test_pairs_of_another_task_are_averaged_over_one_index() -> None:
 
 def test_both_paths_are_split_by_the_updated_index(subject: ListUpdateSubject) -> None:
     figure = drawn.two_paths.draw(subject)
-    both, direct = (bar.get_height() for bar in figure.axes[0].patches)
-    shares = subject.attribution.first_prediction_paths
+    bars = [bar for bar in figure.axes[0].patches if isinstance(bar, Rectangle)]
+    both, direct = (bar.get_height() for bar in bars)
+    shares = subject.paths.first_prediction()
     assert direct / (both + direct) == pytest.approx(shares["direct"])
     for index in range(3):
         for j in range(3):
             both, direct = heights(figure, 1 + index, j)
-            share = subject.attribution.direct_shares[index, j].item()
+            share = subject.paths.direct_shares[index, j].item()
             assert direct / (both + direct) == pytest.approx(share)
 
 

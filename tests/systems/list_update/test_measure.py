@@ -9,14 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from replications.models import sites
-from replications.patching.reference import patch_by_hooks
+from replications.errors import BadInput
+from replications.models import Head, sites
 from replications.systems.list_update import ListUpdateSubject, model
-from replications.systems.list_update.attribution import Attribution
-from replications.systems.list_update.data import generate_mixed, pairs, printed_pair
-from replications.systems.list_update.patches import Patches
+from replications.systems.list_update.data import Format, generate_mixed
+from replications.systems.list_update.measurements.circuits import square
+from replications.systems.list_update.measurements.paths import Paths
+from replications.systems.list_update.roles import PUBLISHED, Roles, find_roles
 
 EXACT = 1e-9
+PREVIOUS: Head = (0, 0)
+COPYING: Head = (1, 0)
 
 
 def random_weights(seed: int = 0) -> dict[str, Tensor]:
@@ -58,13 +61,15 @@ def close(found: Tensor, expected: Tensor) -> bool:
 # ---------------------------------------------------------------------------------- the run
 def test_the_run_is_that_of_plain_torch(subject: ListUpdateSubject) -> None:
     logits, patterns, _ = plain(random_weights(), subject.tokens)
-    assert close(subject.logits(), logits[:, 7:10])
-    assert close(subject.pattern(0), patterns[0])
-    assert close(subject.pattern(-1), patterns[1])
+    assert close(subject.task.logits, logits[:, 7:10])
+    assert close(subject.task.pattern(PREVIOUS), patterns[0])
+    assert close(subject.task.pattern(COPYING), patterns[1])
+    assert close(subject.task.pattern(PREVIOUS, COPYING), patterns[1] @ patterns[0])
+    assert not close(subject.task.pattern(COPYING, PREVIOUS), patterns[1] @ patterns[0])
     right = logits[:, 7:10].argmax(-1) == subject.tokens[:, 8:]
     assert subject.behaviour.accuracy == pytest.approx(right.double().mean().item())
     loss = torch.nn.functional.cross_entropy(
-        logits[:, 7:10].flatten(0, 1), subject.answers.flatten()
+        logits[:, 7:10].flatten(0, 1), subject.task.answers.flatten()
     )
     assert subject.behaviour.loss == pytest.approx(loss.item())
 
@@ -81,33 +86,34 @@ def test_the_output_of_head_1_0_is_the_sum_of_two_terms(subject: ListUpdateSubje
     assert not close(direct, outs[1])
     assert not close(both, outs[1])
     directions = weights["unembed.W_U"].T[subject.tokens[:, 8:]]
-    found = subject.attribution.paths
+    found = subject.paths.terms
     assert close(found["direct"], (direct[:, 7:10] * directions).sum(-1))
     assert close(found["two_heads"], (both[:, 7:10] * directions).sum(-1))
 
 
 def test_paths_add_up_to_the_last_head(subject: ListUpdateSubject) -> None:
-    paths = subject.attribution.paths
-    whole = subject.attribution.components["attn_out1"]
+    paths = subject.paths.terms
+    whole = subject.attribution.heads[COPYING]
     assert close((paths["direct"] + paths["two_heads"]).mean(0), whole)
     assert not close(paths["direct"].mean(0), whole)
 
 
 def test_components_explain_the_stream_and_positions_are_none(subject: ListUpdateSubject) -> None:
-    assert subject.attribution.unexplained < EXACT
-    assert subject.attribution.unexplained_with_positions > 0.1
-    logits = subject.logits().gather(-1, subject.answers[..., None])[..., 0]
+    assert subject.attribution.unexplained() < EXACT
+    assert subject.attribution.unexplained(with_positions=True) > 0.1
+    logits = subject.task.logits.gather(-1, subject.task.answers[..., None])[..., 0]
     assert close(subject.attribution.totals, logits.mean(0))
 
 
 def test_the_contrast_of_shares_is_the_updated_one_less_the_mean_of_the_others() -> None:
-    found = Attribution.__new__(Attribution)
+    found = Paths.__new__(Paths)
     found.__dict__["direct_shares"] = torch.tensor(
         [[0.9, 0.3, 0.5], [0.1, 0.6, 0.3], [0.2, 0.2, 0.5]], dtype=torch.float64
     )
-    assert found.updated_less_kept_by_index == pytest.approx([0.5, 0.4, 0.3])
-    assert found.updated_less_kept == pytest.approx(0.4)
-    assert found.updated_less_kept_permuted < 0
+    assert found.contrasts().tolist() == pytest.approx([0.5, 0.4, 0.3])
+    assert found.updated_less_kept() == pytest.approx(0.4)
+    assert found.updated_less_kept(shift=1) < 0
+    assert found.smallest_share == pytest.approx(0.1)
 
 
 # ---------------------------------------------------------------------------------- attention
@@ -117,24 +123,40 @@ def test_attention_to_sources_and_to_the_index(subject: ListUpdateSubject) -> No
     for index in range(3):
         rows = patterns[1][subject.tokens[:, 5] == index]
         means += [rows[:, 7 + j, 6 if j == index else 1 + j].mean().item() for j in range(3)]
-    assert subject.attention.last_to_source == pytest.approx(min(means))
-    found = subject.attention.element_to_index["attention"]
-    assert found == pytest.approx(patterns[0][:, 6, 5].mean().item())
+    assert subject.attention.to_source(COPYING) == pytest.approx(min(means))
+    share = sum(mean >= 0.9 for mean in means) / 9
+    assert subject.attention.full_at_source(COPYING) == pytest.approx(share)
+    for query, position in (("element", 6), ("newline", 7)):
+        found = subject.attention.to_index(query)["attention"]
+        assert found == pytest.approx(patterns[0][:, position, 5].mean().item())
+    with pytest.raises(BadInput, match="'end'"):
+        subject.attention.to_index("end")
     updated = [
         (patterns[1] @ patterns[0])[subject.tokens[:, 5] == i][:, 7 + i].mean(0) for i in range(3)
     ]
     mean = torch.stack(updated).mean(0)
-    assert subject.attention.virtual_at_updated["index"] == pytest.approx(mean[5].item())
-    assert subject.attention.virtual_at_updated["element"] == pytest.approx(mean[6].item())
+    both = subject.attention.from_updated(PREVIOUS, COPYING)
+    assert both["index"] == pytest.approx(mean[5].item())
+    assert both["element"] == pytest.approx(mean[6].item())
+    assert subject.attention.from_updated(COPYING) != pytest.approx(both)
 
 
 def test_scores_are_compared_with_and_without_k_composition(subject: ListUpdateSubject) -> None:
-    for cut, found in (("", subject.attention.override), ("K", subject.attention.override_cut)):
+    without_k = subject.composition.pattern_without(sites.K)
+    attention = subject.attention
+    for cut, found in (("", attention.override()), ("K", attention.override(without_k))):
         _, patterns, _ = plain(random_weights(), subject.tokens, cut)
         index = subject.tokens[:, 5]
         row = patterns[1][torch.arange(60), 7 + index]
         prefers = row[:, 6] > row[torch.arange(60), 1 + index]
         assert found["updated"] == pytest.approx(prefers.double().mean().item())
+
+
+def test_updated_and_kept_predictions_can_be_exchanged(subject: ListUpdateSubject) -> None:
+    intact = subject.attention.override()
+    exchanged = subject.attention.override(updated=subject.task.kept)
+    assert exchanged == {"updated": intact["kept"], "kept": intact["updated"]}
+    assert intact["kept"] != intact["updated"]
 
 
 # ---------------------------------------------------------------------------------- circuits
@@ -143,71 +165,127 @@ def test_circuits_are_products_of_weights(subject: ListUpdateSubject) -> None:
     OV = [w[f"blocks.{i}.attn.W_V"][0] @ w[f"blocks.{i}.attn.W_O"][0] for i in (0, 1)]
     QK = w["blocks.1.attn.W_Q"][0] @ w["blocks.1.attn.W_K"][0].T
     E, U, P = w["embed.W_E"], w["unembed.W_U"], w["pos_embed.W_pos"]
-    assert close(subject.circuits.OV(1), E @ OV[1] @ U)
-    assert close(subject.circuits.OV(0, 1), E @ OV[0] @ OV[1] @ U)
+    assert close(subject.circuits.OV(COPYING), E @ OV[1] @ U)
+    assert close(subject.circuits.OV(PREVIOUS, COPYING), E @ OV[0] @ OV[1] @ U)
     K = P @ QK @ OV[0].T @ E.T
     Q = P @ QK @ P.T
-    found = subject.circuits.k_composition
+    found = subject.circuits.k_composition()
     assert found["least_diagonal"] == pytest.approx(K[7:10, :3].diagonal().min().item())
     ratio = Q[7:10, 1:4].diagonal().mean() / K[7:10, :3].diagonal().mean()
-    assert subject.circuits.default_strength == pytest.approx(ratio.item())
-    assert subject.circuits.default_positions == [int(Q[q, : q + 1].argmax()) for q in (7, 8, 9)]
+    assert subject.circuits.default_strength() == pytest.approx(ratio.item())
+    next_place = Q[[7, 8, 9], [2, 3, 1]].mean() / K[7:10, :3].diagonal().mean()
+    assert subject.circuits.default_strength(shift=1) == pytest.approx(next_place.item())
+    looks_at = [int(Q[q, : q + 1].argmax()) for q in range(10)]
+    assert subject.circuits.default_positions() == looks_at[7:]
+    assert subject.circuits.default_positions(earlier=3) == looks_at[4:7]
     copies = (E @ OV[1] @ U)[:50].argmax(-1) == torch.arange(50)
-    assert subject.circuits.copying == pytest.approx(copies.double().mean().item())
+    assert subject.circuits.copying(COPYING) == pytest.approx(copies.double().mean().item())
 
 
-def test_the_square_of_a_perfect_circuit(subject: ListUpdateSubject) -> None:
+def test_the_square_can_be_of_other_tokens_and_of_another_head(subject: ListUpdateSubject) -> None:
+    w = random_weights()
+    OV = w["blocks.1.attn.W_V"][0] @ w["blocks.1.attn.W_O"][0]
+    QK = w["blocks.1.attn.W_Q"][0] @ w["blocks.1.attn.W_K"][0].T
+    K = w["pos_embed.W_pos"] @ QK @ OV.T @ w["embed.W_E"].T
+    found = subject.circuits.k_composition(first_token=3, writer=COPYING)
+    assert found["least_diagonal"] == pytest.approx(K[7:10, 3:6].diagonal().min().item())
+    both = subject.circuits.square_and_copying(COPYING, (COPYING, PREVIOUS))
+    assert both["least_diagonal"] == pytest.approx(K[7:10, :3].diagonal().min().item())
+    assert both["copying"] == subject.circuits.copying(COPYING, PREVIOUS)
+
+
+def test_index_tokens_are_compared_with_the_other_numbers(subject: ListUpdateSubject) -> None:
+    circuit = subject.circuits.OV(COPYING)
+    diagonal = circuit.diagonal()
+    found = subject.circuits.index_tokens(COPYING)
+    assert found["times_the_others"] == pytest.approx(
+        (diagonal[:3].mean() / diagonal[3:].mean()).item()
+    )
+    fails = sum(int(circuit[number].argmax()) != number for number in range(3, 50))
+    assert found["other_failures"] == fails
+
+
+def test_the_square_of_a_perfect_circuit() -> None:
     perfect = torch.zeros(3, 52, dtype=torch.float64)
     perfect[:, :3] = torch.eye(3) * 10 + 1
-    found = subject.circuits._square(perfect, 0)
+    found = square(perfect, 0)
     assert found == {"least_diagonal": 11, "largest_other": pytest.approx(1 / 11), "right_rows": 1}
-    assert subject.circuits._square(perfect.roll(1, 1), 0)["right_rows"] == 0
+    assert square(perfect.roll(1, 1), 0)["right_rows"] == 0
+    assert square(perfect.roll(1, 1), 1) == found
 
 
-# ---------------------------------------------------------------------------------- cuts
+# ---------------------------------------------------------------------------------- composition
 @pytest.mark.parametrize(("site", "name"), [(sites.Q, "Q"), (sites.K, "K"), (sites.V, "V")])
 def test_a_cut_path_is_the_model_recomputed(
     subject: ListUpdateSubject, site: sites.Site, name: str
 ) -> None:
     expected = plain(random_weights(), subject.tokens, name)[0][:, 7:10]
-    assert close(subject.cuts._logits(site), expected)
-    assert not close(subject.logits(), expected)
+    assert close(subject.composition.logits_without(site), expected)
+    assert not close(subject.task.logits, expected)
 
 
-# ---------------------------------------------------------------------------------- patching
-def test_the_metric_is_1_on_clean_and_0_on_corrupted_logits(subject: ListUpdateSubject) -> None:
-    found = Patches(subject.lens, pairs(6, 3))
-    assert found.endpoints == {"clean": 1.0, "corrupted": 0.0}
-    assert found.differences != pytest.approx(found.endpoints)
-    logits = plain(random_weights(), printed_pair().clean)[0]
-    expected = (logits[0, 8, 26] - logits[0, 8, 23]).item()
-    assert subject.printed.ends["clean"] == pytest.approx(expected)
+def test_effects_are_accuracies_and_the_lost_logit(subject: ListUpdateSubject) -> None:
+    tokens = subject.tokens
+    logits = {cut: plain(random_weights(), tokens, cut)[0][:, 7:10] for cut in ("", "K", "V")}
+    right = logits["K"].argmax(-1) == tokens[:, 8:]
+    updated = torch.arange(3) == tokens[:, 5, None]
+    of_answers = {cut: x.gather(-1, tokens[:, 8:, None]).mean() for cut, x in logits.items()}
+    assert subject.composition.effects() == pytest.approx(
+        {
+            "updated_accuracy": right[updated].double().mean().item(),
+            "kept_accuracy": right[~updated].double().mean().item(),
+            "answer_logit_lost": 1 - (of_answers["V"] / of_answers[""]).item(),
+        }
+    )
 
 
-def test_a_sweep_has_the_value_of_every_single_patch(subject: ListUpdateSubject) -> None:
-    found = Patches(subject.lens, pairs(6, 3))
-    swept = found.swept(sites.K)
-    assert swept.shape == (2, 11, 6)
-    assert swept[1, 6].mean().item() == pytest.approx(found.key_1)
-    assert found.at_element(sites.K, 1) == pytest.approx(found.key_1)
-    # Before layer 0 the index is all that differs, so its place recovers everything.
-    assert found.stream["index_before_0"] == pytest.approx(1)
-    assert found.swept(sites.RESID_PRE)[:, 9:].abs().max() < EXACT
+def test_composition_is_through_queries_keys_or_values(subject: ListUpdateSubject) -> None:
+    with pytest.raises(BadInput, match="through q, k or v, not through z"):
+        subject.composition.change(sites.Z)
 
 
-def test_only_the_element_differs_where_it_is_corrupted() -> None:
-    made = pairs(50, 3)
-    lens = model.open_model(random_weights(), dtype="float64")
-    tokens = Patches(lens, made).element_corrupted._corrupted
-    differs = (tokens != made.clean).sum(0) > 0
-    assert differs.nonzero().flatten().tolist() == [6, 8, 9]
-    new = tokens[:, 6]
-    assert not ((new == made.correct) | (new == made.incorrect)).any()
-    assert tokens.gather(1, 8 + made.index[:, None])[:, 0].equal(new)
+# ---------------------------------------------------------------------------------- roles, variants
+def test_the_first_head_is_previous_and_the_last_one_copies(subject: ListUpdateSubject) -> None:
+    assert find_roles(subject.task) == subject.roles == PUBLISHED
+    one = ListUpdateSubject("one", model.open_model(model.untrained_state_dict(0, 1), 1))
+    assert one.roles == Roles(previous=PREVIOUS, copying=PREVIOUS)
+    three = ListUpdateSubject("three", model.open_model(model.untrained_state_dict(0, 3), 3))
+    assert three.roles == Roles(previous=PREVIOUS, copying=(2, 0))
 
 
-def test_a_patch_can_be_one_place(subject: ListUpdateSubject) -> None:
-    p = printed_pair()
-    place = sites.RESID_PRE(0).pick(pos=5)
-    found = patch_by_hooks(subject.lens, p.corrupted, p.clean, subject.printed.metric, place)
-    assert found.item() == pytest.approx(1)
+def test_a_model_of_one_layer_has_the_direct_path_alone() -> None:
+    weights = {name: w.double() for name, w in model.untrained_state_dict(0, 1).items()}
+    lens = model.open_model(weights, 1, dtype="float64")
+    one = ListUpdateSubject("one", lens, tokens=generate_mixed(30, 5))
+    assert not one.paths.terms["two_heads"].any()
+    assert close(one.paths.terms["direct"].mean(0), one.attribution.heads[PREVIOUS])
+
+
+def test_a_variant_keeps_prompts_seed_and_curve() -> None:
+    format = Format(4, 20)
+    lens = model.open_model(model.untrained_state_dict(7, 2, format), 2, format)
+    tokens = generate_mixed(12, 5, format)
+    whole = ListUpdateSubject(
+        "own", lens, format, roles=PUBLISHED, seed=7, curve=lambda: [3.0, 1.0], tokens=tokens
+    )
+    other = whole.variant("same", lens)
+    assert (other.name, other.seed, other.loss_curve) == ("own~same", 7, [3.0, 1.0])
+    assert other.tokens is tokens
+    assert other.roles is PUBLISHED
+    assert other.task.format == format
+    assert whole.untrained.lens.weights.W_E.equal(lens.weights.W_E)
+    assert whole.behaviour.losses(step=-1)["in_training"] == 1.0
+
+
+def test_architectures_that_differ_are_told_apart() -> None:
+    lens = model.open_model(model.untrained_state_dict(2))
+    whole = ListUpdateSubject("own", lens, seed=2, tokens=generate_mixed(12, 5))
+    found = whole.architecture.describe()
+    assert (found["parameters"], found["left_alone"]) == (20, 20)
+    assert (found["largest_bias"], found["positions_in_the_stream"]) == (0, 0)
+    placed = whole.standard_positions.architecture.describe()["positions_in_the_stream"]
+    assert placed == pytest.approx(lens.weights.W_pos.abs().max().item(), rel=1e-3)
+    biased = whole.one_bias_trained.architecture.describe()
+    assert biased["left_alone"] == 19
+    assert biased["largest_bias"] == pytest.approx(0.1)
+    assert not lens.state_dict["unembed.b_U"].any()  # the subject itself is whole

@@ -8,8 +8,8 @@ import torch
 from replications.errors import BadInput
 from replications.systems import list_update
 from replications.systems.list_update import ListUpdateSubject, model
-from replications.systems.list_update.data import Task, generate_mixed
-from replications.systems.list_update.generator import Generator
+from replications.systems.list_update.data import Format, generate_mixed
+from replications.systems.list_update.measurements.dataset import Generator
 from replications.systems.list_update.subjects import read_curve
 
 CURVE = b"step,loss\n0,3.9\n1,3.5\n"
@@ -28,24 +28,26 @@ def test_subjects_are_five_gating_seeds_and_others_that_do_not_gate() -> None:
 def test_every_model_opens(name: str) -> None:
     found = list_update.subject(name)
     assert isinstance(found, ListUpdateSubject)
-    assert found.layers == (1 if name.startswith("one-layer") else 2)
-    size = f"length{found.task.length}-numbers{found.task.numbers}"
-    assert name == f"scaling/{size}" or found.task == Task()
+    assert found.lens.shape.n_layers == (1 if name.startswith("one-layer") else 2)
+    format = found.task.format
+    size = f"length{format.length}-numbers{format.numbers}"
+    assert name == f"scaling/{size}" or format == Format()
 
 
 def test_a_seed_knows_its_curve_and_the_models_with_one_layer() -> None:
     found = list_update.subject("seed1")
     assert isinstance(found, ListUpdateSubject)
     assert len(found.loss_curve) == 1000
-    assert [small.layers for small in found.one_layer_models] == [1, 1]
-    assert found.untrained.weights.W_E.equal(model.untrained_state_dict(1)["embed.W_E"])
+    assert [small.lens.shape.n_layers for small in found.one_layer_models] == [1, 1]
+    assert found.untrained.lens.weights.W_E.equal(model.untrained_state_dict(1)["embed.W_E"])
 
 
 def test_the_generator_is_checked_row_by_row() -> None:
     found = list_update.subject("generator")
     assert isinstance(found, Generator)
-    assert found.batches["right_rows"] == 1
-    assert found.batches_mixed["batches_with_one_pair"] == 0
+    assert found.batches()["right_rows"] == 1
+    assert found.batches()["batches_with_one_pair"] == 1
+    assert found.batches(mixed=True)["batches_with_one_pair"] == 0
 
 
 # ---------------------------------------------------------------------------------- refused
@@ -62,7 +64,7 @@ def test_names_and_weights_that_make_no_sense_are_refused() -> None:
     with pytest.raises(BadInput, match="not the weights of a list-update model"):
         list_update.subject(state_dict=model.untrained_state_dict(layers=1))
     with pytest.raises(BadInput, match="not the weights of a list-update model"):
-        list_update.subject(state_dict=model.untrained_state_dict(), task=Task(4, 50))
+        list_update.subject(state_dict=model.untrained_state_dict(), format=Format(4, 50))
 
 
 def test_weights_of_ones_own_have_no_curve_and_no_smaller_model() -> None:

@@ -1,8 +1,6 @@
-"""The generator of training prompts, as a subject: what a batch looks like."""
+"""The section "Task dataset": the generator of training prompts, batch by batch."""
 
 from __future__ import annotations
-
-from functools import cached_property
 
 import numpy as np
 from torch import Tensor
@@ -13,19 +11,18 @@ BATCHES, SIZE = 60, 64
 
 
 class Generator:
-    """Batches of the document's task, checked token by token."""
+    """The generator of the document's prompts, as a subject of its own; there is no model."""
 
-    @cached_property
-    def batches(self) -> dict[str, object]:
-        """Share of right rows, share of batches with one index and element, indices, markers."""
-        rng = np.random.default_rng(0)
-        return _describe([generate(SIZE, rng) for _ in range(BATCHES)])
+    def batches(self, mixed: bool = False) -> dict[str, object]:
+        """Describe 60 batches of 64 prompts; `mixed` prompts do not share an index and an element.
 
-    @cached_property
-    def batches_mixed(self) -> dict[str, object]:
-        """The same with an index and an element for each prompt."""
+        `right_rows` is the share of rows with the right form and answer, `batches_with_one_pair`
+        the share of batches with one index and one new element, `indices` are all indices that
+        occur, `markers` all pairs (position, token) at the positions of BOS and NL.
+        """
         rng = np.random.default_rng(0)
-        return _describe([generate_mixed(SIZE, rng) for _ in range(BATCHES)])
+        draw = generate_mixed if mixed else generate
+        return _describe([draw(SIZE, rng) for _ in range(BATCHES)])
 
 
 def _describe(batches: list[Tensor]) -> dict[str, object]:
@@ -40,7 +37,7 @@ def _describe(batches: list[Tensor]) -> dict[str, object]:
 
 
 def _is_right(row: list[int]) -> bool:
-    """Whether a row is its own prompt with the answer put together by hand."""
+    """Whether a row is a prompt of the document followed by the answer, here put together anew."""
     answer = row[1:4]
     answer[row[5]] = row[6]
     return (

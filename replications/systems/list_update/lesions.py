@@ -1,0 +1,68 @@
+"""Parts of the circuit, destroyed one at a time, to see which claims notice.
+
+Every lesion changes weights alone, so that sweeps and circuits see it too. A random part is drawn
+from a normal distribution and scaled to the Frobenius norm of what it replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from replications.lens import Lens
+from replications.systems.list_update.task import Task
+
+Lesion = Callable[[Task], Lens]
+Change = Callable[[Tensor, torch.Generator], Tensor]
+
+
+def _lesion(change: Change, *names: str, rows: Callable[[Task], slice] | None = None) -> Lesion:
+    """Change these parameters of a model, or the `rows` of them only."""
+
+    def destroy(task: Task) -> Lens:
+        weights = dict(task.lens.state_dict)
+        generator = torch.Generator().manual_seed(0)
+        where = slice(None) if rows is None else rows(task)
+        for name in names:
+            whole = weights[name].clone()
+            whole[where] = change(whole[where], generator)
+            weights[name] = whole
+        return task.lens.reopen(weights)
+
+    return destroy
+
+
+def _random(part: Tensor, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(part.shape, generator=generator).to(part)
+    scaled: Tensor = noise * part.norm() / noise.norm()
+    return scaled
+
+
+def _zero(part: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.zeros_like(part)
+
+
+def _elements(task: Task) -> slice:
+    """The numbers that can be elements only, not indices."""
+    return slice(task.format.length, task.format.numbers)
+
+
+def _indices(task: Task) -> slice:
+    """The numbers that can be indices (and elements)."""
+    return slice(0, task.format.length)
+
+
+LESIONS: dict[str, Lesion] = {
+    "head 0.0 zero": _lesion(_zero, "blocks.0.attn.W_O"),
+    "head 1.0 zero": _lesion(_zero, "blocks.1.attn.W_O"),
+    "W_OV of 0.0 random": _lesion(_random, "blocks.0.attn.W_V", "blocks.0.attn.W_O"),
+    "W_OV of 1.0 random": _lesion(_random, "blocks.1.attn.W_V", "blocks.1.attn.W_O"),
+    "W_QK of 0.0 random": _lesion(_random, "blocks.0.attn.W_Q", "blocks.0.attn.W_K"),
+    "W_QK of 1.0 random": _lesion(_random, "blocks.1.attn.W_Q", "blocks.1.attn.W_K"),
+    "positions random": _lesion(_random, "pos_embed.W_pos"),
+    "W_E of elements random": _lesion(_random, "embed.W_E", rows=_elements),
+    "W_E of indices random": _lesion(_random, "embed.W_E", rows=_indices),
+}
+"""By name; for the document's model of two layers with one head each."""

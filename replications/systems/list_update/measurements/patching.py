@@ -1,0 +1,263 @@
+"""The section "Activation patching": what the clean run has, patched into the corrupted run.
+
+The direction is denoising: the base, which is patched, is the corrupted run, and the source of the
+patch is the clean run. Clean and corrupted prompts differ in the index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from replications.errors import BadInput
+from replications.lens import Lens
+from replications.models import sites
+from replications.patching.activation import Grid, Sweep, sweep, sweeps
+from replications.patching.reference import Recovery, bootstrap_mean, logit_difference
+from replications.systems.list_update.data import Pairs
+from replications.systems.list_update.roles import Roles
+
+SITES = (sites.RESID_PRE, sites.Z, sites.Q, sites.K, sites.V, sites.PATTERN)
+HEAD_SITES = SITES[1:]
+
+
+class Cell(NamedTuple):
+    """One place to patch: a site, a layer, and the name of a position (see `position_of`)."""
+
+    site: sites.Site
+    layer: int
+    position: str
+
+
+def position_of(name: str, pairs: Pairs) -> Tensor:
+    """The position with this name in each pair: long [pair].
+
+    "prediction" is where the clean prompt's updated element is predicted, which differs from pair
+    to pair, and "before" is one position earlier; other names are those of `Format.position`.
+    Raises BadInput for an unknown name.
+    """
+    predicted = {"prediction": pairs.position, "before": pairs.position - 1}
+    if name in predicted:
+        return predicted[name]
+    try:
+        return torch.full_like(pairs.position, pairs.format.position(name))
+    except BadInput as error:
+        raise BadInput(f"{error}, {', '.join(predicted)}") from None
+
+
+class Patching:
+    """How much of the clean behaviour each patched place recovers, on some pairs of prompts.
+
+    The recovered share is 1 on clean logits and 0 on corrupted ones, for the logit of the new
+    element less that of the old one where the clean prompt's updated element is predicted.
+
+    `source` and `base` are tokens [pair pos] to use in place of the clean and corrupted prompts of
+    the pairs, which go on to say where logits are read and of which answers.
+    """
+
+    def __init__(
+        self,
+        lens: Lens,
+        pairs: Pairs,
+        roles: Roles,
+        *,
+        source: Tensor | None = None,
+        base: Tensor | None = None,
+    ) -> None:
+        self._lens = lens
+        self.prompts = pairs
+        self._roles = roles
+        self._source = pairs.clean if source is None else source
+        self._base = pairs.corrupted if base is None else base
+
+    # ---------------------------------------------------------------- other prompts
+    @cached_property
+    def exchanged(self) -> Patching:
+        """The same question, with the clean and the corrupted prompts exchanged (noising)."""
+        swapped = {"source": self._base, "base": self._source}
+        return Patching(self._lens, self.prompts, self._roles, **swapped)
+
+    @cached_property
+    def element_corrupted(self) -> Patching:
+        """The same clean prompts; in the corrupted ones the new element differs, not the index."""
+        base = corrupt_element(self.prompts)
+        return Patching(self._lens, self.prompts, self._roles, base=base)
+
+    # ---------------------------------------------------------------- the two ends
+    @cached_property
+    def metric(self) -> Recovery:
+        """The recovered share, as a function of logits."""
+        pairs, tokens = self.prompts, (self._source, self._base)
+        return Recovery.between(self._lens, tokens, pairs.position, pairs.correct, pairs.incorrect)
+
+    def ends(self, interval: bool = False) -> dict[str, float]:
+        """The mean logit difference, new element less old, on clean and on corrupted prompts.
+
+        With `interval`, each has three entries; see `described`.
+        """
+        ends = {"clean": self.metric.clean, "corrupted": self.metric.corrupted}
+        return described(ends, interval)
+
+    def metric_at_ends(self, normalised: bool = True) -> dict[str, float]:
+        """The mean patching metric on clean and on corrupted logits, from new runs of both.
+
+        Not `normalised`, the metric is the logit difference itself.
+        """
+        metric = self.metric if normalised else self._difference
+        ends = {"clean": self._source, "corrupted": self._base}
+        found = {name: metric(self._lens.run(tokens).logits) for name, tokens in ends.items()}
+        return described(found)
+
+    def _difference(self, logits: Tensor) -> Tensor:
+        pairs = self.prompts
+        return logit_difference(logits, pairs.position, pairs.correct, pairs.incorrect)
+
+    # ---------------------------------------------------------------- sweeps
+    @cached_property
+    def _sweeps(self) -> Mapping[sites.Site, Sweep]:
+        grids = [Grid(site, "layer pos") for site in SITES]
+        tokens = (self._base, self._source)
+        found = sweeps(self._lens, *tokens, grids, self._answers, at=self.prompts.position)
+        return dict(zip(SITES, found, strict=True))
+
+    @property
+    def _answers(self) -> Tensor:
+        return torch.stack([self.prompts.correct, self.prompts.incorrect], dim=1)
+
+    def swept(self, site: sites.Site) -> Tensor:
+        """The recovered share with each place of one of SITES patched: float64 [layer pos pair]."""
+        return self.metric.share(self._sweeps[site].values)
+
+    def mean_share(self, site: sites.Site, index: int) -> Tensor:
+        """Its mean over the pairs whose clean prompt updates `index`: float64 [layer pos]."""
+        return self.swept(site)[..., self.prompts.index == index].mean(-1)
+
+    def at_element(self, site: sites.Site) -> float:
+        """The mean share recovered at the new element in the copying layer, by one patch alone."""
+        place = site(self._roles.copying[0]).pick(pos=self.prompts.format.element_position)
+        tokens = (self._base, self._source)
+        found = sweep(self._lens, *tokens, [place], self._answers, at=self.prompts.position)
+        return self.metric.share(found.values[0]).mean().item()
+
+    def _share(self, cell: Cell) -> Tensor:
+        """The recovered share of a cell in each pair: [pair]."""
+        at = position_of(cell.position, self.prompts)
+        return self.swept(cell.site)[cell.layer].gather(0, at[None])[0]
+
+    def _shares(self, interval: bool, **cells: Cell) -> dict[str, float]:
+        return described({name: self._share(cell) for name, cell in cells.items()}, interval)
+
+    # ---------------------------------------------------------------- findings
+    def stream(self, interval: bool = False) -> dict[str, float]:
+        """Shares recovered by the residual stream, of the index and of the element.
+
+        The index is patched before layer 0 and the element before the copying layer;
+        `largest_other` is the largest share, in size, of any other position in the stream.
+        """
+        index, element, *_ = self._important
+        found = self._shares(interval, index_before_0=index, element_before_1=element)
+        return found | {"largest_other": self._largest_other([sites.RESID_PRE])}
+
+    def layer_0(
+        self,
+        interval: bool = False,
+        *,
+        at_element: sites.Site = sites.Z,
+        at_index: sites.Site = sites.V,
+    ) -> dict[str, float]:
+        """Shares recovered by one site of layer 0 at the element, and one at the index.
+
+        Unless told otherwise these are the head's output and its value.
+        """
+        layer, _ = self._roles.previous
+        return self._shares(
+            interval,
+            at_element=Cell(at_element, layer, "element"),
+            at_index=Cell(at_index, layer, "index"),
+        )
+
+    def layer_1(
+        self,
+        interval: bool = False,
+        *,
+        site: sites.Site = sites.K,
+        position: str = "element",
+    ) -> dict[str, float]:
+        """The share recovered by one site of the copying layer at a named position."""
+        layer, _ = self._roles.copying
+        return self._shares(interval, recovered=Cell(site, layer, position))
+
+    def at_prediction(
+        self, interval: bool = False, *, position: str = "prediction"
+    ) -> dict[str, float]:
+        """Shares recovered by the copying head's pattern and output at a named position.
+
+        `largest_other` is the largest share, in size, of any place of either head but the
+        important ones.
+        """
+        layer, _ = self._roles.copying
+        pattern, output = (Cell(site, layer, position) for site in (sites.PATTERN, sites.Z))
+        found = self._shares(interval, pattern=pattern, output=output)
+        return found | {"largest_other": self._largest_other(HEAD_SITES)}
+
+    # ---------------------------------------------------------------- all other places
+    @property
+    def _important(self) -> tuple[Cell, ...]:
+        """The places that the document's account of the circuit names."""
+        first, last = self._roles.previous[0], self._roles.copying[0]
+        return (
+            Cell(sites.RESID_PRE, first, "index"),
+            Cell(sites.RESID_PRE, last, "element"),
+            Cell(sites.Z, first, "element"),
+            Cell(sites.V, first, "index"),
+            Cell(sites.K, last, "element"),
+            Cell(sites.PATTERN, last, "prediction"),
+            Cell(sites.Z, last, "prediction"),
+        )
+
+    def _largest_other(self, among: Sequence[sites.Site]) -> float:
+        """The largest mean share, in size, of any place that is not important.
+
+        Positions after the prediction are left out: causal attention hides them.
+        """
+        largest = 0.0
+        for site in among:
+            others = self.swept(site).clone()
+            pos = torch.arange(others.shape[1])[:, None]
+            others[:, pos > self.prompts.position] = 0.0
+            for cell in self._important:
+                if cell.site == site:
+                    at = position_of(cell.position, self.prompts)
+                    others[cell.layer].scatter_(0, at[None], 0.0)
+            largest = max(largest, others.mean(-1).abs().max().item())
+        return largest
+
+
+def corrupt_element(pairs: Pairs) -> Tensor:
+    """The clean prompts with a new element that is neither of the answers: long [pair pos]."""
+    tokens, format = pairs.clean.clone(), pairs.format
+    other = (pairs.correct + 1) % format.numbers
+    other = torch.where(other == pairs.incorrect, (other + 1) % format.numbers, other)
+    rows = torch.arange(len(tokens))
+    tokens[:, format.element_position] = other
+    tokens[rows, format.answer_positions.start + pairs.index] = other
+    return tokens
+
+
+def described(values: Mapping[str, Tensor], interval: bool = False) -> dict[str, float]:
+    """The mean of each of `values` [pair].
+
+    With `interval`, three entries for each: "NAME_mean", and both ends of its 95 % bootstrap
+    interval, "NAME_low" and "NAME_high".
+    """
+    if not interval:
+        return {name: value.mean().item() for name, value in values.items()}
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        mean = bootstrap_mean(value)
+        found |= {f"{name}_mean": mean.mean, f"{name}_low": mean.low, f"{name}_high": mean.high}
+    return found

@@ -1,0 +1,155 @@
+"""Activation patching of list-update models: both ends, every place, and what is patched."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from replications.errors import BadInput
+from replications.models import sites
+from replications.patching.reference import patch
+from replications.systems.list_update import model
+from replications.systems.list_update.data import generate_mixed, pairs, printed_pair
+from replications.systems.list_update.measurements.patching import (
+    SITES,
+    Patching,
+    corrupt_element,
+    described,
+    position_of,
+)
+from replications.systems.list_update.roles import PUBLISHED, find_roles
+from replications.systems.list_update.task import Task
+
+EXACT = 1e-9
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    """Random weights, larger than before training, so that attention is far from uniform."""
+    weights = {n: 2.5 * w.double() for n, w in model.untrained_state_dict(0).items()}
+    return Task(model.open_model(weights, dtype="float64"), tokens=generate_mixed(6, 5))
+
+
+@pytest.fixture(scope="module")
+def found(task: Task) -> Patching:
+    """Six generated pairs."""
+    return Patching(task.lens, pairs(6, 3), find_roles(task))
+
+
+# ---------------------------------------------------------------------------------- both ends
+def test_the_metric_is_1_on_clean_and_0_on_corrupted_logits(found: Patching) -> None:
+    assert found.metric_at_ends() == {"clean": 1.0, "corrupted": 0.0}
+    assert found.metric_at_ends(normalised=False) == pytest.approx(found.ends())
+    assert found.ends() != pytest.approx(found.metric_at_ends())
+
+
+def test_the_ends_are_logit_differences_where_the_update_is_predicted(task: Task) -> None:
+    printed = Patching(task.lens, printed_pair(), PUBLISHED)
+    for name, tokens in zip(
+        ("clean", "corrupted"), (printed.prompts.clean, printed.prompts.corrupted), strict=True
+    ):
+        logits = task.lens.run(tokens).logits
+        assert printed.ends()[name] == pytest.approx((logits[0, 8, 26] - logits[0, 8, 23]).item())
+
+
+def test_exchanged_prompts_exchange_the_ends_and_the_direction(found: Patching) -> None:
+    ends, exchanged = found.ends(), found.exchanged.ends()
+    assert exchanged == {"clean": ends["corrupted"], "corrupted": ends["clean"]}
+    share = found.exchanged.swept(sites.RESID_PRE)[0, 5]
+    assert share.tolist() == pytest.approx([1.0] * 6)  # the corrupted index is what is put in
+
+
+# ---------------------------------------------------------------------------------- places
+@pytest.mark.parametrize("site", SITES, ids=lambda site: site.name)
+def test_a_sweep_has_the_value_of_a_single_patch(
+    task: Task, found: Patching, site: sites.Site
+) -> None:
+    swept = found.swept(site)
+    assert swept.shape == (2, 11, 6)
+    axis = "query" if site is sites.PATTERN else "pos"
+    place = site(1).pick(**{axis: 7})
+    prompts = found.prompts
+    one = patch(task.lens, prompts.clean, prompts.corrupted, found.metric, place)
+    assert (swept[1, 7] - one).abs().max() < EXACT
+    mean = swept[..., prompts.index == 1].mean(-1)
+    assert found.mean_share(site, 1).equal(mean)
+
+
+def test_before_layer_0_the_index_alone_differs(found: Patching) -> None:
+    assert found.stream()["index_before_0"] == pytest.approx(1)
+    assert found.swept(sites.RESID_PRE)[:, 9:].abs().max() < EXACT
+
+
+def test_findings_are_the_cells_they_name(found: Patching) -> None:
+    predicted = found.prompts.position
+    rows = torch.arange(6)
+    key = found.swept(sites.K)[1, 6].mean().item()
+    assert found.layer_1()["recovered"] == pytest.approx(key)
+    assert found.at_element(sites.K) == pytest.approx(key)
+    query = found.swept(sites.Q)[1][predicted, rows].mean().item()
+    other = found.layer_1(site=sites.Q, position="prediction")["recovered"]
+    assert other == pytest.approx(query)
+    assert found.layer_0() == pytest.approx(
+        {
+            "at_element": found.swept(sites.Z)[0, 6].mean().item(),
+            "at_index": found.swept(sites.V)[0, 5].mean().item(),
+        }
+    )
+    exchanged = found.layer_0(at_element=sites.Q, at_index=sites.K)
+    assert exchanged["at_index"] == pytest.approx(found.swept(sites.K)[0, 5].mean().item())
+    before = found.at_prediction(position="before")["output"]
+    assert before == pytest.approx(found.swept(sites.Z)[1][predicted - 1, rows].mean().item())
+
+
+def test_the_largest_other_place_leaves_out_the_important_ones(found: Patching) -> None:
+    swept = found.swept(sites.RESID_PRE).clone()
+    swept[0, 5] = swept[1, 6] = 0
+    for pair, position in enumerate(found.prompts.position.tolist()):
+        swept[:, position + 1 :, pair] = 0
+    largest = swept.mean(-1).abs().max().item()
+    assert found.stream()["largest_other"] == pytest.approx(largest)
+    assert 0 < largest < 1
+
+
+# ---------------------------------------------------------------------------------- positions
+def test_positions_are_found_by_name() -> None:
+    made = pairs(6, 3)
+    assert position_of("index", made).tolist() == [5] * 6
+    assert position_of("element", made).tolist() == [6] * 6
+    assert position_of("prediction", made).equal(7 + made.index)
+    assert position_of("before", made).equal(6 + made.index)
+
+
+def test_an_unknown_position_is_an_error(found: Patching) -> None:
+    with pytest.raises(BadInput, match=r"'befor'; there are: .*newline, prediction, before"):
+        found.layer_1(position="befor")
+
+
+# ---------------------------------------------------------------------------------- prompts
+def test_only_the_element_differs_where_it_is_corrupted() -> None:
+    made = pairs(50, 3)
+    tokens = corrupt_element(made)
+    differs = (tokens != made.clean).sum(0) > 0
+    assert differs.nonzero().flatten().tolist() == [6, 8, 9]
+    new = tokens[:, 6]
+    assert not ((new == made.correct) | (new == made.incorrect)).any()
+    assert tokens.gather(1, 8 + made.index[:, None])[:, 0].equal(new)
+
+
+def test_with_a_corrupted_element_its_place_recovers_everything(found: Patching) -> None:
+    swept = found.element_corrupted.swept(sites.RESID_PRE)
+    assert swept[0, 6].tolist() == pytest.approx([1.0] * 6)
+    assert found.element_corrupted.stream()["index_before_0"] == pytest.approx(0)
+
+
+# ---------------------------------------------------------------------------------- intervals
+def test_an_interval_has_the_mean_and_both_ends() -> None:
+    values = torch.linspace(0, 1, 50, dtype=torch.float64) ** 2
+    assert described({"x": values}) == {"x": pytest.approx(values.mean().item())}
+    found = described({"x": values}, interval=True)
+    assert list(found) == ["x_mean", "x_low", "x_high"]
+    assert found["x_mean"] == pytest.approx(values.mean().item())
+    # The 95 % interval of a mean is about two standard errors on either side.
+    error = 2 * values.std().item() / 50**0.5
+    assert found["x_high"] - found["x_mean"] == pytest.approx(error, rel=0.2)
+    assert found["x_mean"] - found["x_low"] == pytest.approx(error, rel=0.2)
