@@ -15,7 +15,7 @@ from replications.judging.expectation import at_least, at_most, between, each, e
     published=[9, 9],
     expect={"gpt2-small": exactly([9, 9])},
     control=(
-        instead("answers exchanged", lambda s: s.movers.bottom),
+        instead("answers exchanged", lambda s: s.name_movers.smallest),
         untrained,
     ),
     note="The index must match exactly, whatever the prompts. On toys the part is given by this "
@@ -23,7 +23,7 @@ from replications.judging.expectation import at_least, at_most, between, each, e
     "attribution also has the largest noise.",
 )
 def test_9_9_is_the_top_name_mover(subject):
-    return subject.movers.top
+    return subject.name_movers.largest
 
 
 @claim(
@@ -34,13 +34,13 @@ def test_9_9_is_the_top_name_mover(subject):
     published="10.7 or 11.10",
     expect={"gpt2-small": exactly(1)},
     control=(
-        instead("largest attribution", lambda s: s.movers.top_is_negative),
+        instead("largest attribution", lambda s: s.name_movers.is_negative(s.name_movers.largest)),
         untrained,
     ),
     note="1 if it is one of the published two. On toys the part is given by this very measure.",
 )
 def test_the_bottom_head_is_a_negative_name_mover(subject):
-    return subject.movers.bottom_is_negative
+    return subject.name_movers.is_negative(subject.name_movers.smallest)
 
 
 @claim(
@@ -51,13 +51,13 @@ def test_the_bottom_head_is_a_negative_name_mover(subject):
     published=2.8052,
     expect=models(between(2, 5, because=OTHER_PROMPTS)),
     control=(
-        instead("three different names", lambda s: s.movers.abc),
+        instead("three different names", lambda s: s.name_movers.on_abc),
         untrained,
     ),
     note="Toys are trained towards 2.75 or without a bound.",
 )
 def test_the_intact_model_does_the_task(subject):
-    return subject.movers.clean
+    return subject.name_movers.clean
 
 
 @claim(
@@ -68,13 +68,13 @@ def test_the_intact_model_does_the_task(subject):
     published=1.7086 / 2.8052,
     expect=models(between(0.4, 0.8, because=OTHER_PROMPTS)),
     control=(
-        instead("a negative name mover", lambda s: s.movers.negative_share),
-        instead("a head outside the circuit", lambda s: s.movers.outside_share),
+        instead("a negative name mover", lambda s: s.name_movers.share(s.roles.negative[0])),
+        instead("a head outside the circuit", lambda s: s.name_movers.share(s.roles.outside[0])),
     ),
     note="As a share of the clean logit difference.",
 )
 def test_9_9_carries_the_answer(subject):
-    return subject.movers.mover_share
+    return subject.name_movers.share(subject.roles.name_mover)
 
 
 @claim(
@@ -97,11 +97,14 @@ def test_the_printed_prediction_is_a_difference(subject):
     tier=2,
     published=1.0966 / 2.8052,
     expect=models(between(0.2, 0.6, because=OTHER_PROMPTS)),
-    control=instead("a head outside the circuit", lambda s: s.movers.naive_share_of_outside),
+    control=instead(
+        "a head outside the circuit",
+        lambda s: s.name_movers.without(s.roles.outside[0]).naive_share,
+    ),
     note="Clean less attribution, as a share of clean: one less the share of `ioi/dla-9.9`.",
 )
 def test_the_naive_prediction_is_a_large_fall(subject):
-    return subject.movers.naive_share
+    return subject.name_movers.ablation.naive_share
 
 
 @claim(
@@ -112,13 +115,13 @@ def test_the_naive_prediction_is_a_large_fall(subject):
     published=2.6290 / 2.8052,
     expect=models(between(0.8, 1.1, because=OTHER_PROMPTS)),
     control=(
-        instead("all name movers ablated", lambda s: s.movers.left_without_movers),
-        instead("the naive prediction", lambda s: s.movers.naive_share),
+        instead("all name movers ablated", lambda s: s.name_movers.left(*s.roles.name_movers)),
+        instead("the naive prediction", lambda s: s.name_movers.ablation.naive_share),
     ),
     note="What is left, as a share of clean.",
 )
 def test_the_model_does_without_9_9(subject):
-    return subject.movers.left_without_mover
+    return subject.name_movers.left(subject.roles.name_mover)
 
 
 @claim(
@@ -135,7 +138,7 @@ def test_the_model_does_without_9_9(subject):
         )
     ),
     control=(
-        instead("everything later held", lambda s: s.movers.frozen.recovery_interval),
+        instead("everything later held", lambda s: s.name_movers.held.recovery_interval),
         on("the plain model", lambda s: s.other, only="repairing"),
     ),
     note="What is recovered of the head's attribution: 0 if nothing reacts, 1 if nothing is lost. "
@@ -144,7 +147,7 @@ def test_the_model_does_without_9_9(subject):
     "`plain` is the model without repair: it is expected to miss this.",
 )
 def test_the_model_repairs_itself(subject):
-    return subject.movers.ablation.recovery_interval
+    return subject.name_movers.ablation.recovery_interval
 
 
 @claim(
@@ -154,11 +157,13 @@ def test_the_model_repairs_itself(subject):
     tier=2,
     published="obviously",
     expect=models(at_most(0.3)),
-    control=instead("the next name mover", lambda s: s.movers.runner_up_left),
+    control=instead(
+        "the next name mover", lambda s: s.name_movers.ablation.left_of(s.roles.name_movers[1])
+    ),
     note="Attribution after over before.",
 )
 def test_the_ablated_head_contributes_less(subject):
-    return subject.movers.own_left
+    return subject.name_movers.ablation.left_of(subject.roles.name_mover)
 
 
 @claim(
@@ -172,11 +177,14 @@ def test_the_ablated_head_contributes_less(subject):
         "repairing": at_least(2, because="the layer behind has two heads"),
         "plain": at_least(2),
     },
-    control=instead("a head outside the circuit ablated", lambda s: s.movers.rising_behind_outside),
+    control=instead(
+        "a head outside the circuit ablated",
+        lambda s: s.name_movers.without(s.roles.outside[0]).rising_after(s.roles.name_mover),
+    ),
     note="How many of the five heads that rise most are in the layer behind and rise by 0.05.",
 )
 def test_the_layer_behind_compensates(subject):
-    return subject.movers.rising_behind
+    return subject.name_movers.ablation.rising_after(subject.roles.name_mover)
 
 
 @claim(
@@ -186,11 +194,13 @@ def test_the_layer_behind_compensates(subject):
     tier=2,
     published="x ablated, y original",
     expect=models(at_least(0.8)),
-    control=instead("axes swapped", lambda s: s.movers.scatter_with_axes_swapped),
+    control=instead(
+        "axes swapped", lambda s: s.name_movers.ablation.scatter_agreement(axes_swapped=True)
+    ),
     note="Overlap (Jaccard) of heads that lie 0.1 below the line with as many largest changes.",
 )
 def test_the_scatter_shows_the_same_heads(subject):
-    return subject.movers.scatter_agrees
+    return subject.name_movers.ablation.scatter_agreement()
 
 
 @claim(
@@ -200,11 +210,13 @@ def test_the_scatter_shows_the_same_heads(subject):
     tier=2,
     published="qualitative",
     expect=models(at_least(0.2)),
-    control=instead("name movers", lambda s: s.movers.positive_movers_rise),
+    control=instead(
+        "name movers", lambda s: s.name_movers.ablation.largest_rise(s.roles.name_movers[1:3])
+    ),
     note=f"Rise of the attribution of heads that were negative. {BY_ROLE}",
 )
 def test_a_negative_name_mover_shrinks(subject):
-    return subject.movers.negative_rises
+    return subject.name_movers.ablation.largest_rise(subject.roles.negative)
 
 
 @claim(
@@ -215,12 +227,13 @@ def test_a_negative_name_mover_shrinks(subject):
     published=1.04,
     expect=models(near(1.04, abs=0.02, because=OTHER_PROMPTS)),
     control=instead(
-        "a head outside the circuit ablated", lambda s: s.movers.of_outside.scale_ratio
+        "a head outside the circuit ablated",
+        lambda s: s.name_movers.without(s.roles.outside[0]).scale_ratio,
     ),
     note="Mean over prompts of the scale before over after.",
 )
 def test_the_final_scale_hardly_changes(subject):
-    return subject.movers.ablation.scale_ratio
+    return subject.name_movers.ablation.scale_ratio
 
 
 @claim(
@@ -232,12 +245,12 @@ def test_the_final_scale_hardly_changes(subject):
     expect=models(
         parts(least_kept=at_least(0.8), typical=at_most(0.1, because="a bit off from y = x"))
     ),
-    control=instead("everything later held", lambda s: s.movers.kept_with_held_scale),
+    control=instead("everything later held", lambda s: s.name_movers.held.kept_beyond_scale),
     note="Of the three largest rises, the least share that is left once attribution before is "
     "multiplied by the ratio; `typical` is the median relative change of all heads.",
 )
 def test_the_scale_does_not_explain_the_rise(subject):
-    return subject.movers.kept_beyond_scale
+    return subject.name_movers.ablation.kept_beyond_scale
 
 
 @claim(
@@ -247,13 +260,15 @@ def test_the_scale_does_not_explain_the_rise(subject):
     tier=2,
     published="an open question",
     expect=models(parts(second_backup=at_least(0.05), negative=at_most(0.0))),
-    control=instead("heads that do not change", lambda s: s.movers.attention_of_unchanged),
+    control=instead(
+        "heads that do not change", lambda s: s.name_movers.attention_to_io(s.name_movers.unchanged)
+    ),
     observe="the document asks and does not answer",
     note="Change of attention from the end to IO: of the second of three risers, and of the first "
     "negative name mover.",
 )
 def test_why_backups_change(subject):
-    return subject.movers.attention_to_io
+    return subject.name_movers.attention_to_io(subject.name_movers.backups)
 
 
 @claim(
@@ -264,14 +279,15 @@ def test_why_backups_change(subject):
     published="an open question",
     expect=models(each(at_least(0.05))),
     control=instead(
-        "heads that do not change", lambda s: s.movers.attention_of_unchanged_to_source
+        "heads that do not change",
+        lambda s: s.name_movers.attention_to_source(s.name_movers.unchanged),
     ),
     observe="the document asks and does not answer",
     note="Change of attention from the end, of the two heads that rise most, to the position from "
     "which they take most of their attribution: IO in one toy, S2 in another.",
 )
 def test_backups_attend_more_to_their_source(subject):
-    return subject.movers.attention_to_source
+    return subject.name_movers.attention_to_source(subject.name_movers.backups)
 
 
 @claim(
@@ -282,11 +298,12 @@ def test_backups_attend_more_to_their_source(subject):
     published="a caution",
     expect=models(at_least(0.0)),
     control=instead(
-        "the head with the shortest mean", lambda s: s.movers.zero_beyond_mean_of_small
+        "the head with the shortest mean",
+        lambda s: s.name_movers.zero_beyond_mean(s.name_movers.outside_by_mean[-1]),
     ),
     observe="a caution: the document gives no number and no head",
     note="Change of the logit difference by zero less that by the mean, for the head outside the "
     "circuit with the longest mean output.",
 )
 def test_zero_is_further_than_the_mean(subject):
-    return subject.movers.zero_beyond_mean
+    return subject.name_movers.zero_beyond_mean(subject.name_movers.outside_by_mean[0])

@@ -25,7 +25,7 @@ from replications.judging.expectation import at_least, at_most, parts
     },
     control=(
         on("the plain model", lambda s: s.other),
-        instead("everything later held", lambda s: s.movers.repair_held),
+        instead("everything later held", lambda s: s.name_movers.held.repair),
     ),
     note="Recovered share of the ablated head's attribution: 95 % interval over prompts, and the "
     "parts of it that the final LayerNorm's scale and other heads bring. Not on seed 2, whose top "
@@ -33,7 +33,7 @@ from replications.judging.expectation import at_least, at_most, parts
     "regimes and seeds that were tried.",
 )
 def test_repair_can_be_trained(subject):
-    return subject.movers.repair
+    return subject.name_movers.ablation.repair
 
 
 @claim(
@@ -49,4 +49,4 @@ def test_repair_can_be_trained(subject):
     note="What is recovered comes from the final LayerNorm, whose scale falls with the answer.",
 )
 def test_ordinary_dropout_is_not_enough(subject):
-    return subject.movers.repair
+    return subject.name_movers.ablation.repair

@@ -14,9 +14,18 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from replications.errors import BadInput
 from replications.models.tokenizers import Tokenizer
-from replications.systems.ioi import prompts as p
-from replications.systems.ioi.signals import RULES, share_realised, signals_of
-from replications.systems.ioi.words import NAMES, OBJECTS, PLACES, TEMPLATES, pieces, toy_tokenizer
+from replications.systems.ioi import data as p
+from replications.systems.ioi.data import (
+    NAMES,
+    OBJECTS,
+    PLACES,
+    RULES,
+    TEMPLATES,
+    share_realised,
+    signals_of,
+    toy_tokenizer,
+)
+from replications.systems.ioi.data.words import pieces
 
 
 def byte_pairs() -> Tokenizer:
@@ -129,8 +138,8 @@ def test_the_printed_random_inverted_sentence_does_not_invert_the_position() -> 
         ("ABA->BAB", "not of the form"),
         ("ABB->CD", "three of the letters"),
         ("ABB->CDE", "three of the letters"),
-        ("ABB->CDD, ABB->BAA", "says twice"),
-        ("ABB->CDD", "nothing of the pattern BAB"),
+        ("ABB->CDD, ABB->BAA", "two parts for ABB"),
+        ("ABB->CDD", "no part for the pattern BAB"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(rule: str, message: str) -> None:
