@@ -1,4 +1,4 @@
-"""Early induction heads, on random tokens said twice."""
+"""Early induction heads, on repeated random tokens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from replications.judging.expectation import at_least, at_most, parts
         ),
         untrained,
     ),
-    note=f"The least of both heads; 32 rows of 15 tokens, on toys of 10. {BY_ROLE}",
+    note="The lower value of both heads, on 32 rows of 15 repeated tokens (10 for toys). "
+    f"{BY_ROLE}",
 )
 def test_two_heads_are_induction_heads(subject):
     return subject.early_heads.induction(subject.roles.induction)
@@ -44,8 +45,8 @@ def test_two_heads_are_induction_heads(subject):
     control=instead(
         "other early heads", lambda s: s.early_paths.into_inhibition(s.roles.outside_early)
     ),
-    note="Of 5.5 and 6.9 the weaker effect, each through values or keys of the S-inhibition heads, "
-    "whichever is stronger; the margin is induction score less duplicate score.",
+    note="The weaker effect of 5.5 and 6.9, each through values or keys of the S-inhibition heads, "
+    "whichever is stronger. The margin is induction score less duplicate score.",
 )
 def test_induction_heads_detect_duplicates(subject):
     return subject.early_paths.into_inhibition(subject.roles.induction)
@@ -64,8 +65,8 @@ def test_induction_heads_detect_duplicates(subject):
         instead("a fresh second half", lambda s: s.early_heads.ranking(repeated=False)),
         untrained,
     ),
-    note="Rank of the worse of 5.5 and 6.9; standard deviation of the score over four batches. "
-    "On toys the rank says nothing, since the heads are chosen by it.",
+    note="The worse rank of 5.5 and 6.9, and the standard deviation of the score over four "
+    "batches. For toys the rank says nothing, since heads are chosen by it.",
 )
 def test_the_score_picks_out_induction_heads(subject):
     return subject.early_heads.ranking()
@@ -103,7 +104,7 @@ def test_duplicate_heads_attend_to_the_copy(subject):
         instead("induction heads", lambda s: s.early_heads.previous(s.roles.induction, max)),
         instead("duplicate-token heads", lambda s: s.early_heads.previous(s.roles.duplicate, max)),
     ),
-    note=f"The lower of both. {BY_ROLE}",
+    note=f"The lower score of both heads. {BY_ROLE}",
 )
 def test_previous_token_heads_look_back(subject):
     return subject.early_heads.previous(subject.roles.previous)
@@ -119,7 +120,7 @@ def test_previous_token_heads_look_back(subject):
     control=instead(
         "an induction head", lambda s: s.early_heads.off_diagonal(s.roles.induction[0])
     ),
-    note="Mean attention to the token before, on the prompts and on random tokens.",
+    note="Mean attention to the previous token, on the prompts and on random tokens.",
 )
 def test_the_sharpest_previous_token_head(subject):
     return subject.early_heads.off_diagonal(subject.roles.previous[-1])
@@ -134,8 +135,8 @@ def test_the_sharpest_previous_token_head(subject):
     expect=models(at_least(1)),
     control=instead("a fresh second half", lambda s: s.early_heads.suppressors(repeated=False)),
     observe="the document speaks of models in general, not of this one",
-    note="Heads with an induction score above 0.3 whose direct effect on the token that followed "
-    "the first copy, against that of another row, is negative.",
+    note="The number of heads with an induction score above 0.3 whose direct effect on the token "
+    "that followed the first copy, less the effect on that of another row, is negative.",
 )
 def test_some_heads_suppress_the_repeated_token(subject):
     return subject.early_heads.suppressors()

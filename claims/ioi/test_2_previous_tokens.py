@@ -52,7 +52,7 @@ def test_previous_token_heads_feed_the_keys(subject):
             lambda s: s.early_paths.through_inhibition(s.roles.outside_early, K),
         ),
     ),
-    note="Of toys only the sign and a floor are asked.",
+    note="For toys only the sign and a smallest size are expected.",
 )
 def test_fuzzy_induction_heads_act_through_keys(subject):
     return subject.early_paths.through_inhibition(subject.roles.fuzzy, K)
@@ -66,7 +66,7 @@ def test_fuzzy_induction_heads_act_through_keys(subject):
     published="qualitative",
     expect=models(at_most(0.5)),
     control=instead("induction heads", lambda s: s.early_heads.times_best(s.roles.induction)),
-    note="The larger induction score of both, over that of the best induction head.",
+    note="The higher induction score of both heads, relative to that of the best induction head.",
 )
 def test_fuzzy_heads_do_not_induce_in_general(subject):
     return subject.early_heads.times_best(subject.roles.fuzzy)
@@ -86,8 +86,8 @@ def test_fuzzy_heads_do_not_induce_in_general(subject):
         ),
         instead("other early heads", lambda s: s.early_heads.share_to_next(s.roles.outside_early)),
     ),
-    note="Share of prompts on which it is the most attended key after the first, in the lower of "
-    "both heads.",
+    note="Share of prompts on which this key gets the most attention, the first position left out. "
+    "The lower share of both heads.",
 )
 def test_fuzzy_heads_induce_on_these_prompts(subject):
     return subject.early_heads.share_to_next(subject.roles.fuzzy)
@@ -170,8 +170,8 @@ def test_two_previous_token_heads_are(subject):
         "attention linear in scores",
         lambda s: s.early_paths.pair(s.roles.previous, s.roles.all_induction, softmax="linear"),
     ),
-    note="The document does not say which head gives 3 % and which 15 %; its order of naming is "
-    "taken. Of toys only signs and a floor are asked.",
+    note="The document does not say which head gives 3 % and which 15 %; we take "
+    "the order in which it names them. For toys only signs and a smallest size are expected.",
 )
 def test_two_senders_are_more_than_their_sum(subject):
     return subject.early_paths.pair(subject.roles.previous, subject.roles.all_induction)

@@ -18,8 +18,8 @@ from replications.judging.expectation import at_least, at_most, between, each, e
         instead("answers exchanged", lambda s: s.name_movers.smallest),
         untrained,
     ),
-    note="The index must match exactly, whatever the prompts. On toys the part is given by this "
-    "very measure. Answers shuffled by chance are no control: the head with the largest "
+    note="The index must match exactly, whatever the prompts. Toys are left out, since this very "
+    "measure gives the role. Shuffled answers are no control: the head with the largest "
     "attribution also has the largest noise.",
 )
 def test_9_9_is_the_top_name_mover(subject):
@@ -37,7 +37,8 @@ def test_9_9_is_the_top_name_mover(subject):
         instead("largest attribution", lambda s: s.name_movers.is_negative(s.name_movers.largest)),
         untrained,
     ),
-    note="1 if it is one of the published two. On toys the part is given by this very measure.",
+    note="1 if it is one of the two published heads. Toys are left out, since this very measure "
+    "gives the role.",
 )
 def test_the_bottom_head_is_a_negative_name_mover(subject):
     return subject.name_movers.is_negative(subject.name_movers.smallest)
@@ -54,7 +55,7 @@ def test_the_bottom_head_is_a_negative_name_mover(subject):
         instead("three different names", lambda s: s.name_movers.on_abc),
         untrained,
     ),
-    note="Toys are trained towards 2.75 or without a bound.",
+    note="Toys are trained towards 2.75 (`repairing`) or without a bound (`plain`).",
 )
 def test_the_intact_model_does_the_task(subject):
     return subject.name_movers.clean
@@ -101,7 +102,7 @@ def test_the_printed_prediction_is_a_difference(subject):
         "a head outside the circuit",
         lambda s: s.name_movers.without(s.roles.outside[0]).naive_share,
     ),
-    note="Clean less attribution, as a share of clean: one less the share of `ioi/dla-9.9`.",
+    note="Clean less attribution, as a share of clean: 1 minus the share of `ioi/dla-9.9`.",
 )
 def test_the_naive_prediction_is_a_large_fall(subject):
     return subject.name_movers.ablation.naive_share
@@ -118,7 +119,7 @@ def test_the_naive_prediction_is_a_large_fall(subject):
         instead("all name movers ablated", lambda s: s.name_movers.left(*s.roles.name_movers)),
         instead("the naive prediction", lambda s: s.name_movers.ablation.naive_share),
     ),
-    note="What is left, as a share of clean.",
+    note="The logit difference that is left, as a share of the clean one.",
 )
 def test_the_model_does_without_9_9(subject):
     return subject.name_movers.left(subject.roles.name_mover)
@@ -141,10 +142,10 @@ def test_the_model_does_without_9_9(subject):
         instead("everything later held", lambda s: s.name_movers.held.recovery_interval),
         on("the plain model", lambda s: s.other, only="repairing"),
     ),
-    note="What is recovered of the head's attribution: 0 if nothing reacts, 1 if nothing is lost. "
-    "The S-inhibition head that was proposed as a control has next to no attribution, so that "
-    "recovery of it means nothing; held activations of all later heads and MLPs are the control. "
-    "`plain` is the model without repair: it is expected to miss this.",
+    note="The recovered share of the head's attribution: 0 if nothing reacts, 1 if nothing is "
+    "lost. An S-inhibition head is no control: it has next to no attribution that could be "
+    "recovered. The control holds all later heads and MLPs at their outputs before the ablation. "
+    "`plain` is the model without repair and is expected to miss this.",
 )
 def test_the_model_repairs_itself(subject):
     return subject.name_movers.ablation.recovery_interval
@@ -160,7 +161,7 @@ def test_the_model_repairs_itself(subject):
     control=instead(
         "the next name mover", lambda s: s.name_movers.ablation.left_of(s.roles.name_movers[1])
     ),
-    note="Attribution after over before.",
+    note="Attribution after the ablation as a share of that before.",
 )
 def test_the_ablated_head_contributes_less(subject):
     return subject.name_movers.ablation.left_of(subject.roles.name_mover)
@@ -174,16 +175,16 @@ def test_the_ablated_head_contributes_less(subject):
     published="three heatmaps",
     expect={
         "gpt2-small": at_least(3),
-        "repairing": at_least(2, because="the layer behind has two heads"),
+        "repairing": at_least(2, because="the next layer has two heads"),
         "plain": at_least(2),
     },
     control=instead(
         "a head outside the circuit ablated",
         lambda s: s.name_movers.without(s.roles.outside[0]).rising_after(s.roles.name_mover),
     ),
-    note="How many of the five heads that rise most are in the layer behind and rise by 0.05.",
+    note="How many of the five largest rises are in the layer after the name mover and above 0.05.",
 )
-def test_the_layer_behind_compensates(subject):
+def test_the_next_layer_compensates(subject):
     return subject.name_movers.ablation.rising_after(subject.roles.name_mover)
 
 
@@ -197,7 +198,8 @@ def test_the_layer_behind_compensates(subject):
     control=instead(
         "axes swapped", lambda s: s.name_movers.ablation.scatter_agreement(axes_swapped=True)
     ),
-    note="Overlap (Jaccard) of heads that lie 0.1 below the line with as many largest changes.",
+    note="Overlap (Jaccard) of the heads that lie 0.1 or more below the line with as many of the "
+    "largest changes.",
 )
 def test_the_scatter_shows_the_same_heads(subject):
     return subject.name_movers.ablation.scatter_agreement()
@@ -213,7 +215,7 @@ def test_the_scatter_shows_the_same_heads(subject):
     control=instead(
         "name movers", lambda s: s.name_movers.ablation.largest_rise(s.roles.name_movers[1:3])
     ),
-    note=f"Rise of the attribution of heads that were negative. {BY_ROLE}",
+    note=f"The largest rise in attribution of a head that was negative. {BY_ROLE}",
 )
 def test_a_negative_name_mover_shrinks(subject):
     return subject.name_movers.ablation.largest_rise(subject.roles.negative)
@@ -230,7 +232,7 @@ def test_a_negative_name_mover_shrinks(subject):
         "a head outside the circuit ablated",
         lambda s: s.name_movers.without(s.roles.outside[0]).scale_ratio,
     ),
-    note="Mean over prompts of the scale before over after.",
+    note="Mean over prompts of the scale before the ablation over the scale after it.",
 )
 def test_the_final_scale_hardly_changes(subject):
     return subject.name_movers.ablation.scale_ratio
@@ -246,8 +248,8 @@ def test_the_final_scale_hardly_changes(subject):
         parts(least_kept=at_least(0.8), typical=at_most(0.1, because="a bit off from y = x"))
     ),
     control=instead("everything later held", lambda s: s.name_movers.held.kept_beyond_scale),
-    note="Of the three largest rises, the least share that is left once attribution before is "
-    "multiplied by the ratio; `typical` is the median relative change of all heads.",
+    note="The smallest share of the three largest rises that remains once the attribution before "
+    "is multiplied by the ratio; `typical` is the median relative change of all heads.",
 )
 def test_the_scale_does_not_explain_the_rise(subject):
     return subject.name_movers.ablation.kept_beyond_scale
@@ -263,9 +265,9 @@ def test_the_scale_does_not_explain_the_rise(subject):
     control=instead(
         "heads that do not change", lambda s: s.name_movers.attention_to_io(s.name_movers.unchanged)
     ),
-    observe="the document asks and does not answer",
-    note="Change of attention from the end to IO: of the second of three risers, and of the first "
-    "negative name mover.",
+    observe="the document asks this and does not answer it",
+    note="Change of attention from the end to IO: the second largest among the three heads that "
+    "rise most, and that of the first negative name mover.",
 )
 def test_why_backups_change(subject):
     return subject.name_movers.attention_to_io(subject.name_movers.backups)
@@ -282,8 +284,8 @@ def test_why_backups_change(subject):
         "heads that do not change",
         lambda s: s.name_movers.attention_to_source(s.name_movers.unchanged),
     ),
-    observe="the document asks and does not answer",
-    note="Change of attention from the end, of the two heads that rise most, to the position from "
+    observe="the document asks this and does not answer it",
+    note="Change of attention, in the two heads that rise most, from the end to the position from "
     "which they take most of their attribution: IO in one toy, S2 in another.",
 )
 def test_backups_attend_more_to_their_source(subject):
@@ -302,8 +304,8 @@ def test_backups_attend_more_to_their_source(subject):
         lambda s: s.name_movers.zero_beyond_mean(s.name_movers.outside_by_mean[-1]),
     ),
     observe="a caution: the document gives no number and no head",
-    note="Change of the logit difference by zero less that by the mean, for the head outside the "
-    "circuit with the longest mean output.",
+    note="Change of the logit difference under zero ablation less that under mean ablation, for "
+    "the head outside the circuit with the longest mean output.",
 )
 def test_zero_is_further_than_the_mean(subject):
     return subject.name_movers.zero_beyond_mean(subject.name_movers.outside_by_mean[0])

@@ -18,9 +18,9 @@ from replications.judging.expectation import at_least, at_most, between, each, e
         instead("two patterns exchanged", lambda s: s.signals_realised(two_exchanged=True)),
         instead("the printed DCD sentence", lambda s: s.printed_example),
     ),
-    note="Read off the finished sentences. The sentence the document prints for a random token and "
-    "an inverted position repeats the second name, as the original does: its label is right, the "
-    "sentence is not.",
+    note="Read off the finished sentences. The sentence that the document prints for a random "
+    "token and an inverted position repeats the second name, as the original does: its label is "
+    "right, but the sentence is not.",
 )
 def test_the_flips_do_what_they_say(subject):
     return subject.signals_realised()
@@ -36,7 +36,7 @@ def test_the_flips_do_what_they_say(subject):
     control=instead(
         "the closest other cell", lambda s: s.position_against_token.together.closest_other_cell
     ),
-    note="Distance of the top left cell from the clean logit difference.",
+    note="Distance of the top left cell of the table from the clean logit difference.",
 )
 def test_the_same_data_changes_nothing(subject):
     return subject.position_against_token.together.identity_error
@@ -52,7 +52,7 @@ def test_the_same_data_changes_nothing(subject):
     control=instead(
         "other heads", lambda s: s.position_against_token.table(s.roles.outside).both_inverted
     ),
-    note="As a share of the original.",
+    note="As a share of the original logit difference.",
 )
 def test_both_signals_inverted_negate(subject):
     return subject.position_against_token.together.both_inverted
@@ -68,7 +68,7 @@ def test_both_signals_inverted_negate(subject):
     control=instead(
         "other heads", lambda s: s.position_against_token.table(s.roles.outside).position_steps
     ),
-    note="Fall of the logit difference in the worst of three rows, and the mean.",
+    note="Fall of the logit difference: the smallest of three rows, and the mean.",
 )
 def test_an_inverted_position_hurts(subject):
     return subject.position_against_token.together.position_steps
@@ -137,8 +137,8 @@ def test_an_inverted_token_hurts_more(subject):
         "the same numbers in other cells",
         lambda s: s.position_against_token.together.permuted.additive,
     ),
-    note="In units of the clean logit difference, 2.8 in the document. Of toys additivity is asked "
-    "and the size of the steps is not.",
+    note="In units of the clean logit difference, which is 2.8 in the document. For toys, "
+    "additivity is expected but no size of the steps.",
 )
 def test_the_signals_add_up(subject):
     return subject.position_against_token.together.additive
@@ -163,7 +163,7 @@ def test_the_signals_add_up(subject):
             lambda s: s.position_against_token.table(s.roles.outside).position_over_token,
         ),
     ),
-    note=f"Full swing over full swing, 4.5 over 1.5. {BY_ROLE}",
+    note=f"Full swing of the position over that of the token, 4.5 over 1.5. {BY_ROLE}",
 )
 def test_position_outweighs_the_token(subject):
     return subject.position_against_token.together.position_over_token

@@ -13,14 +13,15 @@ from replications.judging.expectation import at_least, at_most, between, each, e
     source=DECOMPOSED,
     tier=1,
     published="four tables",
-    expect=models(each(at_least(0.01, because="ties of heads that do nothing are no finding"))),
+    expect=models(each(at_least(0.01, because="a head that does nothing prefers neither"))),
     control=(
         instead(
             "duplicate-token heads", lambda s: s.position_against_token.leads(s.roles.duplicate)
         ),
         instead("other heads", lambda s: s.position_against_token.leads(s.roles.outside)),
     ),
-    note="Position step less the size of the token swing, over the clean logit difference.",
+    note="Position step less the size of the token swing, as a share of the clean logit "
+    "difference.",
 )
 def test_each_head_prefers_position(subject):
     return subject.position_against_token.leads(subject.roles.s_inhibition)
@@ -60,8 +61,8 @@ def test_the_biggest_head_reads_position_only(subject):
         "the other heads",
         lambda s: s.position_against_token.token_readers(s.roles.position_readers),
     ),
-    note="Position step over token swing of each; the lead is their lesser token swing less the "
-    "largest of the others.",
+    note="Position step over token swing of each head. The lead is the smaller token swing of "
+    "both less the largest of the other S-inhibition heads.",
 )
 def test_two_heads_read_the_token_too(subject):
     return subject.position_against_token.token_readers(subject.roles.token_readers)
@@ -78,7 +79,8 @@ def test_two_heads_read_the_token_too(subject):
         "the same numbers in other cells",
         lambda s: s.position_against_token.residuals(permuted=True),
     ),
-    note="Largest residual over the range of the table; below 0.02 of clean it counts as zero.",
+    note="Largest residual over the range of the table. A residual below 0.02 of the clean logit "
+    "difference counts as zero.",
 )
 def test_each_head_is_additive(subject):
     return subject.position_against_token.residuals()

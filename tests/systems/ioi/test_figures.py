@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from replications.models import sites
 from replications.plotting import pictures as figures
@@ -25,7 +27,7 @@ PLOTS = {
     "DLA original vs ablated with y = x": drawn.attribution_scatter,
     "final LN scale, ablated vs clean with y = x": drawn.final_scale,
     "logit difference by signal": drawn.signals,
-    "the same per S-inhibition head": drawn.signals_by_head,
+    "logit difference by signal, per S-inhibition head": drawn.signals_by_head,
 }
 
 
@@ -38,6 +40,12 @@ def image(figure: Figure, panel: int = 0) -> np.ndarray:
 def points(figure: Figure, group: int) -> np.ndarray:
     """[point xy] of one class of a scatter."""
     return np.asarray(figure.axes[0].collections[group].get_offsets())
+
+
+def bars(axes: Axes) -> list[tuple[float, float]]:
+    """Where each bar starts and ends."""
+    found = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
+    return [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in found]
 
 
 def test_every_plot_of_the_document_is_drawn_and_one_more() -> None:
@@ -118,16 +126,13 @@ def test_the_bars_add_up_to_what_is_recovered(subject: IoiSubject) -> None:
     figure, movers = drawn.self_repair.draw(subject), subject.name_movers
     left, right = figure.axes
     numbers = movers.ablation.numbers
-    assert [bar.get_height() for bar in left.patches] == [
-        numbers[name] for name in ("clean", "naive", "ablated")
-    ]
-    first, held = (sum(bar.get_height() for bar in right.patches[i::2]) for i in (0, 1))
+    heights = [top - bottom for bottom, top in bars(left)]
+    assert heights == [numbers[name] for name in ("clean", "naive", "ablated")]
+    first, held = (sum(top - bottom for bottom, top in bars(right)[i::2]) for i in (0, 1))
     assert first == pytest.approx(movers.ablation.recovery)
     assert held == pytest.approx(movers.held.recovery)
     # Parts of one sign stand on one another, and no two parts overlap.
-    spans = sorted(
-        sorted((bar.get_y(), bar.get_y() + bar.get_height())) for bar in right.patches[::2]
-    )
+    spans = sorted(sorted(span) for span in bars(right)[::2])
     assert all(end <= start + 1e-9 for (_, end), (start, _) in pairwise(spans))
 
 

@@ -136,4 +136,4 @@ class NameMovers:
         rows = torch.arange(len(self._task.batch))
         mean = self._task.mean_z(head)[rows, self._task.batch.end].cpu()
         written = mean @ self._task.lens.weights.W_O[head]
-        return torch.linalg.vector_norm(written, dim=-1).mean().item()
+        return float(torch.linalg.vector_norm(written, dim=-1).mean())
