@@ -1,12 +1,12 @@
 """What the claims about indirect objects share: the source, its sections, groups and controls.
 
-Subjects: GPT-2 small, whose heads have the published indices (`gpt2-small`, gates); toy models of
-two kinds trained here, whose heads are found by what they do (`repairing` and `plain`, observed:
-the document speaks of GPT-2 only); and what needs no model (`text`, gates).
+Subjects are GPT-2 small, whose heads have the published indices (`gpt2-small`, gates); toy models
+of two kinds trained here, whose heads are found by what they do (`repairing` and `plain`, observed,
+since the document is about GPT-2 only); and texts, which need no model (`text`, gates).
 
-The document's 25 prompts are not in its text, so GPT-2 is measured on 24 of our own. What must
-match exactly are the indices of heads, signs and orders. A printed number becomes a share of the
-clean logit difference or of the gap to ABC prompts, with a tolerance for other sentences.
+The document's 25 prompts are not in its text, so GPT-2 is measured on 24 of our own. Indices of
+heads, signs and orders must match exactly. A printed number becomes a share of the clean logit
+difference or of the gap to ABC prompts, with a tolerance for other sentences.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ TOPICS = ARENA / "Suggested topics (Alex Variengien)"
 TOYS = ("repairing", "plain")
 MODELS = ("gpt2-small", *TOYS)
 
-OTHER_PROMPTS = "other prompts than the document's, which are not in its text"
-BY_ROLE = "On toys the heads are those that play the part, found by what they do."
+OTHER_PROMPTS = "our prompts differ from the document's, which are not in its text"
+BY_ROLE = "On toys the heads with these roles are found by what they do."
 
 untrained = on("untrained weights", lambda s: s.untrained)
 
 
 def models(expected: Expectation) -> dict[str, Expectation]:
-    """The same of GPT-2 small and of the toys."""
+    """One expectation for GPT-2 small and for both kinds of toys."""
     return dict.fromkeys(MODELS, expected)

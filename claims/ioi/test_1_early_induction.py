@@ -1,4 +1,4 @@
-"""Early induction heads, on random tokens said twice."""
+"""Early induction heads, on repeated random tokens."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ from .common import BY_ROLE, EARLY, TOPICS, models, untrained
         )
     ),
     control=(
-        instead("previous-token heads", lambda s: s.induction.induction_of_previous),
-        instead("duplicate-token heads", lambda s: s.induction.induction_of_duplicate),
-        instead("a fresh second half", lambda s: s.induction.induction_on_fresh),
+        instead("previous-token heads", lambda s: s.early_heads.induction(s.roles.previous)),
+        instead("duplicate-token heads", lambda s: s.early_heads.induction(s.roles.duplicate)),
+        instead(
+            "a fresh second half",
+            lambda s: s.early_heads.induction(s.roles.induction, repeated=False),
+        ),
         untrained,
     ),
-    note=f"The least of both heads; 32 rows of 15 tokens, on toys of 10. {BY_ROLE}",
+    note="The lower value of both heads, on 32 rows of 15 repeated tokens (10 for toys). "
+    f"{BY_ROLE}",
 )
 def test_two_heads_are_induction_heads(subject):
-    return subject.induction.induction
+    return subject.early_heads.induction(subject.roles.induction)
 
 
 @claim(
@@ -39,12 +43,14 @@ def test_two_heads_are_induction_heads(subject):
     tier=2,
     published="qualitative",
     expect=models(parts(weakest_effect=at_most(-0.02), score_margin=at_least(0.0))),
-    control=instead("other early heads", lambda s: s.induction.outside_in_duplicate_role),
-    note="Of 5.5 and 6.9 the weaker effect, each through values or keys of the S-inhibition heads, "
-    "whichever is stronger; the margin is induction score less duplicate score.",
+    control=instead(
+        "other early heads", lambda s: s.early_paths.into_inhibition(s.roles.outside_early)
+    ),
+    note="The weaker effect of 5.5 and 6.9, each through values or keys of the S-inhibition heads, "
+    "whichever is stronger. The margin is induction score less duplicate score.",
 )
 def test_induction_heads_detect_duplicates(subject):
-    return subject.induction.in_duplicate_role
+    return subject.early_paths.into_inhibition(subject.roles.induction)
 
 
 @claim(
@@ -57,14 +63,14 @@ def test_induction_heads_detect_duplicates(subject):
         parts(worst_rank=at_most(6), least=at_least(0.4), spread=at_most(0.1)),
     ),
     control=(
-        instead("a fresh second half", lambda s: s.induction.identified_on_fresh),
+        instead("a fresh second half", lambda s: s.early_heads.ranking(repeated=False)),
         untrained,
     ),
-    note="Rank of the worse of 5.5 and 6.9; standard deviation of the score over four batches. "
-    "On toys the rank says nothing, since the heads are chosen by it.",
+    note="The worse rank of 5.5 and 6.9, and the standard deviation of the score over four "
+    "batches. For toys the rank says nothing, since heads are chosen by it.",
 )
 def test_the_score_picks_out_induction_heads(subject):
-    return subject.induction.identified
+    return subject.early_heads.ranking()
 
 
 @claim(
@@ -79,11 +85,13 @@ def test_the_score_picks_out_induction_heads(subject):
             most_of_others=at_most(0.1),
         )
     ),
-    control=instead("both exchanged", lambda s: s.induction.duplicate_exchanged),
+    control=instead(
+        "both exchanged", lambda s: s.early_heads.duplicate(s.roles.induction, s.roles.duplicate)
+    ),
     note=BY_ROLE,
 )
 def test_duplicate_heads_attend_to_the_copy(subject):
-    return subject.induction.duplicate
+    return subject.early_heads.duplicate(subject.roles.duplicate, subject.roles.induction)
 
 
 @claim(
@@ -94,13 +102,13 @@ def test_duplicate_heads_attend_to_the_copy(subject):
     published="qualitative",
     expect=models(at_least(0.4)),
     control=(
-        instead("induction heads", lambda s: s.induction.previous_of_induction),
-        instead("duplicate-token heads", lambda s: s.induction.previous_of_duplicate),
+        instead("induction heads", lambda s: s.early_heads.previous(s.roles.induction, max)),
+        instead("duplicate-token heads", lambda s: s.early_heads.previous(s.roles.duplicate, max)),
     ),
-    note=f"The lower of both. {BY_ROLE}",
+    note=f"The lower score of both heads. {BY_ROLE}",
 )
 def test_previous_token_heads_look_back(subject):
-    return subject.induction.previous
+    return subject.early_heads.previous(subject.roles.previous)
 
 
 @claim(
@@ -110,11 +118,13 @@ def test_previous_token_heads_look_back(subject):
     tier=2,
     published="almost perfect",
     expect=models(parts(prompts=at_least(0.9), random=at_least(0.9))),
-    control=instead("an induction head", lambda s: s.induction.off_diagonal_of_induction),
-    note="Mean attention to the token before, on the prompts and on random tokens.",
+    control=instead(
+        "an induction head", lambda s: s.early_heads.off_diagonal(s.roles.induction[0])
+    ),
+    note="Mean attention to the previous token, on the prompts and on random tokens.",
 )
 def test_the_sharpest_previous_token_head(subject):
-    return subject.induction.off_diagonal
+    return subject.early_heads.off_diagonal(subject.roles.previous[-1])
 
 
 @claim(
@@ -124,13 +134,13 @@ def test_the_sharpest_previous_token_head(subject):
     tier=2,
     published="sometimes",
     expect=models(at_least(1)),
-    control=instead("a fresh second half", lambda s: s.induction.suppressors_on_fresh),
+    control=instead("a fresh second half", lambda s: s.early_heads.suppressors(repeated=False)),
     observe="the document speaks of models in general, not of this one",
-    note="Heads with an induction score above 0.3 whose direct effect on the token that followed "
-    "the first copy, against that of another row, is negative.",
+    note="The number of heads with an induction score above 0.3 whose direct effect on the token "
+    "that followed the first copy, less the effect on that of another row, is negative.",
 )
 def test_some_heads_suppress_the_repeated_token(subject):
-    return subject.induction.suppressors
+    return subject.early_heads.suppressors()
 
 
 @claim(
@@ -140,8 +150,8 @@ def test_some_heads_suppress_the_repeated_token(subject):
     tier=2,
     published="a guess",
     expect=models(parts(three_names=at_most(0.1), repeated_name=at_least(0.3))),
-    control=instead("previous-token heads", lambda s: s.induction.on_duplicates_of_previous),
+    control=instead("previous-token heads", lambda s: s.early_heads.after_s1(s.roles.previous)),
     note="Attention from the third name to the token after the first S.",
 )
 def test_induction_heads_need_a_duplicate(subject):
-    return subject.induction.on_duplicates
+    return subject.early_heads.after_s1(subject.roles.induction)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, each, exactly, near, parts
-from replications.models.sites import Q, V
+from replications.models.sites import K, Q, V
 
 from .common import FUZZY, NONLINEAR, OTHER_PROMPTS, PREVIOUS, models, untrained
 
@@ -22,14 +22,14 @@ from .common import FUZZY, NONLINEAR, OTHER_PROMPTS, PREVIOUS, models, untrained
         parts(named=exactly(2), weakest=at_most(-0.02), largest_other=at_most(0.02)),
     ),
     control=(
-        instead("through values", lambda s: s.induction.previous_through(V)),
-        instead("through queries", lambda s: s.induction.previous_through(Q)),
+        instead("through values", lambda s: s.early_paths.from_previous(V)),
+        instead("through queries", lambda s: s.early_paths.from_previous(Q)),
         untrained,
     ),
     note="`named` counts the previous-token heads among the two most negative senders.",
 )
 def test_previous_token_heads_feed_the_keys(subject):
-    return subject.induction.previous_through_keys
+    return subject.early_paths.from_previous(K)
 
 
 @claim(
@@ -47,13 +47,16 @@ def test_previous_token_heads_feed_the_keys(subject):
         "plain": parts(strongest=at_most(-0.02), weakest=at_most(-0.02)),
     },
     control=(
-        instead("through queries", lambda s: s.induction.fuzzy_through_queries),
-        instead("other early heads", lambda s: s.induction.outside_through_keys),
+        instead("through queries", lambda s: s.early_paths.through_inhibition(s.roles.fuzzy, Q)),
+        instead(
+            "other early heads",
+            lambda s: s.early_paths.through_inhibition(s.roles.outside_early, K),
+        ),
     ),
-    note="Of toys only the sign and a floor are asked.",
+    note="For toys only the sign and a smallest size are expected.",
 )
 def test_fuzzy_induction_heads_act_through_keys(subject):
-    return subject.induction.fuzzy_through_keys
+    return subject.early_paths.through_inhibition(subject.roles.fuzzy, K)
 
 
 @claim(
@@ -63,11 +66,11 @@ def test_fuzzy_induction_heads_act_through_keys(subject):
     tier=2,
     published="qualitative",
     expect=models(at_most(0.5)),
-    control=instead("induction heads", lambda s: s.induction.induction_score),
-    note="The larger induction score of both, over that of the best induction head.",
+    control=instead("induction heads", lambda s: s.early_heads.times_best(s.roles.induction)),
+    note="The higher induction score of both heads, relative to that of the best induction head.",
 )
 def test_fuzzy_heads_do_not_induce_in_general(subject):
-    return subject.induction.fuzzy_score
+    return subject.early_heads.times_best(subject.roles.fuzzy)
 
 
 @claim(
@@ -78,14 +81,17 @@ def test_fuzzy_heads_do_not_induce_in_general(subject):
     published="qualitative",
     expect=models(at_least(0.5)),
     control=(
-        instead("three different names", lambda s: s.induction.fuzzy_to_next_on_abc),
-        instead("other early heads", lambda s: s.induction.outside_to_next),
+        instead(
+            "three different names",
+            lambda s: s.early_heads.share_to_next(s.roles.fuzzy, three_names=True),
+        ),
+        instead("other early heads", lambda s: s.early_heads.share_to_next(s.roles.outside_early)),
     ),
-    note="Share of prompts on which it is the most attended key after the first, in the lower of "
-    "both heads.",
+    note="Share of prompts on which this key gets the most attention, the first position left out. "
+    "The lower share of both heads.",
 )
 def test_fuzzy_heads_induce_on_these_prompts(subject):
-    return subject.induction.fuzzy_to_next
+    return subject.early_heads.share_to_next(subject.roles.fuzzy)
 
 
 @claim(
@@ -100,10 +106,10 @@ def test_fuzzy_heads_induce_on_these_prompts(subject):
             both_heads=exactly(0.5),
         )
     },
-    control=instead("linear in the scores", lambda s: s.linear),
+    control=instead("linear in the scores", lambda s: s.softmax(linear=True)),
 )
 def test_softmax_is_more_than_additive(subject):
-    return subject.softmax
+    return subject.softmax()
 
 
 @claim(
@@ -113,10 +119,12 @@ def test_softmax_is_more_than_additive(subject):
     tier=2,
     published="almost 0 %",
     expect=models(each(between(-0.005, 0.005))),
-    control=instead("into 5.5 and 6.9", lambda s: s.induction.singles_into_induction),
+    control=instead(
+        "into 5.5 and 6.9", lambda s: s.early_paths.alone(s.roles.previous, s.roles.induction)
+    ),
 )
 def test_one_previous_token_head_is_not_enough(subject):
-    return subject.induction.singles_into_fuzzy
+    return subject.early_paths.alone(subject.roles.previous, subject.roles.fuzzy)
 
 
 @claim(
@@ -131,10 +139,12 @@ def test_one_previous_token_head_is_not_enough(subject):
             beyond_sum=at_most(0.0),
         )
     ),
-    control=instead("two other heads", lambda s: s.induction.joint_of_outside_into_fuzzy),
+    control=instead(
+        "two other heads", lambda s: s.early_paths.together(s.roles.outside_earliest, s.roles.fuzzy)
+    ),
 )
 def test_two_previous_token_heads_are(subject):
-    return subject.induction.joint_into_fuzzy
+    return subject.early_paths.together(subject.roles.previous, subject.roles.fuzzy)
 
 
 @claim(
@@ -157,9 +167,12 @@ def test_two_previous_token_heads_are(subject):
             first=at_most(0), second=at_most(0), joint=at_most(-0.02), beyond_sum=at_most(-0.01)
         ),
     },
-    control=instead("attention linear in scores", lambda s: s.induction.pair_into_all_linear),
-    note="The document does not say which head gives 3 % and which 15 %; its order of naming is "
-    "taken. Of toys only signs and a floor are asked.",
+    control=instead(
+        "attention linear in scores",
+        lambda s: s.early_paths.pair(s.roles.previous, s.roles.all_induction, softmax="linear"),
+    ),
+    note="The document does not say which head gives 3 % and which 15 %; we take "
+    "the order in which it names them. For toys only signs and a smallest size are expected.",
 )
 def test_two_senders_are_more_than_their_sum(subject):
-    return subject.induction.pair_into_all
+    return subject.early_paths.pair(subject.roles.previous, subject.roles.all_induction)

@@ -16,15 +16,15 @@ from .common import BACKUP, BY_ROLE, OTHER_PROMPTS, models, untrained
     published=[9, 9],
     expect={"gpt2-small": exactly([9, 9])},
     control=(
-        instead("answers exchanged", lambda s: s.movers.bottom),
+        instead("answers exchanged", lambda s: s.name_movers.smallest),
         untrained,
     ),
-    note="The index must match exactly, whatever the prompts. On toys the part is given by this "
-    "very measure. Answers shuffled by chance are no control: the head with the largest "
+    note="The index must match exactly, whatever the prompts. Toys are left out, since this very "
+    "measure gives the role. Shuffled answers are no control: the head with the largest "
     "attribution also has the largest noise.",
 )
 def test_9_9_is_the_top_name_mover(subject):
-    return subject.movers.top
+    return subject.name_movers.largest
 
 
 @claim(
@@ -35,13 +35,14 @@ def test_9_9_is_the_top_name_mover(subject):
     published="10.7 or 11.10",
     expect={"gpt2-small": exactly(1)},
     control=(
-        instead("largest attribution", lambda s: s.movers.top_is_negative),
+        instead("largest attribution", lambda s: s.name_movers.is_negative(s.name_movers.largest)),
         untrained,
     ),
-    note="1 if it is one of the published two. On toys the part is given by this very measure.",
+    note="1 if it is one of the two published heads. Toys are left out, since this very measure "
+    "gives the role.",
 )
 def test_the_bottom_head_is_a_negative_name_mover(subject):
-    return subject.movers.bottom_is_negative
+    return subject.name_movers.is_negative(subject.name_movers.smallest)
 
 
 @claim(
@@ -52,13 +53,13 @@ def test_the_bottom_head_is_a_negative_name_mover(subject):
     published=2.8052,
     expect=models(between(2, 5, because=OTHER_PROMPTS)),
     control=(
-        instead("three different names", lambda s: s.movers.abc),
+        instead("three different names", lambda s: s.name_movers.on_abc),
         untrained,
     ),
-    note="Toys are trained towards 2.75 or without a bound.",
+    note="Toys are trained towards 2.75 (`repairing`) or without a bound (`plain`).",
 )
 def test_the_intact_model_does_the_task(subject):
-    return subject.movers.clean
+    return subject.name_movers.clean
 
 
 @claim(
@@ -69,13 +70,13 @@ def test_the_intact_model_does_the_task(subject):
     published=1.7086 / 2.8052,
     expect=models(between(0.4, 0.8, because=OTHER_PROMPTS)),
     control=(
-        instead("a negative name mover", lambda s: s.movers.negative_share),
-        instead("a head outside the circuit", lambda s: s.movers.outside_share),
+        instead("a negative name mover", lambda s: s.name_movers.share(s.roles.negative[0])),
+        instead("a head outside the circuit", lambda s: s.name_movers.share(s.roles.outside[0])),
     ),
     note="As a share of the clean logit difference.",
 )
 def test_9_9_carries_the_answer(subject):
-    return subject.movers.mover_share
+    return subject.name_movers.share(subject.roles.name_mover)
 
 
 @claim(
@@ -98,11 +99,14 @@ def test_the_printed_prediction_is_a_difference(subject):
     tier=2,
     published=1.0966 / 2.8052,
     expect=models(between(0.2, 0.6, because=OTHER_PROMPTS)),
-    control=instead("a head outside the circuit", lambda s: s.movers.naive_share_of_outside),
-    note="Clean less attribution, as a share of clean: one less the share of `ioi/dla-9.9`.",
+    control=instead(
+        "a head outside the circuit",
+        lambda s: s.name_movers.without(s.roles.outside[0]).naive_share,
+    ),
+    note="Clean less attribution, as a share of clean: 1 minus the share of `ioi/dla-9.9`.",
 )
 def test_the_naive_prediction_is_a_large_fall(subject):
-    return subject.movers.naive_share
+    return subject.name_movers.ablation.naive_share
 
 
 @claim(
@@ -113,13 +117,13 @@ def test_the_naive_prediction_is_a_large_fall(subject):
     published=2.6290 / 2.8052,
     expect=models(between(0.8, 1.1, because=OTHER_PROMPTS)),
     control=(
-        instead("all name movers ablated", lambda s: s.movers.left_without_movers),
-        instead("the naive prediction", lambda s: s.movers.naive_share),
+        instead("all name movers ablated", lambda s: s.name_movers.left(*s.roles.name_movers)),
+        instead("the naive prediction", lambda s: s.name_movers.ablation.naive_share),
     ),
-    note="What is left, as a share of clean.",
+    note="The logit difference that is left, as a share of the clean one.",
 )
 def test_the_model_does_without_9_9(subject):
-    return subject.movers.left_without_mover
+    return subject.name_movers.left(subject.roles.name_mover)
 
 
 @claim(
@@ -136,16 +140,16 @@ def test_the_model_does_without_9_9(subject):
         )
     ),
     control=(
-        instead("everything later held", lambda s: s.movers.frozen.recovery_interval),
+        instead("everything later held", lambda s: s.name_movers.held.recovery_interval),
         on("the plain model", lambda s: s.other, only="repairing"),
     ),
-    note="What is recovered of the head's attribution: 0 if nothing reacts, 1 if nothing is lost. "
-    "The S-inhibition head that was proposed as a control has next to no attribution, so that "
-    "recovery of it means nothing; held activations of all later heads and MLPs are the control. "
-    "`plain` is the model without repair: it is expected to miss this.",
+    note="The recovered share of the head's attribution: 0 if nothing reacts, 1 if nothing is "
+    "lost. An S-inhibition head is no control: it has next to no attribution that could be "
+    "recovered. The control holds all later heads and MLPs at their outputs before the ablation. "
+    "`plain` is the model without repair and is expected to miss this.",
 )
 def test_the_model_repairs_itself(subject):
-    return subject.movers.ablation.recovery_interval
+    return subject.name_movers.ablation.recovery_interval
 
 
 @claim(
@@ -155,11 +159,13 @@ def test_the_model_repairs_itself(subject):
     tier=2,
     published="obviously",
     expect=models(at_most(0.3)),
-    control=instead("the next name mover", lambda s: s.movers.runner_up_left),
-    note="Attribution after over before.",
+    control=instead(
+        "the next name mover", lambda s: s.name_movers.ablation.left_of(s.roles.name_movers[1])
+    ),
+    note="Attribution after the ablation as a share of that before.",
 )
 def test_the_ablated_head_contributes_less(subject):
-    return subject.movers.own_left
+    return subject.name_movers.ablation.left_of(subject.roles.name_mover)
 
 
 @claim(
@@ -170,14 +176,17 @@ def test_the_ablated_head_contributes_less(subject):
     published="three heatmaps",
     expect={
         "gpt2-small": at_least(3),
-        "repairing": at_least(2, because="the layer behind has two heads"),
+        "repairing": at_least(2, because="the next layer has two heads"),
         "plain": at_least(2),
     },
-    control=instead("a head outside the circuit ablated", lambda s: s.movers.rising_behind_outside),
-    note="How many of the five heads that rise most are in the layer behind and rise by 0.05.",
+    control=instead(
+        "a head outside the circuit ablated",
+        lambda s: s.name_movers.without(s.roles.outside[0]).rising_after(s.roles.name_mover),
+    ),
+    note="How many of the five largest rises are in the layer after the name mover and above 0.05.",
 )
-def test_the_layer_behind_compensates(subject):
-    return subject.movers.rising_behind
+def test_the_next_layer_compensates(subject):
+    return subject.name_movers.ablation.rising_after(subject.roles.name_mover)
 
 
 @claim(
@@ -187,11 +196,14 @@ def test_the_layer_behind_compensates(subject):
     tier=2,
     published="x ablated, y original",
     expect=models(at_least(0.8)),
-    control=instead("axes swapped", lambda s: s.movers.scatter_with_axes_swapped),
-    note="Overlap (Jaccard) of heads that lie 0.1 below the line with as many largest changes.",
+    control=instead(
+        "axes swapped", lambda s: s.name_movers.ablation.scatter_agreement(axes_swapped=True)
+    ),
+    note="Overlap (Jaccard) of the heads that lie 0.1 or more below the line with as many of the "
+    "largest changes.",
 )
 def test_the_scatter_shows_the_same_heads(subject):
-    return subject.movers.scatter_agrees
+    return subject.name_movers.ablation.scatter_agreement()
 
 
 @claim(
@@ -201,11 +213,13 @@ def test_the_scatter_shows_the_same_heads(subject):
     tier=2,
     published="qualitative",
     expect=models(at_least(0.2)),
-    control=instead("name movers", lambda s: s.movers.positive_movers_rise),
-    note=f"Rise of the attribution of heads that were negative. {BY_ROLE}",
+    control=instead(
+        "name movers", lambda s: s.name_movers.ablation.largest_rise(s.roles.name_movers[1:3])
+    ),
+    note=f"The largest rise in attribution of a head that was negative. {BY_ROLE}",
 )
 def test_a_negative_name_mover_shrinks(subject):
-    return subject.movers.negative_rises
+    return subject.name_movers.ablation.largest_rise(subject.roles.negative)
 
 
 @claim(
@@ -216,12 +230,13 @@ def test_a_negative_name_mover_shrinks(subject):
     published=1.04,
     expect=models(near(1.04, abs=0.02, because=OTHER_PROMPTS)),
     control=instead(
-        "a head outside the circuit ablated", lambda s: s.movers.of_outside.scale_ratio
+        "a head outside the circuit ablated",
+        lambda s: s.name_movers.without(s.roles.outside[0]).scale_ratio,
     ),
-    note="Mean over prompts of the scale before over after.",
+    note="Mean over prompts of the scale before the ablation over the scale after it.",
 )
 def test_the_final_scale_hardly_changes(subject):
-    return subject.movers.ablation.scale_ratio
+    return subject.name_movers.ablation.scale_ratio
 
 
 @claim(
@@ -233,12 +248,12 @@ def test_the_final_scale_hardly_changes(subject):
     expect=models(
         parts(least_kept=at_least(0.8), typical=at_most(0.1, because="a bit off from y = x"))
     ),
-    control=instead("everything later held", lambda s: s.movers.kept_with_held_scale),
-    note="Of the three largest rises, the least share that is left once attribution before is "
-    "multiplied by the ratio; `typical` is the median relative change of all heads.",
+    control=instead("everything later held", lambda s: s.name_movers.held.kept_beyond_scale),
+    note="The smallest share of the three largest rises that remains once the attribution before "
+    "is multiplied by the ratio; `typical` is the median relative change of all heads.",
 )
 def test_the_scale_does_not_explain_the_rise(subject):
-    return subject.movers.kept_beyond_scale
+    return subject.name_movers.ablation.kept_beyond_scale
 
 
 @claim(
@@ -248,13 +263,15 @@ def test_the_scale_does_not_explain_the_rise(subject):
     tier=2,
     published="an open question",
     expect=models(parts(second_backup=at_least(0.05), negative=at_most(0.0))),
-    control=instead("heads that do not change", lambda s: s.movers.attention_of_unchanged),
-    observe="the document asks and does not answer",
-    note="Change of attention from the end to IO: of the second of three risers, and of the first "
-    "negative name mover.",
+    control=instead(
+        "heads that do not change", lambda s: s.name_movers.attention_to_io(s.name_movers.unchanged)
+    ),
+    observe="the document asks this and does not answer it",
+    note="Change of attention from the end to IO: the second largest among the three heads that "
+    "rise most, and that of the first negative name mover.",
 )
 def test_why_backups_change(subject):
-    return subject.movers.attention_to_io
+    return subject.name_movers.attention_to_io(subject.name_movers.backups)
 
 
 @claim(
@@ -265,14 +282,15 @@ def test_why_backups_change(subject):
     published="an open question",
     expect=models(each(at_least(0.05))),
     control=instead(
-        "heads that do not change", lambda s: s.movers.attention_of_unchanged_to_source
+        "heads that do not change",
+        lambda s: s.name_movers.attention_to_source(s.name_movers.unchanged),
     ),
-    observe="the document asks and does not answer",
-    note="Change of attention from the end, of the two heads that rise most, to the position from "
+    observe="the document asks this and does not answer it",
+    note="Change of attention, in the two heads that rise most, from the end to the position from "
     "which they take most of their attribution: IO in one toy, S2 in another.",
 )
 def test_backups_attend_more_to_their_source(subject):
-    return subject.movers.attention_to_source
+    return subject.name_movers.attention_to_source(subject.name_movers.backups)
 
 
 @claim(
@@ -283,11 +301,12 @@ def test_backups_attend_more_to_their_source(subject):
     published="a caution",
     expect=models(at_least(0.0)),
     control=instead(
-        "the head with the shortest mean", lambda s: s.movers.zero_beyond_mean_of_small
+        "the head with the shortest mean",
+        lambda s: s.name_movers.zero_beyond_mean(s.name_movers.outside_by_mean[-1]),
     ),
     observe="a caution: the document gives no number and no head",
-    note="Change of the logit difference by zero less that by the mean, for the head outside the "
-    "circuit with the longest mean output.",
+    note="Change of the logit difference under zero ablation less that under mean ablation, for "
+    "the head outside the circuit with the longest mean output.",
 )
 def test_zero_is_further_than_the_mean(subject):
-    return subject.movers.zero_beyond_mean
+    return subject.name_movers.zero_beyond_mean(subject.name_movers.outside_by_mean[0])

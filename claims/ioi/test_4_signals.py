@@ -16,15 +16,15 @@ from .common import BY_ROLE, OTHER_PROMPTS, SIGNALS, models
     published="a table",
     expect={"text": exactly(1.0)},
     control=(
-        instead("two patterns exchanged", lambda s: s.flips_with_two_patterns_exchanged),
+        instead("two patterns exchanged", lambda s: s.signals_realised(two_exchanged=True)),
         instead("the printed DCD sentence", lambda s: s.printed_example),
     ),
-    note="Read off the finished sentences. The sentence the document prints for a random token and "
-    "an inverted position repeats the second name, as the original does: its label is right, the "
-    "sentence is not.",
+    note="Read off the finished sentences. The sentence that the document prints for a random "
+    "token and an inverted position repeats the second name, as the original does: its label is "
+    "right, but the sentence is not.",
 )
 def test_the_flips_do_what_they_say(subject):
-    return subject.flips
+    return subject.signals_realised()
 
 
 @claim(
@@ -34,11 +34,13 @@ def test_the_flips_do_what_they_say(subject):
     tier=2,
     published=2.81,
     expect=models(at_most(1e-3, because="rounding of float32")),
-    control=instead("the closest other cell", lambda s: s.moved.least_other_distance),
-    note="Distance of the top left cell from the clean logit difference.",
+    control=instead(
+        "the closest other cell", lambda s: s.position_against_token.together.closest_other_cell
+    ),
+    note="Distance of the top left cell of the table from the clean logit difference.",
 )
 def test_the_same_data_changes_nothing(subject):
-    return subject.moved.identity
+    return subject.position_against_token.together.identity_error
 
 
 @claim(
@@ -48,11 +50,13 @@ def test_the_same_data_changes_nothing(subject):
     tier=1,
     published=-1.0,
     expect=models(between(-1.35, -0.7, because=OTHER_PROMPTS)),
-    control=instead("other heads", lambda s: s.moved.both_inverted_outside),
-    note="As a share of the original.",
+    control=instead(
+        "other heads", lambda s: s.position_against_token.table(s.roles.outside).both_inverted
+    ),
+    note="As a share of the original logit difference.",
 )
 def test_both_signals_inverted_negate(subject):
-    return subject.moved.both_inverted
+    return subject.position_against_token.together.both_inverted
 
 
 @claim(
@@ -62,11 +66,13 @@ def test_both_signals_inverted_negate(subject):
     tier=2,
     published="about 4.5",
     expect=models(parts(least=at_least(0.0), mean=at_least(3.0))),
-    control=instead("other heads", lambda s: s.moved.position_steps_outside),
-    note="Fall of the logit difference in the worst of three rows, and the mean.",
+    control=instead(
+        "other heads", lambda s: s.position_against_token.table(s.roles.outside).position_steps
+    ),
+    note="Fall of the logit difference: the smallest of three rows, and the mean.",
 )
 def test_an_inverted_position_hurts(subject):
-    return subject.moved.position_steps
+    return subject.position_against_token.together.position_steps
 
 
 @claim(
@@ -76,11 +82,13 @@ def test_an_inverted_position_hurts(subject):
     tier=2,
     published="about 0.75",
     expect=models(each(at_least(0.2))),
-    control=instead("other heads", lambda s: s.moved.random_token_steps_outside),
+    control=instead(
+        "other heads", lambda s: s.position_against_token.table(s.roles.outside).random_token_steps
+    ),
     note="Fall of the logit difference in both columns.",
 )
 def test_a_random_token_hurts(subject):
-    return subject.moved.random_token_steps
+    return subject.position_against_token.together.random_token_steps
 
 
 @claim(
@@ -90,11 +98,14 @@ def test_a_random_token_hurts(subject):
     tier=2,
     published="about 0.75 more",
     expect=models(each(at_least(0.2))),
-    control=instead("other heads", lambda s: s.moved.inverted_token_steps_outside),
+    control=instead(
+        "other heads",
+        lambda s: s.position_against_token.table(s.roles.outside).inverted_token_steps,
+    ),
     note="Further fall of the logit difference in both columns.",
 )
 def test_an_inverted_token_hurts_more(subject):
-    return subject.moved.inverted_token_steps
+    return subject.position_against_token.together.inverted_token_steps
 
 
 @claim(
@@ -123,12 +134,15 @@ def test_an_inverted_token_hurts_more(subject):
             second_token_step=at_least(0.0),
         ),
     },
-    control=instead("the same numbers in other cells", lambda s: s.moved.additive_permuted),
-    note="In units of the clean logit difference, 2.8 in the document. Of toys additivity is asked "
-    "and the size of the steps is not.",
+    control=instead(
+        "the same numbers in other cells",
+        lambda s: s.position_against_token.together.permuted.additive,
+    ),
+    note="In units of the clean logit difference, which is 2.8 in the document. For toys, "
+    "additivity is expected but no size of the steps.",
 )
 def test_the_signals_add_up(subject):
-    return subject.moved.additive
+    return subject.position_against_token.together.additive
 
 
 @claim(
@@ -139,10 +153,18 @@ def test_the_signals_add_up(subject):
     published=3.0,
     expect=models(between(2, 5, because=OTHER_PROMPTS)),
     control=(
-        instead("heads that detect the duplicate", lambda s: s.moved.position_over_token_earlier),
-        instead("other heads", lambda s: s.moved.position_over_token_outside),
+        instead(
+            "heads that detect the duplicate",
+            lambda s: (
+                s.position_against_token.table(s.roles.duplicate_detectors).position_over_token
+            ),
+        ),
+        instead(
+            "other heads",
+            lambda s: s.position_against_token.table(s.roles.outside).position_over_token,
+        ),
     ),
-    note=f"Full swing over full swing, 4.5 over 1.5. {BY_ROLE}",
+    note=f"Full swing of the position over that of the token, 4.5 over 1.5. {BY_ROLE}",
 )
 def test_position_outweighs_the_token(subject):
-    return subject.moved.position_over_token
+    return subject.position_against_token.together.position_over_token

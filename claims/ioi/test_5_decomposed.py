@@ -14,15 +14,18 @@ from .common import BY_ROLE, DECOMPOSED, OTHER_PROMPTS, models
     source=DECOMPOSED,
     tier=1,
     published="four tables",
-    expect=models(each(at_least(0.01, because="ties of heads that do nothing are no finding"))),
+    expect=models(each(at_least(0.01, because="a head that does nothing prefers neither"))),
     control=(
-        instead("duplicate-token heads", lambda s: s.moved.position_leads_of_duplicate),
-        instead("other heads", lambda s: s.moved.position_leads_outside),
+        instead(
+            "duplicate-token heads", lambda s: s.position_against_token.leads(s.roles.duplicate)
+        ),
+        instead("other heads", lambda s: s.position_against_token.leads(s.roles.outside)),
     ),
-    note="Position step less the size of the token swing, over the clean logit difference.",
+    note="Position step less the size of the token swing, as a share of the clean logit "
+    "difference.",
 )
 def test_each_head_prefers_position(subject):
-    return subject.moved.position_leads
+    return subject.position_against_token.leads(subject.roles.s_inhibition)
 
 
 @claim(
@@ -32,11 +35,14 @@ def test_each_head_prefers_position(subject):
     tier=1,
     published="not at all",
     expect=models(parts(token_over_position=at_most(0.1), rank=exactly(1))),
-    control=instead("a head that reads the token", lambda s: s.moved.next_alone),
+    control=instead(
+        "a head that reads the token",
+        lambda s: s.position_against_token.alone(s.roles.token_readers[0]),
+    ),
     note=f"Token swing over position step, and the rank of that step. {BY_ROLE}",
 )
 def test_the_biggest_head_reads_position_only(subject):
-    return subject.moved.largest_alone
+    return subject.position_against_token.alone(subject.roles.biggest_inhibition)
 
 
 @claim(
@@ -52,12 +58,15 @@ def test_the_biggest_head_reads_position_only(subject):
             lead_in_token=at_least(0.0),
         )
     ),
-    control=instead("the other heads", lambda s: s.moved.other_readers),
-    note="Position step over token swing of each; the lead is their lesser token swing less the "
-    "largest of the others.",
+    control=instead(
+        "the other heads",
+        lambda s: s.position_against_token.token_readers(s.roles.position_readers),
+    ),
+    note="Position step over token swing of each head. The lead is the smaller token swing of "
+    "both less the largest of the other S-inhibition heads.",
 )
 def test_two_heads_read_the_token_too(subject):
-    return subject.moved.token_readers
+    return subject.position_against_token.token_readers(subject.roles.token_readers)
 
 
 @claim(
@@ -67,8 +76,12 @@ def test_two_heads_read_the_token_too(subject):
     tier=2,
     published="seems to hold",
     expect=models(each(at_most(0.1))),
-    control=instead("the same numbers in other cells", lambda s: s.moved.residuals_permuted),
-    note="Largest residual over the range of the table; below 0.02 of clean it counts as zero.",
+    control=instead(
+        "the same numbers in other cells",
+        lambda s: s.position_against_token.residuals(permuted=True),
+    ),
+    note="Largest residual over the range of the table. A residual below 0.02 of the clean logit "
+    "difference counts as zero.",
 )
 def test_each_head_is_additive(subject):
-    return subject.moved.residuals
+    return subject.position_against_token.residuals()

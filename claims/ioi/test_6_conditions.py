@@ -1,8 +1,8 @@
 """The document's open question: under what conditions does a model compensate for a lost head?
 
-Toy models of two kinds do the same task without an error. `repairing` has few heads and lost 40 %
-of them in training where the answer is given; `plain` has many, and the usual dropout of whole
-heads at 10 %.
+Toy models of two kinds do the task without an error. `repairing` has few heads, and each was left
+out with probability 40 % in training where the answer is given. `plain` has many heads and was
+trained with the usual dropout of whole heads, at 10 %.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from .common import TOPICS
     },
     control=(
         on("the plain model", lambda s: s.other),
-        instead("everything later held", lambda s: s.movers.repair_held),
+        instead("everything later held", lambda s: s.name_movers.held.repair),
     ),
-    note="Recovered share of the ablated head's attribution: 95 % interval over prompts, and the "
-    "parts of it that the final LayerNorm's scale and other heads bring. Not on seed 2, whose top "
-    "head is in the first layer and feeds the others. fixtures/ioi/README.md has the table of all "
-    "regimes and seeds that were tried.",
+    note="Recovered share of the ablated head's attribution: its 95 % interval over prompts, and "
+    "the parts that the final LayerNorm's scale and other heads bring. It fails on seed 2, whose "
+    "top head is in the first layer and feeds the others. fixtures/ioi/README.md has the table of "
+    "all regimes and seeds that were tried.",
 )
 def test_repair_can_be_trained(subject):
-    return subject.movers.repair
+    return subject.name_movers.ablation.repair
 
 
 @claim(
@@ -47,7 +47,7 @@ def test_repair_can_be_trained(subject):
         "plain": parts(low=at_most(0.5), high=at_most(0.5), scale=at_most(0.5), heads=at_most(0.1))
     },
     control=on("the repairing model", lambda s: s.other),
-    note="What is recovered comes from the final LayerNorm, whose scale falls with the answer.",
+    note="The recovered part comes from the final LayerNorm, whose scale falls with the answer.",
 )
 def test_ordinary_dropout_is_not_enough(subject):
-    return subject.movers.repair
+    return subject.name_movers.ablation.repair

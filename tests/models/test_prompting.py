@@ -10,7 +10,7 @@ from replications.models.prompting import Prompting, Words
 from replications.models.tokenizers import Tokenizer
 from replications.systems.brackets.data import tokenize
 from replications.systems.brackets.prompting import BracketPrompting
-from replications.systems.ioi.words import toy_tokenizer
+from replications.systems.ioi.data import toy_tokenizer
 from replications.systems.list_update.data import Format, encode
 from replications.systems.list_update.task import ListPrompting
 from tests.stand_in import tokenizer as byte_level

@@ -1,6 +1,6 @@
-"""The pictures of the document on indirect objects, drawn from the measurements of one model.
+"""The pictures of the document, drawn from the measurements of one model.
 
-Heads have their published index in GPT-2 small. In toy models they are found by what they do.
+In GPT-2 small, heads have their published indices. In toy models they are found by what they do.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from replications.models import sites
+from replications.models import Head, sites
 from replications.plotting import charts
 from replications.plotting.charts import Scale
 from replications.plotting.pictures import CannotDraw, Picture, picture
-from replications.systems.ioi.backup import Ablation
+from replications.systems.ioi.data import POSITION, TOKEN
 from replications.systems.ioi.measure import IoiSubject
-from replications.systems.ioi.movers import STANDS_OUT
-from replications.systems.ioi.signals import POSITION, TOKEN
-from replications.systems.ioi.task import Head
+from replications.systems.ioi.measurements import STANDS_OUT, Ablation
 
 EFFECT = Scale("change, % of the gap to ABC", "RdBu")
 CHANGE = replace(charts.SHARE, unit="change, share of clean")
@@ -39,7 +37,7 @@ PARTS = {
 # -------------------------------------------------------------------------------------- subjects
 def _model(subject: Any) -> IoiSubject:
     if not isinstance(subject, IoiSubject):
-        raise CannotDraw("texts and printed numbers alone; there is no model to measure")
+        raise CannotDraw("this subject is texts and printed numbers: there is no model to measure")
     return subject
 
 
@@ -54,18 +52,19 @@ def _names(heads: Iterable[Head]) -> str:
 # -------------------------------------------------------------------------------------- pictures
 @picture(
     "Attention of the induction heads",
-    "On random tokens said twice, averaged over 32 such texts; ′ marks the second copy. An "
-    "induction head attends from there to the token after the first copy; its score, above each "
-    "panel, is the mean attention along that diagonal. Of toy models the two heads with the "
-    "highest score are shown, however low it is.",
+    "Averaged over 32 texts of repeated random tokens; ′ marks the second copy. An induction head "
+    "attends from there to the token after the first copy. Its score, above each panel, is the "
+    "mean attention along that diagonal. For toy models the two heads with the highest scores are "
+    "shown, however low these are.",
 )
 def induction_attention(subject: Any) -> Figure:
     s = _model(subject)
-    said = [str(i + 1) for i in range(s.early.length)]
-    names = [*(["BOS"] if s.task.bos else []), *said, *(f"{word}′" for word in said)]
-    scores = s.early.repeated.induction.mean(-1)
+    texts = s.task.repeated_tokens
+    copy = [str(i + 1) for i in range(texts.length)]
+    names = [*(["BOS"] if s.task.bos else []), *copy, *(f"{word}′" for word in copy)]
+    scores = texts.scores().induction.mean(-1)
     return charts.heatmaps(
-        {f"{_name(h)}, score {scores[h]:.2f}": s.early.attention(h) for h in s.roles.induction},
+        {f"{_name(h)}, score {scores[h]:.2f}": texts.attention(h) for h in s.roles.induction},
         charts.ATTENTION,
         x="source token",
         y="destination token",
@@ -77,18 +76,18 @@ def induction_attention(subject: Any) -> Figure:
 
 @picture(
     "Path patching into the keys of the induction heads",
-    "Change of the logit difference when one head sends to the keys of the induction heads what it "
-    "gives on prompts with three names (ABC), all else held: 0 is clean, -100 % as bad as ABC. "
-    "Grey heads are behind all induction heads. In the document the previous-token heads stand "
-    "out.",
+    "Change of the logit difference when the keys of the induction heads receive from one head its "
+    "output on prompts with three names (ABC), and all else is held: 0 is clean, -100 % is as bad "
+    "as ABC. Grey heads come after all induction heads. In the document the previous-token heads "
+    "stand out.",
 )
 def paths_to_induction_keys(subject: Any) -> Figure:
     s = _model(subject)
-    effects = s.early.every_effect(sites.K, s.roles.induction)
+    effects = s.task.path_effect_of_each(sites.K, s.roles.induction)
     if not effects:
         raise CannotDraw(
-            f"its induction heads ({_names(s.roles.induction)}) are in the first layer: no head is "
-            "in front of them"
+            f"the induction heads ({_names(s.roles.induction)}) are in the first layer: no head "
+            "comes before them"
         )
     shape = s.task.lens.shape
     found = torch.full((shape.n_layers, shape.n_heads), math.nan, dtype=torch.float64)
@@ -100,12 +99,12 @@ def paths_to_induction_keys(subject: Any) -> Figure:
 
 
 def _cell(s: IoiSubject, panels: Mapping[str, Tensor]) -> float:
-    """Side of a cell, in inches, of panels of layers and heads side by side."""
+    """Side of a cell in inches, so that panels of layers and heads fit side by side."""
     return min(0.4, 9 / (len(panels) * s.task.lens.shape.n_heads))
 
 
 def _widened(figure: Figure) -> Figure:
-    """With room for words beside few columns: cells need not be square."""
+    """The figure, made wide enough for the words beside few columns: cells need not be square."""
     figure.set_figwidth(max(4.5, figure.get_figwidth()))
     return figure
 
@@ -118,28 +117,29 @@ def _widened(figure: Figure) -> Figure:
 def attribution(subject: Any) -> Figure:
     s = _model(subject)
     before, after = _before_and_after(s)
-    ablated = _name(s.movers.ablation.head)
+    ablated = _name(s.name_movers.ablation.head)
     panels = {"no ablation": before, f"{ablated} ablated": after, "change": after - before}
     return charts.heatmaps(panels, charts.CONTRIBUTION, x="head", y="layer", cell=_cell(s, panels))
 
 
 def _before_and_after(s: IoiSubject) -> tuple[Tensor, Tensor]:
     """Mean direct attribution, intact and ablated: each [layer head]."""
-    return s.movers.direct, s.movers.ablation.after.heads.mean(-1)
+    return s.name_movers.direct, s.name_movers.ablation.after.heads.mean(-1)
 
 
 @picture(
     "Direct attribution, original against ablated",
-    "A point for each head. Below y = x its contribution is larger after the ablation: a backup, "
-    "or a negative head that has become weaker. Heads that change by 0.1 or more are named. Axes "
-    "have the document's ranges, or wider where a head would be outside.",
+    "One point for each head. Below y = x a head contributes more after the ablation: it is a "
+    "backup, or a negative head that has become weaker. Heads that change by 0.1 or more are "
+    "named. Axes have the ranges of the document, or wider ones where a head would be outside.",
 )
 def attribution_scatter(subject: Any) -> Figure:
     s = _model(subject)
     before, after = _before_and_after(s)
     figure, ((axes,),) = charts.canvas(width=6, height=5)
     own = torch.zeros_like(before, dtype=torch.bool)
-    own[s.movers.ablation.head] = True
+    ablated = s.name_movers.ablation.head
+    own[ablated] = True
     stands_out = (after - before).abs() >= STANDS_OUT
     classes = {
         "the ablated head": own,
@@ -153,7 +153,7 @@ def attribution_scatter(subject: Any) -> Figure:
     axes.set_xlim(*_around_zero(after, 1.0))
     axes.set_ylim(*_around_zero(before, 2.0))
     unit = "attribution (logits)"
-    charts.label(axes, f"{unit}, {_name(s.movers.ablation.head)} ablated", f"{unit}, original")
+    charts.label(axes, f"{unit}, {_name(ablated)} ablated", f"{unit}, original")
     return figure
 
 
@@ -178,12 +178,12 @@ def _around_zero(values: Tensor, least: float) -> tuple[float, float]:
 
 @picture(
     "Scale of the final LayerNorm",
-    "What the final LayerNorm divides by at the last token, a point for each prompt. The title "
-    "gives the mean ratio of no ablation over ablation, which is how much larger every "
-    "contribution becomes by it; 1.04 in the document.",
+    "What the final LayerNorm divides by at the last token, one point for each prompt. The title "
+    "gives the mean ratio of no ablation over ablation: by this factor every contribution grows. "
+    "It is 1.04 in the document.",
 )
 def final_scale(subject: Any) -> Figure:
-    ablation = _model(subject).movers.ablation
+    ablation = _model(subject).name_movers.ablation
     before, after = ablation.before.scale, ablation.after.scale
     figure, ((axes,),) = charts.canvas(width=5, height=4.4)
     charts.scatter(axes, {"prompts": (before, after)}, size=22)
@@ -198,14 +198,14 @@ def final_scale(subject: Any) -> Figure:
 
 @picture(
     "What gives the answer back",
-    "Not a plot of the document. Left, the logit difference: intact, as direct attribution "
-    "predicts it without the head, and measured without it. Right, what brings the distance "
-    "between the last two, as shares of the head's attribution, with the 95 % interval of the sum "
-    "over prompts: 0 if nothing reacts, 1 if nothing is lost. Beside it the same while every later "
-    "head and MLP gives what it gave before.",
+    "Not a plot of the document. Left: the logit difference of the intact model, as direct "
+    "attribution predicts it without the head, and as measured without it. Right: where the "
+    "distance between the last two comes from, as shares of the head's attribution, and their sum "
+    "with its 95 % interval over prompts: 0 if nothing reacts, 1 if nothing is lost. The second "
+    "bar is for every later head and MLP held at its output before the ablation.",
 )
 def self_repair(subject: Any) -> Figure:
-    movers = _model(subject).movers
+    movers = _model(subject).name_movers
     ablation, ablated = movers.ablation, _name(movers.ablation.head)
     figure, ((left, right),) = charts.canvas(2, width=4.4, height=3.6)
     numbers = {
@@ -220,7 +220,7 @@ def self_repair(subject: Any) -> Figure:
     charts.label(left, "", "logit difference")
     _stacked(
         right,
-        {f"{ablated} ablated": ablation, f"{ablated} ablated,\nlater parts held": movers.frozen},
+        {f"{ablated} ablated": ablation, f"{ablated} ablated,\nlater parts held": movers.held},
     )
     charts.label(right, "", f"share of {ablated}'s attribution")
     charts.legend(figure)
@@ -228,7 +228,7 @@ def self_repair(subject: Any) -> Figure:
 
 
 def _stacked(axes: Axes, bars: Mapping[str, Ablation]) -> None:
-    """What was recovered, by who brings it; negative parts hang below zero."""
+    """Draw the recovery by its origin; negative parts hang below zero."""
     names = list(bars)
     shares = np.array([[a.recovered_by[part] for part in PARTS] for a in bars.values()])
     for i, (part, colour) in enumerate(zip(PARTS.values(), charts.COLOURS, strict=False)):
@@ -250,24 +250,26 @@ def _stacked(axes: Axes, bars: Mapping[str, Ablation]) -> None:
 @picture(
     "Logit difference by signal",
     "The outputs of all S-inhibition heads are replaced by those on prompts where the token "
-    "signal, the position signal or both are exchanged. Top left nothing is exchanged. In the "
-    "document the steps between rows and columns are nearly constant, and that of the position is "
-    "the larger.",
+    "signal, the position signal or both are exchanged. In the top left cell nothing is exchanged. "
+    "In the document the steps between rows and between columns are nearly constant, and the "
+    "position step is the larger one.",
 )
 def signals(subject: Any) -> Figure:
     s = _model(subject)
-    together = {_names(s.roles.s_inhibition): s.moved.together.cells}
+    together = {_names(s.roles.s_inhibition): s.position_against_token.together.cells}
     return _tables(together, charts.DIFFERENCE)
 
 
 @picture(
     "Logit difference by signal, head by head",
-    "The same with one S-inhibition head replaced at a time, as a share of the clean logit "
-    "difference: 0 is no effect, -1 as good as guessing between the two names.",
+    "As in the table of all S-inhibition heads, but with the outputs of one head replaced at a "
+    "time, and as a change relative to the clean logit difference: 0 is no effect, -1 is as good "
+    "as guessing between the two names.",
 )
 def signals_by_head(subject: Any) -> Figure:
     s = _model(subject)
-    heads, tables = s.roles.s_inhibition, s.moved.each
+    heads = s.roles.s_inhibition
+    tables = s.position_against_token.each(heads)
     clean = tables[0].cells[0, 0]
     shares = [(table.cells - clean) / clean for table in tables]
     return _tables(dict(zip(map(_name, heads), shares, strict=True)), CHANGE)

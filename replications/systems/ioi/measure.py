@@ -10,37 +10,35 @@ from torch import Tensor
 from replications.errors import BadInput
 from replications.lens import Lens
 from replications.models.prompting import Words
-from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi import model
-from replications.systems.ioi.early import Early
-from replications.systems.ioi.induction import Induction
-from replications.systems.ioi.moved import Moved
-from replications.systems.ioi.movers import Movers
-from replications.systems.ioi.roles import Roles, by_behaviour
+from replications.systems.ioi.measurements import (
+    EarlyHeads,
+    EarlyPaths,
+    NameMovers,
+    PositionAgainstToken,
+)
+from replications.systems.ioi.roles import Roles, find_roles
 from replications.systems.ioi.task import Task
+
+VOCABULARY = "replications/systems/ioi/data/words.py"
 
 
 class IoiSubject:
     """One model with the prompts it is measured on. Everything is computed once, when asked for.
 
-    `roles` are found by what the heads do if left out. `bos`: whether prompts begin with the token
-    that opens a text; `prompts`: how many there are; `other` opens a model to compare with.
+    Without `roles`, heads are found by what they do. `other` opens a model to compare with.
     """
 
     def __init__(
         self,
         name: str,
-        lens: Lens,
-        tokenizer: Tokenizer,
+        task: Task,
         *,
         roles: Roles | None = None,
-        bos: bool = True,
-        prompts: int = 96,
         other: Callable[[], IoiSubject] | None = None,
     ) -> None:
         self.name = name
-        self.lens = lens
-        self.task = Task(lens, tokenizer, bos=bos, n=prompts)
+        self.task = task
         self._roles = roles
         self._other = other
 
@@ -48,54 +46,60 @@ class IoiSubject:
         return f"<model {self.name!r} on the indirect-object task>"
 
     @property
-    def prompting(self) -> Words:
-        """How it is asked in words."""
-        return Words(self.task.tokenizer, self.task.bos, vocabulary="replications/ioi/words.py")
+    def lens(self) -> Lens:
+        """The model."""
+        return self.task.lens
 
     @property
     def tokens(self) -> Tensor:
-        """The prompts: long [prompt pos]."""
+        """The prompts: long [n pos]."""
         return self.task.batch.tokens
+
+    @property
+    def prompting(self) -> Words:
+        """How the model is asked something in words."""
+        return Words(self.task.tokenizer, self.task.bos, vocabulary=VOCABULARY)
 
     @cached_property
     def roles(self) -> Roles:
         """Which head plays which part."""
-        return self._roles or by_behaviour(self.task, self.early)
+        return self._roles or find_roles(self.task)
+
+    # ---------------------------------------------------------------- parts
+    @cached_property
+    def early_heads(self) -> EarlyHeads:
+        """Attention of induction, duplicate-token and previous-token heads."""
+        return EarlyHeads(self.task, self.roles)
 
     @cached_property
-    def early(self) -> Early:
-        return Early(self.task)
+    def early_paths(self) -> EarlyPaths:
+        """Path patching into and out of the induction heads."""
+        return EarlyPaths(self.task, self.roles)
 
     @cached_property
-    def induction(self) -> Induction:
-        """Early heads."""
-        return Induction(self.task, self.roles, self.early)
-
-    @cached_property
-    def movers(self) -> Movers:
+    def name_movers(self) -> NameMovers:
         """Name movers and their backups."""
-        return Movers(self.task, self.roles)
+        return NameMovers(self.task, self.roles)
 
     @cached_property
-    def moved(self) -> Moved:
+    def position_against_token(self) -> PositionAgainstToken:
         """The signals of the S-inhibition heads."""
-        return Moved(self.task, self.roles)
+        return PositionAgainstToken(self.task, self.roles)
 
+    # ---------------------------------------------------------------- other subjects
     @cached_property
     def other(self) -> IoiSubject:
-        """The model it is compared with.  BadInput if it came without one."""
+        """The model to compare with.  BadInput if there is none."""
         if self._other is None:
-            raise BadInput(f"{self!r} has no model to be compared with")
+            raise BadInput(f"{self!r} has no model to compare with; open one with other=…")
         return self._other()
+
+    def variant(self, name: str, task: Task) -> IoiSubject:
+        """This subject with another task, such as other weights; roles and `other` stay."""
+        return IoiSubject(f"{self.name}~{name}", task, roles=self.roles, other=self._other)
 
     @cached_property
     def untrained(self) -> IoiSubject:
-        """Random weights of the same architecture, with the same heads in the same parts."""
-        return IoiSubject(
-            f"{self.name}~untrained",
-            self.lens.reopen(model.untrained_like(self.lens)),
-            self.task.tokenizer,
-            roles=self.roles,
-            bos=self.task.bos,
-            prompts=len(self.task.batch),
-        )
+        """Random weights of the same architecture, with the roles of this subject."""
+        lens = self.lens.reopen(model.untrained_like(self.lens))
+        return self.variant("untrained", self.task.with_lens(lens))

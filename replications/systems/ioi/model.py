@@ -9,8 +9,7 @@ from torch import Tensor
 
 from replications.lens import Lens
 from replications.models.shape import Shape
-from replications.systems.ioi.corpus import CONTEXT
-from replications.systems.ioi.words import toy_tokenizer
+from replications.systems.ioi.data import CONTEXT, toy_tokenizer
 
 RANDOM_SEED = 0
 

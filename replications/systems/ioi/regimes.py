@@ -1,7 +1,8 @@
-"""How the toy models are trained: one regime per hypothesis about what makes a model repair itself.
+"""How the toy models are trained: one regime for each guess at what makes a model repair itself.
 
-The document asks whether compensation comes from dropout. A regime says what is left out, when and
-in whose place, and what over-confidence costs.
+The document asks whether compensation comes from dropout (section "What are the conditions for
+compensation mechanisms to occur?"). A regime says which heads are left out in training, where, what
+stands in their place, and how over-confidence is penalised.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from replications.errors import BadInput
 
 @dataclass(frozen=True)
 class Regime:
-    """An architecture, and what its training does to heads and answers."""
+    """An architecture, and what training does to its heads and answers."""
 
     layers: int
     heads: int
@@ -22,27 +23,27 @@ class Regime:
     d_mlp: int
     """0 for a model without MLPs"""
     dropout: tuple[float, ...]
-    """Share of heads left out while training, by layer; none before `Recipe.dropout_from`."""
+    """Probability of leaving a head out, by layer. Until `Recipe.dropout_from` none is left out."""
     left_out: Literal["everywhere", "end"] = "everywhere"
-    """Whether a head is left out of a whole sentence, or at the last token of the prompt only"""
+    """Where a head is left out: in the whole sentence, or at the last token of the prompt only"""
     instead: Literal["zero", "mean"] = "zero"
-    """What a head gives that is left out: nothing, or its mean over the batch"""
+    """The output of a head that is left out: zero, or its mean over the batch"""
     rescale: bool = False
-    """Whether the heads that stay are made larger, as dropout usually does"""
+    """Whether the remaining heads are scaled up, as dropout usually does"""
     slip: float = 0.0
-    """How often the wrong name follows: more than a certain confidence is then punished"""
+    """How often the wrong name follows, which penalises over-confidence"""
     smoothing: float = 0.0
-    """Label smoothing, which punishes the same"""
+    """Label smoothing, which penalises over-confidence too"""
 
 
 REPAIRING = Regime(
     4, 2, 64, 0, dropout=(0.4,) * 4, left_out="end", instead="mean", slip=0.06
 )  # fmt: skip
-"""Few wide heads that may be missing where the answer is given, and an answer that is not certain.
+"""Few wide heads, which may be missing where the answer is given, and answers that are not certain.
 
-What is missing is replaced by its mean, as in the ablation, so that no head's silence tells the
-next layer what is missing. The wrong name follows in 6 % of the sentences: a logit difference above
-2.75 costs as a smaller one does.
+A missing head is replaced by its mean, as in the ablation, so that its output does not tell the
+next layer that it is missing. The wrong name follows in 6 % of the sentences, so the loss is lowest
+at a logit difference of 2.75.
 """
 
 REGIMES: dict[str, Regime] = {
@@ -55,11 +56,12 @@ REGIMES: dict[str, Regime] = {
     "everywhere": replace(REPAIRING, left_out="everywhere", instead="zero", dropout=(0.25,) * 4),
     "narrow": replace(REPAIRING, heads=8),
 }
-"""`repairing`, a usual model as its opposite (`plain`), and `repairing` with one thing changed.
+"""`repairing`, an ordinary model as its opposite (`plain`), and variants of `repairing`.
 
-`plain` has many narrow heads, the usual dropout of whole heads, and answers that are certain.
-`kept` leaves nothing out; `certain` never answers wrongly; `smoothed` has label smoothing instead;
-`zeroed` leaves heads out to zero; `everywhere` also at every position; `narrow` has eight heads.
+`plain` has many narrow heads, the usual dropout of whole heads, and answers that are certain. Of
+the variants, `kept` leaves no head out; in `certain` the wrong name never follows; `smoothed` has
+label smoothing instead; `zeroed` puts zero in the place of a head; `everywhere` does so at every
+position, with probability 25 %; `narrow` has eight heads.
 """
 
 

@@ -1,9 +1,9 @@
-"""The models that are measured on the indirect-object task: GPT-2 small, toys, and plain texts."""
+"""What can be opened: GPT-2 small, toys, their lesions, and the texts, which need no model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -16,17 +16,20 @@ from replications.lens import PRETRAINED, open_lens, open_pretrained
 from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi import model
-from replications.systems.ioi.arithmetic import Arithmetic
+from replications.systems.ioi.data import toy_tokenizer
+from replications.systems.ioi.lesions import LESIONS as LESION_TASKS
 from replications.systems.ioi.measure import IoiSubject
+from replications.systems.ioi.measurements import Arithmetic
 from replications.systems.ioi.regimes import regime
-from replications.systems.ioi.roles import GPT2_SMALL
-from replications.systems.ioi.words import toy_tokenizer
+from replications.systems.ioi.roles import PUBLISHED
+from replications.systems.ioi.task import Task
 from replications.training import transformer as gpt
 
 GPT2 = "gpt2-small"
 GPT2_TOKENIZER = f"{GPT2}/tokenizer.json"
 GPT2_PROMPTS = 24
-"""The document has 25; of ours, each template has both patterns twice."""
+"""The document has 25. With 24, each of our six templates has both patterns twice."""
+TOY_PROMPTS = 96
 TEXT = "text"
 
 
@@ -50,7 +53,7 @@ TOYS = (*(_Toy("repairing", seed) for seed in range(3)), _Toy("plain", 0))
 
 
 def _other(toy: _Toy) -> _Toy:
-    """The model of the other regime, to compare with."""
+    """A model of the other regime, to compare with."""
     return next(other for other in TOYS if other.regime != toy.regime)
 
 
@@ -79,7 +82,11 @@ SUBJECTS = (
     *(_info(toy) for toy in TOYS),
     SubjectInfo("ioi", TEXT, TEXT, "toy", True, ()),
 )
-LESIONS: tuple[SubjectInfo, ...] = ()
+LESIONED = tuple(toy for toy in TOYS if toy.seed == 0)
+"""Lesions are made of one model of each regime."""
+LESIONS = tuple(
+    replace(_info(toy), name=f"{toy.name}~{lesion}") for toy in LESIONED for lesion in LESION_TASKS
+)
 
 
 def subject(
@@ -92,8 +99,9 @@ def subject(
 ) -> IoiSubject | Arithmetic:
     """Open a subject by name, or measure weights of your own.
 
-    `subject("repairing/seed0")` is a toy of ours; `subject(state_dict=sd, shape=s)` is any model of
-    `model.shape`'s family on the toy vocabulary (TransformerLens's classic names).
+    `subject("repairing/seed0")` is a toy that we trained, `subject("repairing/seed0~name mover
+    mean")` is that toy with a lesion. `subject(state_dict=sd, shape=s)` is a model of your own on
+    the toy vocabulary, with an architecture of `model.shape` and TransformerLens's classic names.
 
     Raises BadInput for an unknown name or weights that do not fit, FixtureMissing when a file
     cannot be reached, FixtureCorrupt when one is not what the manifest says.
@@ -106,11 +114,12 @@ def subject(
         return Arithmetic()
     if name == GPT2:
         return _gpt2(device, dtype)
-    for toy in TOYS:
-        if name == toy.name:
-            return _open(toy, device, dtype)
-    known = ", ".join(info.name for info in SUBJECTS)
-    raise BadInput(f"unknown subject {name!r} of ioi; there are: {known}")
+    if name not in {info.name for info in (*SUBJECTS, *LESIONS)}:
+        known = ", ".join(info.name for info in (*SUBJECTS, *LESIONS))
+        raise BadInput(f"unknown subject {name!r} of ioi; there are: {known}")
+    model_name, _, lesion = name.partition("~")
+    found = _open(next(toy for toy in TOYS if toy.name == model_name), device, dtype)
+    return found.variant(lesion, LESION_TASKS[lesion](found)) if lesion else found
 
 
 def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
@@ -131,11 +140,11 @@ def _measured(
 ) -> IoiSubject:
     checked = gpt.check_state_dict(weights, shape)
     lens = open_lens(shape, checked, device=device, dtype=getattr(torch, dtype))
-    return IoiSubject(name, lens, toy_tokenizer(), other=other)
+    return IoiSubject(name, Task(lens, toy_tokenizer(), bos=True, n=TOY_PROMPTS), other=other)
 
 
 def _gpt2(device: str, dtype: str) -> IoiSubject:
     words = Tokenizer.from_json(fixtures.read_bytes(GPT2_TOKENIZER))
     lens = open_pretrained(GPT2, device=device, dtype=getattr(torch, dtype))
-    # The document does not say whether a token opens its prompts; none does here.
-    return IoiSubject(GPT2, lens, words, roles=GPT2_SMALL, bos=False, prompts=GPT2_PROMPTS)
+    # The document does not say whether a token opens its prompts. Here none does.
+    return IoiSubject(GPT2, Task(lens, words, bos=False, n=GPT2_PROMPTS), roles=PUBLISHED)

@@ -1,8 +1,8 @@
-"""One model on the indirect-object task: prompts, answers, and what to compare them with.
+"""One model on the indirect-object task: its prompts and answers, and the runs that parts share.
 
-The metric is the document's: logit of the indirect object less logit of the subject, at the last
-token of the prompt. "ABC" prompts have three other names each; on them the metric keeps the names
-of the prompt they were made from.
+The metric is that of the document: logit of the indirect object (IO) less logit of the subject (S)
+at the last token of the prompt. ABC prompts are the same prompts with three other names each; on
+them the metric keeps the IO and S of the prompt they were made from.
 """
 
 from __future__ import annotations
@@ -13,60 +13,73 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from replications.analysis.logit_attribution import (
-    LogitAttribution,
-    directions,
-    logit_attribution,
-)
+from replications.analysis.logit_attribution import Attribution, attribute, directions
 from replications.lens import Lens
-from replications.models import sites
-from replications.models.edits import Edit, put_rows
-from replications.models.tokenizers import Tokenizer
-from replications.patching import logit_difference
-from replications.systems.ioi import prompts as texts
-from replications.systems.ioi.prompts import Batch, Prompts
+from replications.models import Edit, Head, Site, Tokenizer, put_rows, sites
+from replications.patching.paths import HeadInputs, Softmax, every_head, path_patch
+from replications.patching.reference import logit_difference
+from replications.systems.ioi import data
+from replications.systems.ioi._repeated_tokens import RepeatedTokens
+from replications.systems.ioi.data import Batch, Prompts
 
-Head = tuple[int, int]
-"""Layer and head."""
 SEED = 1_000_000
-"""Of the prompts that models are measured on; the training seeds are small numbers."""
+"""Seed of the prompts that models are measured on. Training seeds are small numbers."""
 
 
 class Task:
-    """`n` prompts for one model, and the runs that several measurements share."""
+    """`n` prompts for one model, and the runs that several measurements share.
+
+    `bos` says whether prompts begin with the token that opens a text. n is the number of prompts
+    in every shape below.
+    """
 
     def __init__(self, lens: Lens, tokenizer: Tokenizer, *, bos: bool, n: int) -> None:
         self.lens = lens
         self.tokenizer = tokenizer
         self.bos = bos
-        self.prompts = texts.generate(n, SEED)
+        self.prompts = data.generate(n, SEED)
         self.batch = self.encode(self.prompts)
         self._z: dict[tuple[str, int], Tensor] = {}
 
+    def with_lens(self, lens: Lens) -> Task:
+        """The same prompts for another model with the same tokenizer."""
+        return type(self)(lens, self.tokenizer, bos=self.bos, n=len(self.prompts))
+
     def encode(self, prompts: Prompts) -> Batch:
-        return texts.encode(prompts, self.tokenizer, bos=self.bos)
+        """Prompts in the tokens of this model."""
+        return data.encode(prompts, self.tokenizer, bos=self.bos)
 
     def flipped(self, rule: str) -> Batch:
-        """The prompts with their names exchanged by a rule of `prompts.flip`."""
-        return self.encode(texts.flip(self.prompts, rule, SEED + 1))
+        """The prompts with their names exchanged by a rule of `data.flip`."""
+        return self.encode(data.flip(self.prompts, rule, SEED + 1))
 
     @cached_property
     def abc(self) -> Batch:
-        """The prompts with three other names each."""
-        return self.flipped(texts.ABC)
+        """The ABC prompts."""
+        return self.flipped(data.ABC)
 
-    @cached_property
-    def answers(self) -> Tensor:
+    @property
+    def io_and_s(self) -> Tensor:
         """Tokens of IO and S: long [n 2]."""
-        p, names = self.prompts, texts.name_tokens(self.tokenizer)
+        p, names = self.prompts, data.name_tokens(self.tokenizer)
         return torch.stack([names[p.names_in(slot)] for slot in (p.io_slot, p.s_slot)], 1)
 
     @cached_property
+    def answers(self) -> Tensor:
+        """The right answer and the wrong one, IO and S: long [n 2]."""
+        return self.io_and_s
+
+    @cached_property
     def positions(self) -> Mapping[str, Tensor]:
-        """Where IO, S1, the token after S1, S2 and the end stand: each long [n]."""
+        """Positions of IO, S1, the token after S1 ("S1+1"), S2 and the end: each long [n]."""
         slots, p = self.batch.slots, self.prompts
         io, s1 = (slots.gather(1, x[:, None])[:, 0] for x in (p.io_slot, p.s_slot))
         return {"IO": io, "S1": s1, "S1+1": s1 + 1, "S2": slots[:, 2], "end": self.batch.end}
+
+    @cached_property
+    def repeated_tokens(self) -> RepeatedTokens:
+        """What heads do on repeated random tokens."""
+        return RepeatedTokens(self.lens, self.tokenizer, bos=self.bos, seed=SEED)
 
     # ---------------------------------------------------------------- runs
     def difference(self, edits: Sequence[Edit] = (), tokens: Tensor | None = None) -> Tensor:
@@ -82,27 +95,39 @@ class Task:
         return (best == self.answers[:, 0]).double().mean().item()
 
     @cached_property
-    def attribution(self) -> LogitAttribution:
+    def attribution(self) -> Attribution:
         """Direct logit attribution of the unedited run."""
         return self.attribute()
 
-    def attribute(
-        self, edits: Sequence[Edit] = (), *, scale: Tensor | None = None
-    ) -> LogitAttribution:
-        return logit_attribution(
-            self.lens, self.batch.tokens, self.batch.end, self.answers, edits, scale=scale
-        )
+    def attribute(self, edits: Sequence[Edit] = ()) -> Attribution:
+        """Direct logit attribution of a run with edits: of each head, [layer head n]."""
+        return attribute(self.lens, self.batch.tokens, self.batch.end, self.answers, edits)
 
-    def attention(self, head: Head, query: str, key: str, edits: Sequence[Edit] = ()) -> Tensor:
-        """Attention of one head between two named positions: float64 [n]."""
+    def patterns(self, head: Head, tokens: Tensor, edits: Sequence[Edit] = ()) -> Tensor:
+        """Attention pattern of one head on `tokens` [n pos]: [n query key]."""
         layer, number = head
         place = sites.PATTERN(layer).pick(head=number)
-        pattern = self.lens.read(self.batch.tokens, {"p": place}, edits)["p"]
+        return self.lens.read(tokens, {"pattern": place}, edits)["pattern"]
+
+    def attention(
+        self,
+        head: Head,
+        query: str,
+        key: str,
+        edits: Sequence[Edit] = (),
+        *,
+        tokens: Tensor | None = None,
+    ) -> Tensor:
+        """Attention of one head between two of `positions`: float64 [n].
+
+        On the prompts, or on other `tokens` of the same layout.
+        """
+        pattern = self.patterns(head, self.batch.tokens if tokens is None else tokens, edits)
         rows = torch.arange(len(pattern))
         return pattern[rows, self.positions[query], self.positions[key]].double()
 
     def source(self, head: Head) -> str:
-        """The named position from which a head, at the end, takes most of its attribution."""
+        """The one of `positions` from which a head, at the end, takes most of its attribution."""
         layer, number = head
         places = {
             "pattern": sites.PATTERN(layer).pick(head=number),
@@ -112,24 +137,24 @@ class Task:
         rows = torch.arange(len(self.batch))
         written = seen["v"].double() @ self.lens.weights.W_O[head].double().to(seen["v"].device)
         direction, _ = directions(self.lens, self.answers)
-        moved = seen["pattern"][rows, self.batch.end] * (written * direction[:, None]).sum(-1)
-        shares = {name: moved[rows, at].mean().item() for name, at in self.positions.items()}
+        by_key = seen["pattern"][rows, self.batch.end] * (written * direction[:, None]).sum(-1)
+        shares = {name: by_key[rows, at].mean().item() for name, at in self.positions.items()}
         return max(shares, key=lambda name: shares[name])
 
     # ---------------------------------------------------------------- edits
     def z_on(self, rule: str, layer: int) -> Tensor:
-        """What a layer's heads give on the flipped prompts: [n pos head d_head]. Run once."""
+        """Outputs of a layer's heads on the flipped prompts: [n pos head d_head]. Run once."""
         if (rule, layer) not in self._z:
-            batch = self.abc if rule == texts.ABC else self.flipped(rule)
+            batch = self.abc if rule == data.ABC else self.flipped(rule)
             self._z[rule, layer] = self.lens.read(batch.tokens, {"z": sites.Z(layer)})["z"]
         return self._z[rule, layer]
 
     def mean_z(self, head: Head) -> Tensor:
-        """A head's mean on ABC prompts, by template and position: [n pos d_head]."""
+        """A head's mean output on ABC prompts, by template and position: [n pos d_head]."""
         layer, number = head
-        z = self.z_on(texts.ABC, layer)[:, :, number]
+        z = self.z_on(data.ABC, layer)[:, :, number]
         found = torch.empty_like(z)
-        for template in self.abc.template.unique():
+        for template in set(self.abc.template.tolist()):
             same = self.abc.template == template
             found[same] = z[same].mean(0)
         return found
@@ -152,6 +177,7 @@ class Task:
         return [self.at_end(head, self.mean_z(head)) for head in heads]
 
     def ablate_to_zero(self, head: Head) -> list[Edit]:
+        """Zero ablation of a head at the end."""
         return [self.at_end(head, torch.zeros_like(self.mean_z(head)))]
 
     def outputs_on(self, rule: str, heads: Sequence[Head]) -> list[Edit]:
@@ -160,3 +186,37 @@ class Task:
             put_rows(sites.Z(layer).pick(head=number), self.z_on(rule, layer)[:, :, number])
             for layer, number in heads
         ]
+
+    # ---------------------------------------------------------------- path patching
+    def path_effects(
+        self,
+        senders: Sequence[Sequence[Head]],
+        site: Site,
+        into: Sequence[Head],
+        *,
+        softmax: Softmax = "exact",
+    ) -> list[float]:
+        """Effect of each set of senders through an input (q, k or v) of the heads `into`.
+
+        The change of the mean metric when the senders' outputs come from ABC prompts, relative to
+        the gap between prompts and ABC prompts: 0 is clean, -1 is as bad as ABC.
+        """
+        found = path_patch(
+            self.lens,
+            self.batch.tokens,
+            self.abc.tokens,
+            senders,
+            answers=self.answers,
+            into=HeadInputs(site, into),
+            at=self.batch.end,
+            softmax=softmax,
+        )
+        clean, abc = found.receiver.mean(), found.donor.mean()
+        effects: list[float] = ((found.mean() - clean) / (clean - abc)).tolist()
+        return effects
+
+    def path_effect_of_each(self, site: Site, into: Sequence[Head]) -> dict[Head, float]:
+        """`path_effects` of every single head before the last layer of `into`."""
+        senders = every_head(self.lens, before=max(layer for layer, _ in into))
+        found = self.path_effects(senders, site, into) if senders else []
+        return {heads[0]: effect for heads, effect in zip(senders, found, strict=True)}

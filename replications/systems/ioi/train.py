@@ -20,10 +20,15 @@ from torch.nn import functional
 from replications.errors import BadInput
 from replications.models.shape import Shape
 from replications.systems.ioi import model
-from replications.systems.ioi.corpus import Text, text
-from replications.systems.ioi.prompts import encode, generate, name_tokens
+from replications.systems.ioi.data import (
+    Text,
+    encode,
+    generate,
+    name_tokens,
+    text,
+    toy_tokenizer,
+)
 from replications.systems.ioi.regimes import REGIMES, Regime, regime
-from replications.systems.ioi.words import toy_tokenizer
 from replications.training import runs as training
 from replications.training import transformer as gpt
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from replications.systems.ioi.corpus import CONTEXT, LISTED, SHARES, text
-from replications.systems.ioi.words import NAMES, toy_tokenizer
+from replications.systems.ioi.data import NAMES, toy_tokenizer
+from replications.systems.ioi.data.corpus import CONTEXT, LISTED, SHARES, text
 
 N = 400
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
+from replications.models import sites
 from replications.plotting import pictures as figures
 from replications.plotting.pictures import CannotDraw
 from replications.systems import ioi
@@ -24,7 +27,7 @@ PLOTS = {
     "DLA original vs ablated with y = x": drawn.attribution_scatter,
     "final LN scale, ablated vs clean with y = x": drawn.final_scale,
     "logit difference by signal": drawn.signals,
-    "the same per S-inhibition head": drawn.signals_by_head,
+    "logit difference by signal, per S-inhibition head": drawn.signals_by_head,
 }
 
 
@@ -37,6 +40,12 @@ def image(figure: Figure, panel: int = 0) -> np.ndarray:
 def points(figure: Figure, group: int) -> np.ndarray:
     """[point xy] of one class of a scatter."""
     return np.asarray(figure.axes[0].collections[group].get_offsets())
+
+
+def bars(axes: Axes) -> list[tuple[float, float]]:
+    """Where each bar starts and ends."""
+    found = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
+    return [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in found]
 
 
 def test_every_plot_of_the_document_is_drawn_and_one_more() -> None:
@@ -54,47 +63,48 @@ def test_all_pictures_of_a_model_are_drawn(subject: IoiSubject, tmp_path: Path) 
 
 
 def test_the_diagonal_of_the_attention_maps_is_the_induction_score(subject: IoiSubject) -> None:
-    figure, length = drawn.induction_attention.draw(subject), subject.early.length
+    figure, length = drawn.induction_attention.draw(subject), subject.task.repeated_tokens.length
     for panel, head in enumerate(subject.roles.induction):
         second = np.diagonal(image(figure, panel), -(length - 1))[-length:]
-        score = subject.early.repeated.induction[head].mean().item()
+        score = subject.task.repeated_tokens.scores().induction[head].mean().item()
         assert second.mean() == pytest.approx(score)
         assert figure.axes[panel].get_title() == f"{head[0]}.{head[1]}, score {score:.2f}"
 
 
 def test_effects_through_keys_are_those_that_claims_judge(subject: IoiSubject) -> None:
     shown = image(drawn.paths_to_induction_keys.draw(subject)) / 100
-    found = subject.induction.previous_through_keys
+    found = subject.early_paths.from_previous(sites.K)
     previous = subject.roles.previous
     reached = ~np.isnan(shown)
-    behind = max(layer for layer, _ in subject.roles.induction)
-    assert reached[:behind].all()
-    assert not reached[behind:].any()
+    first_grey = max(layer for layer, _ in subject.roles.induction)
+    assert reached[:first_grey].all()
+    assert not reached[first_grey:].any()
     others = [abs(shown[h]) for h in zip(*np.nonzero(reached), strict=True) if h not in previous]
     assert max(others) == pytest.approx(found["largest_other"])
-    in_front = [shown[head] if reached[head] else 0.0 for head in previous]
-    assert max(in_front) == pytest.approx(found["weakest"])
+    before = [shown[head] if reached[head] else 0.0 for head in previous]
+    assert max(before) == pytest.approx(found["weakest"])
 
 
 def test_attribution_before_and_after(subject: IoiSubject) -> None:
-    figure, ablation = drawn.attribution.draw(subject), subject.movers.ablation
+    figure, ablation = drawn.attribution.draw(subject), subject.name_movers.ablation
     before, after, change = (image(figure, panel) for panel in range(3))
-    assert np.allclose(before, subject.movers.direct)
+    assert np.allclose(before, subject.name_movers.direct)
     assert before.sum() - after.sum() == pytest.approx(-change.sum())
     others = ablation.changes != 0
     assert np.allclose(change[others], ablation.changes[others])
-    assert after[ablation.head] / before[ablation.head] == pytest.approx(ablation.left_of_own)
+    left = after[ablation.head] / before[ablation.head]
+    assert left == pytest.approx(ablation.left_of(ablation.head))
 
 
 def test_the_scatter_has_every_head_once_and_names_those_that_change() -> None:
     subject = ioi.subject("repairing/seed1")
     assert isinstance(subject, IoiSubject)
-    figure, ablation = drawn.attribution_scatter.draw(subject), subject.movers.ablation
+    figure, ablation = drawn.attribution_scatter.draw(subject), subject.name_movers.ablation
     own, stand_out, rest = (points(figure, group) for group in range(3))
     assert len(own) == 1
     assert len(stand_out) > 1
-    assert len(own) + len(stand_out) + len(rest) == subject.movers.direct.numel()
-    assert own[0, 1] == pytest.approx(subject.movers.direct[ablation.head].item())
+    assert len(own) + len(stand_out) + len(rest) == subject.name_movers.direct.numel()
+    assert own[0, 1] == pytest.approx(subject.name_movers.direct[ablation.head].item())
     for x, y in stand_out:
         assert abs(x - y) >= 0.1
     named = {text.get_text() for text in figure.axes[0].texts}
@@ -106,37 +116,34 @@ def test_the_scatter_has_every_head_once_and_names_those_that_change() -> None:
 
 
 def test_scales_and_their_ratio(subject: IoiSubject) -> None:
-    figure, ablation = drawn.final_scale.draw(subject), subject.movers.ablation
+    figure, ablation = drawn.final_scale.draw(subject), subject.name_movers.ablation
     shown = points(figure, 0)
     assert (shown[:, 0] / shown[:, 1]).mean() == pytest.approx(ablation.scale_ratio)
     assert figure.axes[0].get_title() == f"average ratio {ablation.scale_ratio:.4f}"
 
 
 def test_the_bars_add_up_to_what_is_recovered(subject: IoiSubject) -> None:
-    figure, movers = drawn.self_repair.draw(subject), subject.movers
+    figure, movers = drawn.self_repair.draw(subject), subject.name_movers
     left, right = figure.axes
     numbers = movers.ablation.numbers
-    assert [bar.get_height() for bar in left.patches] == [
-        numbers[name] for name in ("clean", "naive", "ablated")
-    ]
-    first, held = (sum(bar.get_height() for bar in right.patches[i::2]) for i in (0, 1))
+    heights = [top - bottom for bottom, top in bars(left)]
+    assert heights == [numbers[name] for name in ("clean", "naive", "ablated")]
+    first, held = (sum(top - bottom for bottom, top in bars(right)[i::2]) for i in (0, 1))
     assert first == pytest.approx(movers.ablation.recovery)
-    assert held == pytest.approx(movers.frozen.recovery)
+    assert held == pytest.approx(movers.held.recovery)
     # Parts of one sign stand on one another, and no two parts overlap.
-    spans = sorted(
-        sorted((bar.get_y(), bar.get_y() + bar.get_height())) for bar in right.patches[::2]
-    )
+    spans = sorted(sorted(span) for span in bars(right)[::2])
     assert all(end <= start + 1e-9 for (_, end), (start, _) in pairwise(spans))
 
 
 def test_tables_of_signals_say_their_numbers(subject: IoiSubject) -> None:
     together = drawn.signals.draw(subject)
-    cells = subject.moved.together.cells
+    cells = subject.position_against_token.together.cells
     assert np.allclose(image(together), cells)
     assert together.axes[0].texts[3].get_text() == f"{cells[1, 1]:.2f}".replace("-0.00", "0.00")
     single = drawn.signals_by_head.draw(subject)
-    for panel, table in enumerate(subject.moved.each):
-        clean = subject.movers.clean
+    for panel, table in enumerate(subject.position_against_token.each(subject.roles.s_inhibition)):
+        clean = subject.name_movers.clean
         assert np.allclose(image(single, panel), (table.cells - clean) / clean)
     first, second = (single.axes[panel].images[0].get_clim() for panel in (0, 1))
     assert first == second
@@ -154,9 +161,9 @@ def test_gpt2s_heads_and_layers_are_drawn(stand_in: IoiSubject) -> None:
     assert heads == ["7.3", "7.9", "8.6", "8.10"]
 
 
-def test_heads_that_nothing_is_in_front_of(subject: IoiSubject) -> None:
+def test_induction_heads_of_the_first_layer_have_no_paths_into_them(subject: IoiSubject) -> None:
     roles = replace(subject.roles, induction=((0, 0), (0, 1)))
-    first = IoiSubject("first", subject.task.lens, subject.task.tokenizer, roles=roles, prompts=4)
+    first = IoiSubject("first", subject.task, roles=roles)
     with pytest.raises(CannotDraw, match=r"0\.0, 0\.1.*first layer"):
         drawn.paths_to_induction_keys.draw(first)
 

@@ -25,8 +25,8 @@ from claims.ioi import (
 from replications.judging.claim import Claim
 from replications.judging.verdict import judge
 from replications.lens.pretrained import open_gpt2
-from replications.systems.ioi import IoiSubject
-from replications.systems.ioi.roles import GPT2_SMALL
+from replications.systems.ioi import IoiSubject, Task
+from replications.systems.ioi.roles import PUBLISHED
 from replications.systems.ioi.subjects import GPT2, SUBJECTS
 from tests.systems.ioi.test_prompts import byte_pairs
 
@@ -84,7 +84,7 @@ def stand_in() -> IoiSubject:
         "vocab_size": len(tokenizer),
     }
     lens = open_gpt2(json.dumps(config).encode(), weights(len(tokenizer)))
-    return IoiSubject(GPT2, lens, tokenizer, roles=GPT2_SMALL, bos=False, prompts=12)
+    return IoiSubject(GPT2, Task(lens, tokenizer, bos=False, n=12), roles=PUBLISHED)
 
 
 def test_there_are_claims_about_it() -> None:
@@ -101,6 +101,6 @@ def test_every_claim_and_control_can_be_measured(claim: Claim, stand_in: IoiSubj
 
 def test_attribution_is_complete_on_a_model_that_was_folded(stand_in: IoiSubject) -> None:
     assert stand_in.task.attribution.residual < 1e-4
-    assert abs(sum(stand_in.movers.ablation.recovered_by.values())) == pytest.approx(
-        abs(stand_in.movers.ablation.recovery), rel=1e-3
+    assert abs(sum(stand_in.name_movers.ablation.recovered_by.values())) == pytest.approx(
+        abs(stand_in.name_movers.ablation.recovery), rel=1e-3
     )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
-from replications.analysis.head_scores import repeated_tokens, unrepeated_tokens
-from replications.analysis.logit_attribution import logit_attribution
+from replications.analysis.logit_attribution import attribute
 from replications.errors import BadInput
 from replications.models import sites
 from replications.models.edits import put
 from replications.patching.paths import HeadInputs, path_patch
-from replications.systems.ioi import prompts as texts
-from replications.systems.ioi.backup import Ablation
+from replications.systems.ioi import data
+from replications.systems.ioi.data import RULES, toy_tokenizer
 from replications.systems.ioi.measure import IoiSubject
-from replications.systems.ioi.roles import GPT2_SMALL
-from replications.systems.ioi.signals import RULES, Table
-from replications.systems.ioi.words import toy_tokenizer
+from replications.systems.ioi.measurements import Ablation, Ablations, Table
+from replications.systems.ioi.roles import PUBLISHED
 from tests.systems.ioi.conftest import tiny
 
 EXACT = 1e-9
@@ -75,7 +76,7 @@ def test_outputs_on_the_same_prompts_change_nothing(subject: IoiSubject) -> None
     task = subject.task
     edits = task.outputs_on(RULES[0, 0], [HEAD, (0, 0)])
     assert (task.difference(edits) - task.difference()).abs().max() < EXACT
-    other = task.outputs_on(texts.ABC, [HEAD, (0, 0)])
+    other = task.outputs_on(data.ABC, [HEAD, (0, 0)])
     assert (task.difference(other) - task.difference()).abs().max() > 1e-3
 
 
@@ -86,22 +87,22 @@ def parts_add_up(ablation: Ablation) -> float:
 
 @pytest.mark.parametrize("d_mlp", [0, 20])
 def test_what_is_recovered_is_split_without_rest(d_mlp: int) -> None:
-    backup = tiny(seed=1, d_mlp=d_mlp).movers.backup
-    assert parts_add_up(backup.of(HEAD)) < 1e-7
-    assert parts_add_up(backup.frozen(HEAD)) < 1e-7
-    assert abs(backup.of(HEAD).recovered_by["heads"]) > 1e-4
-    assert (abs(backup.of(HEAD).recovered_by["mlps"]) > 1e-4) == bool(d_mlp)
+    ablations = Ablations(tiny(seed=1, d_mlp=d_mlp).task)
+    assert parts_add_up(ablations.of(HEAD)) < 1e-7
+    assert parts_add_up(ablations.of(HEAD, later_held=True)) < 1e-7
+    assert abs(ablations.of(HEAD).recovered_by["heads"]) > 1e-4
+    assert (abs(ablations.of(HEAD).recovered_by["mlps"]) > 1e-4) == bool(d_mlp)
 
 
 def test_with_everything_later_held_only_the_scale_recovers() -> None:
-    by = tiny(seed=1).movers.backup.frozen(HEAD).recovered_by
+    by = Ablations(tiny(seed=1).task).of(HEAD, later_held=True).recovered_by
     assert abs(by["heads"]) < EXACT
     assert abs(by["mlps"]) < EXACT
     assert abs(by["scale"]) > 1e-4
 
 
 def test_recovery_is_what_is_left_beyond_the_naive_prediction(subject: IoiSubject) -> None:
-    ablation = subject.movers.backup.of(HEAD)
+    ablation = subject.name_movers.without(HEAD)
     numbers = ablation.numbers
     task = subject.task
     assert numbers["clean"] == pytest.approx(task.difference().mean().item())
@@ -112,16 +113,24 @@ def test_recovery_is_what_is_left_beyond_the_naive_prediction(subject: IoiSubjec
     assert ablation.changes[HEAD] == 0
 
 
-def test_the_interval_holds_the_recovery_and_is_repeatable(subject: IoiSubject) -> None:
-    ablation = subject.movers.backup.of(HEAD)
-    again = Ablation(ablation.head, ablation.before, ablation.after)
-    assert again.recovery_interval == ablation.recovery_interval
+def test_the_interval_is_that_of_a_ratio_of_means(subject: IoiSubject) -> None:
+    ablation = replace(subject.name_movers.without(HEAD))
+    generator = torch.Generator().manual_seed(1)
+    share = 2 + 0.3 * torch.randn(200, generator=generator, dtype=torch.float64)
+    recovered = 0.4 * share + 0.5 * torch.randn(200, generator=generator, dtype=torch.float64)
+    vars(ablation).update(share=share, recovered=recovered)  # cached properties
+    found = ablation.recovery_interval
+    assert found["mean"] == pytest.approx((recovered.sum() / share.sum()).item())
+    rest = recovered - found["mean"] * share
+    half = 1.96 * (rest.std() / share.mean()).item() / math.sqrt(200)
+    assert found["low"] == pytest.approx(found["mean"] - half, abs=0.1 * half)
+    assert found["high"] == pytest.approx(found["mean"] + half, abs=0.1 * half)
 
 
 # ---------------------------------------------------------------------------------------- signals
 def test_a_sum_of_effects_is_fitted_without_rest() -> None:
     rows, columns = torch.tensor([3.0, 1.0, -2.0]).double(), torch.tensor([0.5, -4.0]).double()
-    table = Table(rows[:, None] + columns)
+    table = Table(rows[:, None] + columns, clean=5.0)
     assert table.largest_residual < EXACT
     assert table.position_step == pytest.approx(4.5)
     assert table.token_steps == pytest.approx([2.0, 3.0])
@@ -131,49 +140,74 @@ def test_a_sum_of_effects_is_fitted_without_rest() -> None:
 
 
 def test_a_cell_is_one_run_with_outputs_replaced(subject: IoiSubject) -> None:
-    moved, task = subject.moved, subject.task
+    together, task = subject.position_against_token.together, subject.task
     heads = subject.roles.s_inhibition
-    flipped = task.encode(texts.flip(task.prompts, RULES[2, 0], 1_000_001))
+    flipped = task.encode(data.flip(task.prompts, RULES[2, 0], 1_000_001))
     edits = []
     for layer, head in heads:
         place = sites.Z(layer).pick(head=head)
         edits.append(put(place, task.lens.run(flipped.tokens, {"z": place})["z"]))
     by_hand = task.difference(edits).mean().item()
-    assert moved.together.cells[2, 0].item() == pytest.approx(by_hand, abs=EXACT)
-    assert moved.identity < EXACT
+    assert together.cells[2, 0].item() == pytest.approx(by_hand, abs=EXACT)
+    assert together.identity_error < EXACT
 
 
 # ------------------------------------------------------------------------------------------ roles
-def test_roles_are_different_heads_that_exist(subject: IoiSubject) -> None:
-    roles = subject.roles
-    assert roles.name_mover == roles.name_movers[0]
-    assert roles.name_mover not in roles.s_inhibition
-    assert not set(roles.s_inhibition) & set(roles.outside)
-    assert roles.biggest_inhibition in roles.s_inhibition
-    assert max(layer for layer, _ in roles.s_inhibition) < roles.name_mover[0]
-    direct = subject.movers.direct
-    assert direct[roles.name_mover] == direct.max()
-    assert direct[roles.negative[0]] == direct.min()
+def test_roles_are_the_extremes_of_what_they_are_found_by(subject: IoiSubject) -> None:
+    task, roles = subject.task, subject.roles
+    heads = [(layer, head) for layer in range(3) for head in range(2)]
+    direct = {h: task.attribution.heads[h].mean().item() for h in heads}
+    by_direct = sorted(heads, key=lambda h: direct[h])
+    assert roles.name_mover == by_direct[-1] == (1, 0)
+    assert list(roles.negative) == by_direct[:2]
+    assert set(roles.name_movers) == {h for h in heads if direct[h] > 0.1 * direct[1, 0]}
+    falls = {h: task.path_effects([[h]], sites.Q, [(1, 0)])[0] for h in [(0, 0), (0, 1)]}
+    assert list(roles.s_inhibition) == sorted(falls, key=lambda h: falls[h])
+    assert roles.biggest_inhibition == roles.s_inhibition[0]
+    by_scores = task.repeated_tokens.scores()
+    for found, values in (
+        (roles.induction, by_scores.induction),
+        (roles.duplicate, by_scores.duplicate),
+        (roles.previous, by_scores.previous),
+    ):
+        assert list(found) == sorted(heads, key=lambda h: -values[h].mean().item())[:2]
+
+
+def test_fuzzy_heads_and_those_outside_are_found_among_the_rest(subject: IoiSubject) -> None:
+    task, roles = subject.task, subject.roles
+    heads = [(layer, head) for layer in range(3) for head in range(2)]
+    rows = torch.arange(len(task.batch))
+    at = (rows, task.positions["S2"], task.positions["S1+1"])
+    seen = {h: task.patterns(h, task.batch.tokens)[at].mean().item() for h in heads}
+    rest = [h for h in heads if h not in roles.induction]
+    assert list(roles.fuzzy) == sorted(rest, key=lambda h: -seen[h])[:2]
+    known = {*roles.name_movers[:2], *roles.s_inhibition}
+    changes = {}
+    for layer, head in set(heads) - known:
+        place = sites.Z(layer).pick(head=head)
+        edit = put(place, task.lens.run(task.abc.tokens, {"z": place})["z"])
+        changes[layer, head] = (task.difference([edit]) - task.difference()).mean().abs().item()
+    assert list(roles.outside) == sorted(changes, key=lambda h: changes[h])[:2]
 
 
 def test_a_name_mover_may_be_in_the_first_layer() -> None:
     found = tiny(seed=0)
     assert found.roles.name_mover[0] == 0
-    assert found.movers.ablation.head == found.roles.name_mover
+    assert found.name_movers.ablation.head == found.roles.name_mover
 
 
 def test_published_roles_name_heads_of_gpt2() -> None:
-    for heads in vars(GPT2_SMALL).values():
+    for heads in vars(PUBLISHED).values():
         for layer, head in [heads] if isinstance(heads[0], int) else heads:
             assert 0 <= layer < 12
             assert 0 <= head < 12
-    circuit = {*GPT2_SMALL.name_movers, *GPT2_SMALL.negative, *GPT2_SMALL.s_inhibition}
-    circuit |= {*GPT2_SMALL.induction, *GPT2_SMALL.fuzzy, *GPT2_SMALL.previous}
-    outside = {*GPT2_SMALL.outside, *GPT2_SMALL.outside_early, *GPT2_SMALL.outside_earliest}
+    circuit = {*PUBLISHED.name_movers, *PUBLISHED.negative, *PUBLISHED.s_inhibition}
+    circuit |= {*PUBLISHED.induction, *PUBLISHED.fuzzy, *PUBLISHED.previous}
+    outside = {*PUBLISHED.outside, *PUBLISHED.outside_early, *PUBLISHED.outside_earliest}
     assert not circuit & outside
 
 
-# ------------------------------------------------------------------------------------------ early
+# ---------------------------------------------------------------------------------- path effects
 def test_an_effect_is_relative_to_the_gap_to_abc(subject: IoiSubject) -> None:
     task, into = subject.task, HeadInputs(sites.K, [(1, 0), (1, 1)])
     senders = [[(0, 0)], [(0, 0), (0, 1)]]
@@ -183,44 +217,43 @@ def test_an_effect_is_relative_to_the_gap_to_abc(subject: IoiSubject) -> None:
         task.abc.tokens,
         senders,
         answers=task.answers,
-        receiver=into,
+        into=into,
         at=task.batch.end,
     ).values.mean(1)
     clean, abc = task.difference().mean(), task.difference(tokens=task.abc.tokens).mean()
     by_hand = ((patched - clean) / (clean - abc)).tolist()
-    assert subject.early.effects(senders, sites.K, into.heads) == pytest.approx(by_hand)
+    assert subject.task.path_effects(senders, sites.K, into.heads) == pytest.approx(by_hand)
     assert by_hand[0] != by_hand[1]
 
 
 def test_every_earlier_head_has_an_effect(subject: IoiSubject) -> None:
-    found = subject.early.every_effect(sites.V, [(1, 0), (2, 1)])
+    found = subject.task.path_effect_of_each(sites.V, [(1, 0), (2, 1)])
     assert set(found) == {(layer, head) for layer in (0, 1) for head in (0, 1)}
-    assert subject.early.every_effect(sites.V, [(0, 1)]) == {}
+    assert subject.task.path_effect_of_each(sites.V, [(0, 1)]) == {}
 
 
 @pytest.mark.parametrize("repeated", [True, False])
 def test_a_boost_is_the_mean_attribution_to_the_token_that_followed(repeated: bool) -> None:
-    early = tiny(seed=3).early
-    draw = repeated_tokens if repeated else unrepeated_tokens
-    tokens, n = early._draw(draw), early.length
+    task = tiny(seed=3).task
+    texts = task.repeated_tokens
+    tokens, n = texts.tokens(repeated=repeated), texts.length
     start = tokens.shape[1] - n
     by_hand = []
     for position in range(start, tokens.shape[1] - 1):
         coming = tokens[:, position - n + 1]
-        if repeated:
-            assert coming.equal(tokens[:, position + 1])
+        assert coming.equal(tokens[:, position + 1]) == repeated
         at = torch.full((len(tokens),), position)
         answers = torch.stack([coming, coming.roll(1)], 1)
-        by_hand.append(logit_attribution(early._task.lens, tokens, at, answers).heads.mean(-1))
-    assert (early.boost(repeated=repeated) - torch.stack(by_hand).mean(0)).abs().max() < EXACT
+        by_hand.append(attribute(task.lens, tokens, at, answers).heads.mean(-1))
+    assert (texts.boost(repeated=repeated) - torch.stack(by_hand).mean(0)).abs().max() < EXACT
 
 
 def test_untrained_weights_keep_the_parts_of_the_trained_ones(subject: IoiSubject) -> None:
     assert subject.untrained.roles is subject.roles
-    assert abs(subject.untrained.movers.clean) < 0.5
+    assert abs(subject.untrained.name_movers.clean) < 0.5
     assert subject.untrained.lens.state_dict.keys() == subject.lens.state_dict.keys()
 
 
 def test_a_subject_alone_has_nothing_to_be_compared_with(subject: IoiSubject) -> None:
-    with pytest.raises(BadInput, match="no model to be compared with"):
+    with pytest.raises(BadInput, match="no model to compare with"):
         _ = subject.other

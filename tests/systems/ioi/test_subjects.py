@@ -7,7 +7,7 @@ import pytest
 from replications.errors import BadInput, FixtureMissing
 from replications.systems import ioi
 from replications.systems.ioi import IoiSubject, model
-from replications.systems.ioi.arithmetic import Arithmetic
+from replications.systems.ioi.measurements import Arithmetic
 from replications.systems.ioi.subjects import TOYS
 from replications.training import transformer as gpt
 
@@ -29,7 +29,9 @@ def test_one_toy_repairs_itself_and_the_other_does_not() -> None:
     repairing, plain = (ioi.subject(name) for name in ("repairing/seed0", "plain/seed0"))
     assert isinstance(repairing, IoiSubject)
     assert isinstance(plain, IoiSubject)
-    assert repairing.movers.repair["heads"] > 0.5 > 0.1 > plain.movers.repair["heads"]
+    by_heads = [s.name_movers.ablation.repair["heads"] for s in (repairing, plain)]
+    assert by_heads[0] > 0.5
+    assert by_heads[1] < 0.1
 
 
 def test_gpt2_is_missing_where_it_was_never_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,11 +44,11 @@ def test_gpt2_is_missing_where_it_was_never_fetched(monkeypatch: pytest.MonkeyPa
 def test_the_texts_and_arguments_need_no_model() -> None:
     found = ioi.subject("text")
     assert isinstance(found, Arithmetic)
-    assert found.flips == 1.0
+    assert found.signals_realised() == 1.0
     assert found.printed_example == 0.0
     assert found.naive == pytest.approx(1.0966)
-    assert found.softmax["both_heads"] == 0.5
-    linear = found.linear
+    assert found.softmax()["both_heads"] == 0.5
+    linear = found.softmax(linear=True)
     start = linear["one_head"] - (linear["both_heads"] - linear["one_head"])
     assert start == pytest.approx(3.3535e-4, abs=1e-7)
 

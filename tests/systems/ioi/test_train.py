@@ -11,8 +11,8 @@ import torch
 
 from replications.errors import BadInput
 from replications.systems.ioi import train
-from replications.systems.ioi.corpus import text
-from replications.systems.ioi.regimes import REGIMES, Regime, regime
+from replications.systems.ioi.data import text
+from replications.systems.ioi.regimes import REGIMES, Regime
 from replications.systems.ioi.train import Recipe
 from replications.training import transformer as gpt
 
@@ -130,12 +130,3 @@ def test_three_files_are_written_the_same_twice(
 def test_options_that_make_no_sense_are_refused(options: list[str], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         train.main(options)
-
-
-def test_regimes_differ_from_repairing_in_what_they_say() -> None:
-    assert regime("kept").dropout == (0.0,) * 4
-    assert regime("certain").slip == 0
-    assert regime("zeroed").instead == "zero"
-    assert regime("narrow").heads == 8
-    with pytest.raises(BadInput, match="unknown regime"):
-        regime("strict")

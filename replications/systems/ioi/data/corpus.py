@@ -1,7 +1,7 @@
-"""What the toy models read: sentences with an answer, three-name sentences, and lists said twice.
+"""What the toy models are trained on: completed prompts, three-name sentences, repeated lists.
 
-Sentences are those of `prompts`, completed by a name and a full stop. After three different names
-either of the first two may follow. Lists of names said twice are there because real text repeats
+Sentences are those of `prompts`, completed by a name and a full stop. After three different names,
+either of the first two may follow. Repeated lists of names are there because real text repeats
 itself, and a model may use what it learns from that.
 """
 
@@ -13,34 +13,41 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from replications.systems.ioi.prompts import Batch, encode, generate, generate_three, name_tokens
-from replications.systems.ioi.words import NAMES, ROLL_CALL, toy_tokenizer
+from replications.systems.ioi.data.prompts import (
+    Batch,
+    encode,
+    generate,
+    generate_three,
+    name_tokens,
+)
+from replications.systems.ioi.data.words import NAMES, ROLL_CALL, toy_tokenizer
 
 CONTEXT = 22
+"""Tokens of a text, padding included."""
 LISTED = (3, 7)
-"""Fewest and most names of a list said twice."""
+"""Fewest and most names of a repeated list."""
 SHARES = {"ioi": 0.6, "three": 0.15}
-"""Of sentences with a repeated name and with three names; all other texts are lists."""
+"""Shares of sentences with a repeated name and with three names. All other texts are lists."""
 
 
 @dataclass(frozen=True, eq=False)
 class Text:
-    """Sentences of the corpus, each from token 0, filled up on the right with token 0."""
+    """n texts of the corpus. Each starts with token 0 and is padded on the right with token 0."""
 
     tokens: Tensor
-    """[n pos]"""
+    """long [n pos]"""
     answer_at: Tensor
-    """Position of the last token before the answer; 0 where nothing is asked: [n]"""
+    """Position of the last token before the answer, 0 for a text without one: long [n]"""
     answers: Tensor
-    """The right name and the other: [n 2]"""
+    """Tokens of the right name and of the other: long [n 2]"""
     probability: Tensor
-    """Of the right name, in this text; the other follows otherwise: [n]"""
+    """Probability that the right name followed, and not the other: [n]"""
 
 
 def text(n: int, rng: np.random.Generator, slip: float) -> Text:
-    """n texts of the three kinds, the same for the same state of `rng`.
+    """n texts of the three kinds, drawn with `rng`.
 
-    Where one name is repeated, the wrong one follows with probability `slip`.
+    In sentences with a repeated name, the wrong name follows with probability `slip`.
     """
     ioi, three = (round(n * SHARES[kind]) for kind in ("ioi", "three"))
     seeds = [int(seed) for seed in rng.integers(0, 2**31, 2)]
@@ -62,7 +69,7 @@ def text(n: int, rng: np.random.Generator, slip: float) -> Text:
 
 
 def _complete(batch: Batch, answers: Tensor, probability: float, rng: np.random.Generator) -> Text:
-    """The prompts with an answer, right with this probability, and a full stop."""
+    """The prompts, each with an answer that is right with this probability, and a full stop."""
     n, length = batch.tokens.shape
     tokens = torch.nn.functional.pad(batch.tokens, (0, CONTEXT - length))
     wrong = torch.from_numpy(rng.random(n) >= probability).long()

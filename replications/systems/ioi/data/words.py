@@ -1,7 +1,7 @@
 """The words of the sentences: names, places, objects and templates, and the toy vocabulary.
 
-A template has three names, in slots {0} {1} {2}, a place and an object. Every name, place and
-object is one token after a space in GPT-2, so that prompts of one template have one length.
+A template has slots for three names ({0}, {1} and {2}), a place and an object. After a space, every
+name, place and object is one token in GPT-2, so all prompts of one template have the same length.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ TEMPLATES = (
     "When {0} and {1} left the {place} together, {2} sold a {object} to",
 )
 ROLL_CALL = ("Today we saw", ", then again")
-"""A list of names follows the first words, the same list again the second."""
+"""The same list of names follows both of these."""
 
 _SLOT = re.compile(r"( ?\{(?:0|1|2|place|object)\})")
 
 
 def pieces(template: str) -> list[str]:
-    """A template cut at its slots, each with the space before it: ["After", " {0}", " and", …]."""
+    """A template cut at its slots and the space before each: ["After", " {0}", " and", …]."""
     return [piece for piece in _SLOT.split(template) if piece]
 
 
 @cache
 def toy_tokenizer() -> Tokenizer:
-    """One token for every word and mark that occurs in these sentences."""
+    """A tokenizer with one token for every word and punctuation mark of these sentences."""
     fixed = " ".join((*TEMPLATES, *ROLL_CALL, "."))
     words = re.findall(r"[A-Za-z]+|[,.]", re.sub(r"\{\w+\}", " ", fixed))
     return Tokenizer.from_words([*dict.fromkeys(words), *NAMES, *PLACES, *OBJECTS])

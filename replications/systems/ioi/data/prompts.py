@@ -1,11 +1,10 @@
 """Prompts of the indirect-object task, and the same prompts with their names exchanged.
 
-Two people are named, one of them again, and the sentence stops before the other: "After Mary and
-John met at the park, John handed a ring to". The other, Mary, is the indirect object (IO), the
-repeated name the subject (S). With A for IO and B for S this prompt has the pattern ABB, and BAB
-with the first two names exchanged. Patterns also say how to make other prompts from these (`flip`).
-
-Everything here is a pure function of its arguments.
+A sentence names two people, then one of them again, and stops where the other is due: "After Mary
+and John met at the park, John handed a ring to". Mary is the indirect object (IO), and the repeated
+name, John, is the subject (S). With A for IO and B for S, the pattern of this prompt is ABB. With
+the first two names exchanged it is BAB. Patterns also say how to make other prompts from these
+(`flip`).
 """
 
 from __future__ import annotations
@@ -20,30 +19,37 @@ from torch import Tensor
 
 from replications.errors import BadInput
 from replications.models.tokenizers import Tokenizer
-from replications.systems.ioi.words import NAMES, OBJECTS, PLACES, TEMPLATES, pieces
+from replications.systems.ioi.data.words import NAMES, OBJECTS, PLACES, TEMPLATES, pieces
 
 PATTERNS = ("ABB", "BAB")
 ABC = "ABB->XYZ, BAB->XYZ"
-"""Three different names, none of them of the prompt: what ablation takes its means from."""
+"""A rule of `flip`: three different names that the prompt lacks. Mean ablation is over these."""
 FRESH = "CDXYZ"
-"""Letters of a flip that stand for names not in the prompt, a different one each."""
+"""Letters of a rule that stand for names the prompt lacks, a different name for each letter."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """Sentences as indices into `words`: names [n 3] by slot; template, place and object [n]."""
+    """n sentences as indices into the lists of `words`."""
 
     names: Tensor
+    """The name in each slot: long [n 3]"""
     template: Tensor
+    """long [n]"""
     place: Tensor
+    """long [n]"""
     object: Tensor
+    """long [n]"""
 
     def __len__(self) -> int:
         return len(self.names)
 
     @cached_property
     def patterns(self) -> list[str]:
-        """ABB or BAB for each prompt.  BadInput if the third name is not exactly one before it."""
+        """ABB or BAB for each prompt.
+
+        Raises BadInput unless the third name repeats exactly one of the first two.
+        """
         first, second = (self.names[:, :2] == self.names[:, 2:]).unbind(1)
         if not (first ^ second).all():
             row = int((~(first ^ second)).nonzero()[0, 0])
@@ -57,7 +63,7 @@ class Prompts:
 
     @property
     def s_slot(self) -> Tensor:
-        """Slot where the subject stands first, 0 or 1: long [n]."""
+        """Slot of the first occurrence of the subject, 0 or 1: long [n]."""
         return 1 - self.io_slot
 
     def names_in(self, slot: Tensor) -> Tensor:
@@ -76,10 +82,10 @@ class Prompts:
 
 
 def generate(n: int, seed: int) -> Prompts:
-    """n prompts, the same for the same seed; as many ABB as BAB (one less if n is odd).
+    """n prompts, which depend on the seed alone. BAB and ABB take turns.
 
-    Templates take turns, so that each occurs with both patterns; names, place and object are
-    uniform. Raises BadInput for n < 1 or a negative seed.
+    Templates take turns too, so that each occurs with both patterns. Names, place and object are
+    drawn uniformly. Raises BadInput for n < 1 or a negative seed.
     """
     rng = _generator(n, seed)
     chosen = torch.from_numpy(_different(rng, n, 2))
@@ -89,7 +95,7 @@ def generate(n: int, seed: int) -> Prompts:
 
 
 def generate_three(n: int, seed: int) -> Prompts:
-    """n sentences with three different names, otherwise like `generate`'s."""
+    """n sentences with three different names, otherwise like those of `generate`."""
     rng = _generator(n, seed)
     names = torch.from_numpy(_different(rng, n, 3))
     return Prompts(names, torch.arange(n) // 2 % len(TEMPLATES), *_surroundings(rng, n))
@@ -117,15 +123,16 @@ def _generator(n: int, seed: int) -> np.random.Generator:
 def flip(prompts: Prompts, rule: str, seed: int) -> Prompts:
     """The prompts with their names exchanged by a rule such as "ABB->CDD, BAB->DCD".
 
-    Each part says what becomes of one pattern, slot by slot. A and B are the prompt's own names,
-    IO and S; C, D, X, Y and Z are other names, a different one for each letter, drawn for each
-    prompt. Everything else stays. Raises BadInput for a rule that does not say this, or that says
-    nothing of a pattern that occurs.
+    Each part of a rule says what becomes of one pattern, slot by slot. A and B are the prompt's own
+    IO and S. C, D, X, Y and Z are names that the prompt lacks, drawn for each prompt, a different
+    one for each letter. Everything else stays.
+
+    Raises BadInput for a rule of another form, or one without a part for a pattern that occurs.
     """
     rules = parse(rule)
     missing = sorted(set(prompts.patterns) - set(rules))
     if missing:
-        raise BadInput(f"the rule {rule!r} says nothing of the pattern {missing[0]}")
+        raise BadInput(f"the rule {rule!r} has no part for the pattern {missing[0]}")
     rng = _generator(len(prompts), seed)
     io, s = prompts.names_in(prompts.io_slot), prompts.names_in(prompts.s_slot)
     drawn = rng.random((len(prompts), len(NAMES)))
@@ -141,7 +148,7 @@ def flip(prompts: Prompts, rule: str, seed: int) -> Prompts:
 
 
 def parse(rule: str) -> Mapping[str, str]:
-    """A rule of `flip` as pattern → target.  BadInput naming the part that makes no sense."""
+    """A rule of `flip` as pattern → target.  BadInput naming the part that cannot be read."""
     rules = {}
     for part in rule.split(","):
         pattern, arrow, target = part.strip().partition("->")
@@ -150,7 +157,7 @@ def parse(rule: str) -> Mapping[str, str]:
         if len(target) != 3 or set(target) - set("AB" + FRESH):
             raise BadInput(f"{target!r} is not three of the letters A B {' '.join(FRESH)}")
         if pattern in rules:
-            raise BadInput(f"the rule {rule!r} says twice what becomes of {pattern}")
+            raise BadInput(f"the rule {rule!r} has two parts for {pattern}")
         rules[pattern] = target
     return rules
 
@@ -158,20 +165,20 @@ def parse(rule: str) -> Mapping[str, str]:
 # --------------------------------------------------------------------------------------- encoding
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Prompts as tokens for one model.
+    """n prompts as tokens for one model.
 
-    Prompts of one template are aligned; shorter templates are filled up on the right, which a
-    causal model does not see before the end.
+    Prompts of one template are aligned. Shorter templates are padded on the right: a causal model
+    does not see padding before the end of the prompt.
     """
 
     tokens: Tensor
-    """[n pos]"""
+    """long [n pos]"""
     slots: Tensor
-    """Positions of the three names: [n 3]"""
+    """Positions of the three names: long [n 3]"""
     end: Tensor
-    """Position of the last token of each prompt, which predicts the answer: [n]"""
+    """Position of the last token of each prompt, which predicts the answer: long [n]"""
     template: Tensor
-    """[n]"""
+    """long [n]"""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -179,16 +186,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class _Layout:
-    """A template in tokens: zero at the slots, whose positions are in `at`."""
+    """A template in tokens, with token 0 in each slot; `at` has the positions of the slots."""
 
     tokens: Tensor
     at: Mapping[str, int]
 
 
 def encode(prompts: Prompts, tokenizer: Tokenizer, *, bos: bool) -> Batch:
-    """The prompts in the tokens of this tokenizer, after its first token if `bos`.
+    """The prompts in the tokens of this tokenizer, preceded by its opening token if `bos`.
 
-    Raises BadInput naming a name, place or object that is not one token in it.
+    Raises BadInput for a name, place or object that is not one token, and says which.
     """
     layouts = _layouts(tokenizer, bos)
     length = max(len(layout.tokens) for layout in layouts)
@@ -214,13 +221,13 @@ def encode(prompts: Prompts, tokenizer: Tokenizer, *, bos: bool) -> Batch:
 
 
 def name_tokens(tokenizer: Tokenizer) -> Tensor:
-    """The token of every name: long [name].  BadInput for one that is not one token."""
+    """The token of every name: long [name].  BadInput for a name that is not one token."""
     return _tokens_of(NAMES, tokenizer)
 
 
 @cache
 def _tokens_of(words: tuple[str, ...], tokenizer: Tokenizer) -> Tensor:
-    # With the space before it, as in the sentence: GPT-2 has other tokens without one.
+    # After a space, as in a sentence: GPT-2 has other tokens for words without one.
     return torch.tensor([tokenizer.token(f" {word}") for word in words])
 
 

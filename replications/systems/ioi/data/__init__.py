@@ -1,0 +1,52 @@
+"""The inputs of the indirect-object task, as pure functions of their arguments.
+
+`words` lists names, places, objects and templates; `prompts` makes sentences and exchanges their
+names; `signals` says which exchanges carry which signal; `corpus` makes what the toys are trained
+on.
+"""
+
+from replications.systems.ioi.data.corpus import CONTEXT, Text, text
+from replications.systems.ioi.data.prompts import (
+    ABC,
+    Batch,
+    Prompts,
+    encode,
+    flip,
+    generate,
+    generate_three,
+    name_tokens,
+    parse,
+)
+from replications.systems.ioi.data.signals import (
+    POSITION,
+    RULES,
+    TOKEN,
+    share_realised,
+    signals_of,
+)
+from replications.systems.ioi.data.words import NAMES, OBJECTS, PLACES, TEMPLATES, toy_tokenizer
+
+__all__ = [
+    "ABC",
+    "CONTEXT",
+    "NAMES",
+    "OBJECTS",
+    "PLACES",
+    "POSITION",
+    "RULES",
+    "TEMPLATES",
+    "TOKEN",
+    "Batch",
+    "Prompts",
+    "Text",
+    "encode",
+    "flip",
+    "generate",
+    "generate_three",
+    "name_tokens",
+    "parse",
+    "share_realised",
+    "signals_of",
+    "text",
+    "toy_tokenizer",
+]

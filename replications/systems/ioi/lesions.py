@@ -1,0 +1,90 @@
+"""One part of the circuit destroyed at a time, to see which claims notice.
+
+A head lesion gives some heads their mean output, at every position of every text: zero values with
+a constant bias, which is what they write whatever they attend to. The mean is over the ABC prompts
+up to their ends. Two more lesions are mistakes in preprocessing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from replications.models import Head
+from replications.systems.ioi.data import ABC, Batch, Prompts
+from replications.systems.ioi.measure import IoiSubject
+from replications.systems.ioi.roles import Heads, Roles
+from replications.systems.ioi.task import Task
+
+Lesion = Callable[[IoiSubject], Task]
+"""Makes the task of the lesioned subject from the intact one."""
+
+
+class ExchangedAnswers(Task):
+    """A task on which S is taken for the answer, and IO for the wrong name."""
+
+    @cached_property
+    def answers(self) -> Tensor:
+        """Tokens of S and IO: long [n 2]."""
+        return self.io_and_s.flip(1)
+
+
+class ShiftedEnd(Task):
+    """A task that reads every prompt one token too early."""
+
+    def encode(self, prompts: Prompts) -> Batch:
+        """Prompts in the tokens of this model, their ends one token too early."""
+        batch = super().encode(prompts)
+        return replace(batch, end=batch.end - 1)
+
+
+def _heads_mean(chosen: Callable[[Roles], Heads]) -> Lesion:
+    def destroy(subject: IoiSubject) -> Task:
+        weights = dict(subject.lens.state_dict)
+        for head in chosen(subject.roles):
+            _make_constant(weights, head, _mean(subject.task, head))
+        return subject.task.with_lens(subject.lens.reopen(weights))
+
+    return destroy
+
+
+def _make_constant(weights: dict[str, Tensor], head: Head, value: Tensor) -> None:
+    """Change the weights so that a head's output z is `value` [d_head] everywhere."""
+    layer, number = head
+    W_V, b_V = (".".join(("blocks", str(layer), "attn", name)) for name in ("W_V", "b_V"))
+    weights |= {name: weights[name].clone() for name in (W_V, b_V)}
+    weights[W_V][number] = 0.0
+    weights[b_V][number] = value.to(weights[b_V])
+
+
+def _mean(task: Task, head: Head) -> Tensor:
+    """A head's mean output over ABC prompts, padding left out: [d_head]."""
+    layer, number = head
+    z = task.z_on(ABC, layer)[:, :, number]
+    read = torch.arange(z.shape[1]) <= task.abc.end[:, None]
+    return z[read].mean(0)
+
+
+def _task(kind: type[Task]) -> Lesion:
+    def mistake(subject: IoiSubject) -> Task:
+        task = subject.task
+        return kind(task.lens, task.tokenizer, bos=task.bos, n=len(task.prompts))
+
+    return mistake
+
+
+LESIONS: Mapping[str, Lesion] = {
+    "name mover mean": _heads_mean(lambda roles: (roles.name_mover,)),
+    "negative heads mean": _heads_mean(lambda roles: roles.negative),
+    "S-inhibition heads mean": _heads_mean(lambda roles: roles.s_inhibition),
+    "induction heads mean": _heads_mean(lambda roles: roles.induction),
+    "duplicate-token heads mean": _heads_mean(lambda roles: roles.duplicate),
+    "previous-token heads mean": _heads_mean(lambda roles: roles.previous),
+    "answers exchanged": _task(ExchangedAnswers),
+    "read one token early": _task(ShiftedEnd),
+}
+"""Name → lesion. Roles are those of the intact subject."""

@@ -1,0 +1,207 @@
+"""Ablate one head at the end of the prompt, and see how the rest of the model reacts.
+
+Section "Backup name mover heads". Direct attribution predicts how far the logit difference would
+fall if nothing reacted: this is the naive prediction. What the model recovers of that fall is split
+exactly: the final LayerNorm divides by another scale, other heads write something else, MLPs write
+something else, and the ablated head still writes its mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from replications.analysis.logit_attribution import Attribution
+from replications.analysis.statistics import ratio
+from replications.models import Edit, Head, put_rows, sites
+from replications.systems.ioi.roles import Heads, top_heads
+from replications.systems.ioi.task import Task
+
+RESAMPLES = 2000
+STANDS_OUT = 0.1
+"""Change of attribution, in logits, from which a head stands out in the scatter."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The model before and after one head is mean-ablated at the end.
+
+    Attributions are direct logit attributions, in logits; n is the number of prompts.
+    """
+
+    head: Head
+    before: Attribution
+    after: Attribution
+
+    # ---------------------------------------------------------------- by prompt
+    @cached_property
+    def share(self) -> Tensor:
+        """Attribution of the head before it is ablated: float64 [n]."""
+        return self.before.heads[self.head]
+
+    @cached_property
+    def naive(self) -> Tensor:
+        """The naive prediction of the logit difference after ablation: float64 [n]."""
+        return self.before.logit_difference - self.share
+
+    @cached_property
+    def recovered(self) -> Tensor:
+        """Logit difference after ablation less the naive prediction: float64 [n]."""
+        return self.after.logit_difference - self.naive
+
+    # ---------------------------------------------------------------- means over prompts
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The four mean logit differences that the document prints, in its order."""
+        return {
+            "clean": self.before.logit_difference.mean().item(),
+            "attribution": self.share.mean().item(),
+            "naive": self.naive.mean().item(),
+            "ablated": self.after.logit_difference.mean().item(),
+        }
+
+    @property
+    def naive_share(self) -> float:
+        """The naive prediction as a share of the clean logit difference."""
+        return ratio(self.numbers["naive"], self.numbers["clean"])
+
+    @property
+    def recovery(self) -> float:
+        """Mean recovered logit difference as a share of the head's mean attribution."""
+        return (self.recovered.mean() / self.share.mean()).item()
+
+    @cached_property
+    def recovery_interval(self) -> dict[str, float]:
+        """Recovery ("mean") with its 95 % bootstrap interval over prompts ("low", "high")."""
+        generator = torch.Generator().manual_seed(0)
+        n = len(self.share)
+        drawn = torch.randint(0, n, (RESAMPLES, n), generator=generator)
+        ratios = self.recovered[drawn].mean(1) / self.share[drawn].mean(1)
+        low, high = torch.quantile(ratios, torch.tensor([0.025, 0.975], dtype=torch.float64))
+        return {"mean": self.recovery, "low": low.item(), "high": high.item()}
+
+    @cached_property
+    def recovered_by(self) -> dict[str, float]:
+        """Recovery by origin: "scale", "heads", "mlps" and "left", which add up to `recovery`."""
+        before, after = self.before, self.after
+        factor = before.scale / after.scale
+        divided = before.total - before.constant - self.share
+        heads = (after.heads - factor * before.heads).sum((0, 1))
+        left = after.heads[self.head]
+        parts = {
+            "scale": (factor - 1) * divided,
+            "heads": heads - (left - factor * self.share),
+            "mlps": (after.mlps - factor * before.mlps).sum(0),
+            "left": left,
+        }
+        return {name: (part.mean() / self.share.mean()).item() for name, part in parts.items()}
+
+    @property
+    def repair(self) -> dict[str, float]:
+        """The interval of the recovery, and its parts that the scale and other heads bring."""
+        interval, by = self.recovery_interval, self.recovered_by
+        return {
+            "low": interval["low"],
+            "high": interval["high"],
+            "scale": by["scale"],
+            "heads": by["heads"],
+        }
+
+    @property
+    def scale_ratio(self) -> float:
+        """Mean over prompts of the final LayerNorm's scale before over after."""
+        return (self.before.scale / self.after.scale).mean().item()
+
+    # ---------------------------------------------------------------- changes of heads
+    @cached_property
+    def changes(self) -> Tensor:
+        """Change of each head's mean attribution, zero for the ablated head: [layer head]."""
+        found = (self.after.heads - self.before.heads).mean(-1)
+        found[self.head] = 0.0
+        return found
+
+    @cached_property
+    def changes_beyond_scale(self) -> Tensor:
+        """`changes` less what multiplying by `scale_ratio` alone would do: [layer head]."""
+        grown = self.scale_ratio * self.before.heads.mean(-1)
+        found = self.after.heads.mean(-1) - grown
+        found[self.head] = 0.0
+        return found
+
+    def left_of(self, head: Head) -> float:
+        """Mean attribution of a head after the ablation, as a share of that before."""
+        return ratio(self.after.heads[head].mean().item(), self.before.heads[head].mean().item())
+
+    def risers(self, count: int) -> list[Head]:
+        """The heads whose attribution rises most, the largest rise first."""
+        return top_heads(self.changes, count)
+
+    def rising_after(self, head: Head) -> int:
+        """How many of the five largest rises exceed 0.05 in the layer after that of `head`."""
+        layer = head[0] + 1
+        rises = {risen: self.changes[risen].item() for risen in self.risers(5)}
+        return sum(risen[0] == layer and rise > 0.05 for risen, rise in rises.items())
+
+    def largest_rise(self, heads: Heads) -> float:
+        """Largest rise among those of `heads` whose attribution was negative before."""
+        before = self.before.heads.mean(-1)
+        return max((self.changes[h].item() for h in heads if before[h] < 0), default=0.0)
+
+    def scatter_agreement(self, *, axes_swapped: bool = False) -> float:
+        """Overlap (Jaccard) of heads below y = x in the scatter with the largest changes.
+
+        A head is below the line if its attribution rises by `STANDS_OUT`. Compared are as many of
+        the largest changes. With the axes swapped, heads whose attribution falls are below.
+        """
+        below = -self.changes if axes_swapped else self.changes
+        stand_out = {(int(i), int(j)) for i, j in (below >= STANDS_OUT).nonzero()}
+        distinctive = set(top_heads(self.changes, max(len(stand_out), 1)))
+        return len(stand_out & distinctive) / len(stand_out | distinctive)
+
+    @property
+    def kept_beyond_scale(self) -> dict[str, float]:
+        """How much of the three largest rises is left without the final LayerNorm's scale.
+
+        "least_kept" is the smallest share that is left. "typical" is the median over heads of the
+        relative change of attribution: the distance from y = x.
+        """
+        risers = [head for head in self.risers(3) if self.changes[head] > 0]
+        kept = [ratio(self.changes_beyond_scale[h].item(), self.changes[h].item()) for h in risers]
+        after, before = self.after.heads.mean(-1), self.before.heads.mean(-1)
+        away = ((after - before).abs() / before.abs().clamp(min=1e-12)).flatten()
+        return {"least_kept": min(kept, default=0.0), "typical": away.median().item()}
+
+
+class Ablations:
+    """Ablations of single heads, each run once."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._done: dict[tuple[Head, bool], Ablation] = {}
+
+    def of(self, head: Head, *, later_held: bool = False) -> Ablation:
+        """The ablation of one head.
+
+        With `later_held`, every later head and MLP gives what it gave before the ablation.
+        """
+        if (head, later_held) not in self._done:
+            edits = self._task.ablate(head)
+            if later_held:
+                edits += self._held(head[0])
+            after = self._task.attribute(edits)
+            self._done[head, later_held] = Ablation(head, self._task.attribution, after)
+        return self._done[head, later_held]
+
+    def _held(self, layer: int) -> list[Edit]:
+        """Hold the MLPs from `layer` on, and the heads of later layers, at their outputs before."""
+        shape = self._task.lens.shape
+        places = {f"z{i}": sites.Z(i) for i in range(layer + 1, shape.n_layers)}
+        if not shape.attn_only:
+            places |= {f"m{i}": sites.MLP_OUT(i) for i in range(layer, shape.n_layers)}
+        if not places:
+            return []
+        values = self._task.lens.run(self._task.batch.tokens, places)
+        return [put_rows(place, values[name]) for name, place in places.items()]
