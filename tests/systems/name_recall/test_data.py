@@ -11,7 +11,8 @@ import torch
 
 from replications.errors import BadInput
 from replications.models.tokenizers import Tokenizer
-from replications.systems.name_recall import data, texts
+from replications.systems.name_recall import _texts as texts
+from replications.systems.name_recall import data
 from replications.systems.name_recall.data import DOCUMENT, Names
 
 WORDS = texts.tokenizer()
@@ -19,7 +20,7 @@ LOWER = Names("Alex", "Hart", "Sarah", "of Carroll")
 
 
 def spoken(row: torch.Tensor) -> str:
-    return " ".join(WORDS.strings(row))
+    return " ".join(WORDS.strings(row.tolist()))
 
 
 # ------------------------------------------------------------------------------------- prompts
@@ -36,8 +37,9 @@ def test_the_documents_prompt_and_its_corruptions() -> None:
 
 def test_corruptions_of_many_prompts_change_one_position_each() -> None:
     made = data.prompts(WORDS, data.name_pairs(WORDS))
-    for kind, position in (("last_name", 5), ("first_name", 4), ("second_name", 11)):
-        differs = (getattr(made, kind) != made.clean).nonzero()
+    assert made.tokens().equal(made.clean)
+    for kind, position in zip(data.CORRUPTIONS, (5, 4, 11), strict=True):
+        differs = (made.tokens(kind) != made.clean).nonzero()
         assert differs[:, 1].unique().tolist() == [position]
         assert len(differs) == 50
 
@@ -66,7 +68,7 @@ def test_a_corruption_that_changes_more_is_refused() -> None:
         data.check(replace(made, first_name=made.second_name))
     with pytest.raises(BadInput, match="must stand at 4, 5 and 11"):
         data.check(replace(made, correct=made.incorrect))
-    with pytest.raises(BadInput, match="has shape"):
+    with pytest.raises(BadInput, match="they must agree"):
         data.check(replace(made, last_name=made.last_name[:, :5]))
 
 
