@@ -12,6 +12,8 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from replications.lens import Lens, open_lens
+from replications.models import sites
+from replications.models.edits import put_rows
 from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
 from replications.systems.name_recall import model
@@ -22,10 +24,11 @@ from replications.systems.name_recall.data import (
     LAST_NAMES,
     OPEN_AND_CLOSED,
     SENTENCE,
+    Corruption,
     tokenizer,
 )
 from replications.systems.name_recall.measure import NameRecallSubject
-from replications.systems.name_recall.roles import PUBLISHED
+from replications.systems.name_recall.roles import PUBLISHED, Roles
 from replications.training import transformer as gpt
 
 EXACT = 1e-9
@@ -101,3 +104,26 @@ def originals() -> dict[str, NameRecallSubject]:
         "gelu-2l", stand_in(2, 8), words, names=[DOCUMENT], roles=PUBLISHED, sample=lambda: text
     )
     return {"gpt2-small": large, "gelu-2l": small}
+
+
+GIVEN = Roles(previous=(0, 4), duplicate=(0, 3), copying=(1, 6), second=(1, 1), by_index=True)
+
+
+@pytest.fixture
+def given(subject: NameRecallSubject) -> NameRecallSubject:
+    """The toy with heads named from outside."""
+    return NameRecallSubject("given", subject.lens, subject.task.tokenizer, roles=GIVEN)
+
+
+def difference(subject: NameRecallSubject, logits: Tensor) -> float:
+    """Mean logit difference at the last token of logits [n pos d_vocab_out]."""
+    rows, prompts = torch.arange(len(logits)), subject.task.prompts
+    last = logits[:, -1]
+    return (last[rows, prompts.correct] - last[rows, prompts.incorrect]).mean().item()
+
+
+def patched(subject: NameRecallSubject, corruption: Corruption, place: sites.Place) -> float:
+    """The metric with one place patched, by hooks."""
+    value = subject.lens.read(subject.task.prompts.tokens(corruption), {"v": place})["v"]
+    edits = [put_rows(place, value)]
+    return difference(subject, subject.lens.run(subject.task.prompts.clean, edits=edits).logits)
