@@ -24,8 +24,11 @@ SAMPLES = 20
 
 
 def score(writes: Tensor, reads: Tensor) -> float:
-    """|A B| / (|A| |B|) of A [d d], which writes, and B [d d], which reads, on row vectors."""
-    found: float = ((writes @ reads).norm() / (writes.norm() * reads.norm())).item()
+    """|A B| / (|A| |B|) of A [d d], which writes, and B [d d], which reads, on row vectors.
+
+    Zero if either of them is zero.
+    """
+    found: float = ((writes @ reads).norm() / (writes.norm() * reads.norm())).nan_to_num(0).item()
     return found
 
 

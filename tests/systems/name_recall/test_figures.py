@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 
 from replications.plotting import charts
 from replications.plotting import pictures as drawing
@@ -42,6 +43,11 @@ def shown(axes: Axes) -> np.ndarray:
     return np.asarray(axes.images[0].get_array())
 
 
+def widths(axes: Axes) -> list[float]:
+    """The lengths of the bars of a panel."""
+    return [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)]
+
+
 def test_every_plot_of_the_list_is_drawn() -> None:
     assert [*dict.fromkeys(name for names in ROWS.values() for name in names)] == [*PICTURES]
     assert all(reason.startswith("drawn as still maps") for reason in figures.NOT_DRAWN.values())
@@ -62,7 +68,7 @@ def test_maps_show_the_logit_difference_of_each_corruption(subject: NameRecallSu
 
 def test_blue_is_the_right_name_and_red_the_other(subject: NameRecallSubject) -> None:
     image = panels(PICTURES["residual-patching"], subject)[0].images[0]
-    (red, _, blue, _), (red2, _, blue2, _) = image.to_rgba([9e9, -9e9])
+    (red, _, blue, _), (red2, _, blue2, _) = image.to_rgba(np.array([9e9, -9e9]))
     assert blue > red
     assert red2 > blue2
 
@@ -113,7 +119,7 @@ def test_the_prompt_test_has_a_bar_for_each_token(
         (clean, subject.first_steps.likeliest),
         (patched, subject.first_steps.likeliest_when_patched),
     ):
-        assert [bar.get_width() for bar in axes.patches] == pytest.approx([p for *_, p in lines])
+        assert widths(axes) == pytest.approx([p for *_, p in lines])
         labels = [text.get_text() for text in axes.get_yticklabels()]
         assert labels == [f"{token!r} {rank}" for rank, token, *_ in lines]
     names = subject.task.names[0]
@@ -122,8 +128,8 @@ def test_the_prompt_test_has_a_bar_for_each_token(
     bars = panels(PICTURES["prompt-test"], subject)[0].patches
     colours = [to_hex(bar.get_facecolor()).upper() for bar in bars]
     assert colours == [charts.BLUE, charts.RED, charts.GREY]
-    labels = panels(PICTURES["prompt-test"], subject)[0].get_yticklabels()
-    assert labels[2].get_text() == r"'a\$b\$' 2"  # no formula
+    ticks = panels(PICTURES["prompt-test"], subject)[0].get_yticklabels()
+    assert ticks[2].get_text() == r"'a\$b\$' 2"  # no formula
 
 
 def test_labels_are_words_of_the_document_or_of_every_prompt(
