@@ -29,7 +29,7 @@ ROW = "rows of the picture and blocks differ by one, and the document uses both"
         instead("an unrelated position", lambda s: s.residual.ranks_when_patched(position=7)),
         instead(
             "after the last block",
-            lambda s: s.residual.ranks_when_patched(after=s.task.layers - 1),
+            lambda s: s.residual.ranks_when_patched(after=-1),
         ),
     ),
     note="In toys the patch is after block 0, the one before the last.",

@@ -16,6 +16,7 @@ from replications.models import Head
 from replications.systems.name_recall.data import FIRST, LAST, LAST_NAMES, tokenizer
 from replications.systems.name_recall.roles import ROLES, Roles
 
+W_O = ("blocks.0.attn.W_O", "blocks.1.attn.W_O")
 Weights = Mapping[str, Tensor]
 Lesion = Callable[[Weights, Roles], dict[str, Tensor]]
 """Returns the weights (classic names) with one part destroyed, and leaves its argument alone."""
@@ -27,7 +28,7 @@ def _zeroed(choose: Callable[[Weights, Roles], tuple[Head, ...]]) -> Lesion:
     def destroy(weights: Weights, roles: Roles) -> dict[str, Tensor]:
         changed = dict(weights)
         for layer, head in choose(weights, roles):
-            name = f"blocks.{layer}.attn.W_O"
+            name = W_O[layer]
             changed[name] = changed[name].clone()
             changed[name][head] = 0
         return changed
@@ -38,7 +39,7 @@ def _zeroed(choose: Callable[[Weights, Roles], tuple[Head, ...]]) -> Lesion:
 def without_role(weights: Weights, roles: Roles) -> Head:
     """The first head of layer 0 that plays no part.  BadInput if each of them does."""
     taken = {getattr(roles, role) for role in ROLES} | set(roles.all_copying)
-    for head in range(len(weights["blocks.0.attn.W_O"])):
+    for head in range(len(weights[W_O[0]])):
         if (0, head) not in taken:
             return 0, head
     raise BadInput("every head of layer 0 has a role: none is left to compare with")

@@ -31,10 +31,11 @@ class Residual:
         """Mean ranks of both last names with the other last name's stream at one position.
 
         other: of the name patched in; right: of the clean prompt's; 0 is the likeliest token.
-        `after` is the block after which the stream is patched: left out, `task.stored_after`.
+        `after` is the block after which the stream is patched, -1 for the last block; left out,
+        `task.stored_after`.
         """
         task = self._task
-        layer = task.stored_after if after is None else after
+        layer = task.stored_after if after is None else range(task.layers)[after]
         logits = task.with_other_last_name(layer, position)
         return {
             "other": mean_rank(logits, task.prompts.incorrect),

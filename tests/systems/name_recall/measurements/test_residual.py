@@ -64,7 +64,8 @@ def test_ranks_when_patched_are_those_of_one_patch(subject: NameRecallSubject) -
     top = subject.first_steps.likeliest_when_patched
     assert top[0][1] == subject.task.tokenizer.strings([best])[0]
     assert top[0][2] == pytest.approx(logits[0, best].item())
-    late = subject.residual.ranks_when_patched(after=1)
+    late = subject.residual.ranks_when_patched(after=-1)
+    assert late == subject.residual.ranks_when_patched(after=1)
     clean = subject.lens.run(subject.task.prompts.clean).logits[:, -1]
     expected = rank(clean, subject.task.prompts.correct).double().mean().item()
     assert late["right"] == pytest.approx(expected)
