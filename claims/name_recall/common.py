@@ -1,16 +1,16 @@
 """What the name-recall claims share: the source, its sections, and what must match.
 
-Subjects: `gpt2-small` and `gelu-2l`, which the document studies, and toys of two layers trained
+The subjects are `gpt2-small` and `gelu-2l`, which the document studies, and two-layer toys trained
 here (`toy`, observed).  The document prints its prompt and all three corruptions, and originals are
-measured on exactly these: positions (4 first name, 5 last name, 11 first name again) and indices of
-heads must match exactly.  Its figures are pictures, so that sizes are relations: which is larger,
-and by what factor.  No original could be reached where this was written: edges were set by the
-document alone and have met no measurement there.
+measured on exactly these, so positions (4 first name, 5 last name, 11 first name again) and indices
+of heads must match exactly.  Its results are pictures, so we state sizes as relations: which effect
+is larger, and by what factor.  We could not reach the originals when we wrote this: their bounds
+come from the document alone and have not been compared with a measurement.
 
-On toys each finding is stated by role, as a mean over fifty pairs of names in the same sentence:
-an index means nothing there.  Row l of a residual map is the stream before block l; the last row is
-after the last block.  An effect is what patching takes from the logit difference, as a share of the
-clean one.
+On toys an index of a head means nothing, so each finding is stated by role, as a mean over fifty
+pairs of names in the same sentence.  Row l of a residual map is the stream before block l; the last
+row is after the last block.  An effect is how far patching lowers the logit difference, as a share
+of the clean one.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from .common import ALL, FOOTNOTES, STEP_1, STEP_2
     tier=2,
     published=None,
     expect={"gpt2-small": exactly(" Turing")},
-    control=instead("a pianist", lambda s: s.language.completion_of_pianist),
-    observe="the document runs this line and does not print what came out",
+    control=instead("a pianist", lambda s: s.first_steps.completion("Famous pianist Alan")),
+    observe="the document runs this line and does not print its output",
 )
 def test_a_famous_name_is_completed(subject):
-    return subject.language.completion
+    return subject.first_steps.completion("Famous computer scientist Alan")
 
 
 @claim(
@@ -32,13 +32,13 @@ def test_a_famous_name_is_completed(subject):
         group: parts(correlation=at_least(0.2), common_above_median=at_least(0.5))
         for group in ("gpt2-small", "toy")
     },
-    control=instead("biases permuted", lambda s: s.language.bias_permuted),
+    control=instead("biases permuted", lambda s: s.first_steps.bias_and_frequency(permuted=True)),
     note="Rank correlation with the counts of tokens in a sample: the texts of Python's help for "
-    "GPT-2, fresh training texts for toys.  LayerNorm's bias is folded in.  Permuted "
-    "are the biases and not the column norms, as was proposed: those are no biases at all.",
+    "GPT-2, fresh training texts for toys.  LayerNorm's bias is folded in.  The control permutes "
+    "the biases; column norms, which were proposed first, are not biases at all.",
 )
 def test_common_tokens_have_larger_biases(subject):
-    return subject.language.bias
+    return subject.first_steps.bias_and_frequency()
 
 
 @claim(
@@ -50,12 +50,12 @@ def test_common_tokens_have_larger_biases(subject):
     expect={
         "gpt2-small": parts(split=exactly([" ether", "net"]), single=at_least(0.95)),
     },
-    control=instead("no space before", lambda s: s.language.tokens_without_space),
-    note="Exact: the split.  A hundred common nouns stand in for the thousand commonest words, of "
-    "which no list is shipped here.",
+    control=instead("no space before", lambda s: s.first_steps.words_as_tokens(space=False)),
+    note="The split is exact.  A hundred common nouns stand in for the thousand commonest words, "
+    "since we ship no list of those.",
 )
 def test_simple_words_are_one_token(subject):
-    return subject.language.tokens
+    return subject.first_steps.words_as_tokens()
 
 
 @claim(
@@ -74,11 +74,11 @@ def test_simple_words_are_one_token(subject):
         )
         for group in ALL
     },
-    control=instead("nothing opens the text", lambda s: s.behaviour.token_positions_without_bos),
-    note="Exact in each tokenizer: everything that follows names these positions.",
+    control=instead("nothing opens the text", lambda s: s.first_steps.token_positions(bos=False)),
+    note="Exact in each tokenizer, since all later claims name these positions.",
 )
 def test_names_stand_where_the_document_says(subject):
-    return subject.behaviour.token_positions
+    return subject.first_steps.token_positions()
 
 
 @claim(
@@ -94,8 +94,8 @@ def test_names_stand_where_the_document_says(subject):
         )
         for group in ("gpt2-small", "toy")
     },
-    control=instead("'Sarah' the second time", lambda s: s.behaviour.recall_mismatched),
-    note="Rank 0 is the likeliest token.  Other names: those of our list that are one token.",
+    control=instead("'Sarah' the second time", lambda s: s.first_steps.recall("second_name")),
+    note="Rank 0 is the likeliest token.  Other names are those of our list that are one token.",
 )
 def test_the_last_name_is_recalled(subject):
-    return subject.behaviour.recall
+    return subject.first_steps.recall()

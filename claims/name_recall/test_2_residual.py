@@ -1,13 +1,12 @@
-"""Method 1: patching the residual stream of GPT-2 small, and what holds in every model."""
+"""Method 1: patching the residual stream of GPT-2 small, and what holds in all models."""
 
 from __future__ import annotations
 
+from .common import ALL, RESIDUAL
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, exactly, parts
 
-from .common import ALL, RESIDUAL
-
-ROW = "rows of the picture and blocks differ by one, and the document mixes both"
+ROW = "rows of the picture and blocks differ by one, and the document uses both"
 
 
 @claim(
@@ -23,17 +22,20 @@ ROW = "rows of the picture and blocks differ by one, and the document mixes both
         ),
         "toy": parts(
             other=at_most(5),
-            right=at_least(6, because="of 127 words; Hart falls below Carroll's edge"),
+            right=at_least(6, because="of 127 words; Hart falls below the bound for Carroll"),
         ),
     },
     control=(
-        instead("an unrelated position", lambda s: s.behaviour.ranks_when_patched_elsewhere),
-        instead("after the last block", lambda s: s.behaviour.ranks_when_patched_at_the_end),
+        instead("an unrelated position", lambda s: s.residual.ranks_when_patched(position=7)),
+        instead(
+            "after the last block",
+            lambda s: s.residual.ranks_when_patched(after=-1),
+        ),
     ),
-    note="In toys after block 0, the one before the last.",
+    note="In toys the patch is after block 0, the one before the last.",
 )
 def test_a_patched_last_name_is_predicted(subject):
-    return subject.behaviour.ranks_when_patched
+    return subject.residual.ranks_when_patched()
 
 
 @claim(
@@ -47,11 +49,11 @@ def test_a_patched_last_name_is_predicted(subject):
             largest_at=between(9, 11, because=ROW), layers_above_5_percent=at_least(3)
         )
     },
-    control=instead("the second first name", lambda s: s.residual.jump_of_second_name),
-    note="The twelve rows of GPT-2 small; two-layer models have their own claim.",
+    control=instead("the second first name", lambda s: s.residual.jump("second_name")),
+    note="About the twelve layers of GPT-2 small; two-layer models have their own claim.",
 )
 def test_the_last_name_jumps_late(subject):
-    return subject.residual.jump
+    return subject.residual.jump()
 
 
 @claim(
@@ -61,11 +63,11 @@ def test_the_last_name_jumps_late(subject):
     tier=1,
     published="qualitative",
     expect={"gpt2-small": between(4, 6, because=ROW), "toy": exactly(1)},
-    control=instead("the last name", lambda s: s.residual.moves_to_last_name_of_last_name),
+    control=instead("the last name", lambda s: s.residual.moves_to_last_name("last_name")),
     note="The first row where position 5 matters more than position 4.",
 )
 def test_the_first_name_is_stored_at_the_last_name(subject):
-    return subject.residual.moves_to_last_name
+    return subject.residual.moves_to_last_name()
 
 
 @claim(
@@ -75,12 +77,12 @@ def test_the_first_name_is_stored_at_the_last_name(subject):
     tier=2,
     published="qualitative",
     expect={"gpt2-small": between(5, 7, because=ROW)},
-    control=instead("the last name", lambda s: s.residual.moves_to_end_of_last_name),
+    control=instead("the last name", lambda s: s.residual.moves_to_end("last_name")),
     note="The first row where position 11 matters more than position 5.  In two layers both names "
-    "arrive in the same row, so that the control would be accepted there.",
+    "arrive in the same row, and the control would be accepted.",
 )
 def test_the_first_name_moves_to_the_end_before_the_last_name(subject):
-    return subject.residual.moves_to_end
+    return subject.residual.moves_to_end()
 
 
 @claim(
@@ -90,11 +92,11 @@ def test_the_first_name_moves_to_the_end_before_the_last_name(subject):
     tier=2,
     published="qualitative",
     expect={"gpt2-small": at_most(0.1)},
-    control=instead("the last name", lambda s: s.residual.left_over_of_last_name),
-    note="The largest effect from row 8 on, as a share of the whole corruption's.",
+    control=instead("the last name", lambda s: s.residual.left_over("last_name")),
+    note="The largest effect in row 8 and later, as a share of the whole corruption's effect.",
 )
 def test_first_names_are_read_before_layer_8(subject):
-    return subject.residual.left_over
+    return subject.residual.left_over()
 
 
 @claim(
@@ -106,11 +108,11 @@ def test_first_names_are_read_before_layer_8(subject):
     expect={
         group: parts(first_name=between(-0.35, 0.35), last_name=at_most(-0.5)) for group in ALL
     },
-    control=instead("the last name for the first", lambda s: s.residual.neutral_exchanged),
-    note="Logit difference of the corrupted prompts, as a share of the clean one.",
+    control=instead("the last name for the first", lambda s: s.residual.neutral("last_name")),
+    note="Logit differences of the corrupted prompts, as shares of the clean one.",
 )
 def test_a_mismatched_first_name_is_neutral(subject):
-    return subject.residual.neutral
+    return subject.residual.neutral()
 
 
 @claim(
@@ -120,10 +122,10 @@ def test_a_mismatched_first_name_is_neutral(subject):
     tier=2,
     published="qualitative",
     expect={"gpt2-small": at_least(3), "gelu-2l": exactly(1), "toy": exactly(1)},
-    control=instead("the second first name", lambda s: s.residual.layers_that_carry_second_name),
-    note="Layers that bring more than a tenth.  Each model against the other's number, as was "
-    "proposed, would need both at once; the second first name stands at the end from the start and "
-    "is carried by no layer.",
+    control=instead("the second first name", lambda s: s.residual.layers_that_carry("second_name")),
+    note="Counts layers that bring more than a tenth.  The control proposed first, the number of "
+    "the other model, would need both models at once; the second first name stands at the end from "
+    "the start and is carried by no layer.",
 )
 def test_the_large_model_smears(subject):
-    return subject.residual.layers_that_carry
+    return subject.residual.layers_that_carry()

@@ -17,13 +17,13 @@ from .common import GUESSING, SMALL, TWO_LAYERS
     expect={
         group: parts(difference=at_least(1.0), share_of_pairs=at_least(0.8)) for group in SMALL
     },
-    control=instead("no last name given", lambda s: s.behaviour.solves_without_names),
-    note="Logit difference on the document's prompt; share of fifty pairs of names where it is "
-    "positive.  A model of one layer is no control here: with one person in the prompt it can copy "
-    "the only last name.  It is compared on two people, below.",
+    control=instead("no last name given", lambda s: s.two_layers.solves(introduced=False)),
+    note="The logit difference on the document's prompt, and the share of fifty pairs of names for "
+    "which it is positive.  A one-layer model is no control here: with one person in the prompt it "
+    "can copy the only last name.  It is compared on two people, below.",
 )
 def test_two_layers_recall(subject):
-    return subject.behaviour.solves
+    return subject.two_layers.solves()
 
 
 @claim(
@@ -33,11 +33,11 @@ def test_two_layers_recall(subject):
     tier=1,
     published="qualitative",
     expect={group: exactly([4, 5, 11]) for group in SMALL},
-    control=instead("the last name", lambda s: s.residual.last_name_positions),
+    control=instead("the last name", lambda s: s.two_layers.path("last_name")),
     note="The position with the largest effect in rows 0, 1 and 2.",
 )
 def test_the_first_name_takes_two_steps(subject):
-    return subject.residual.first_name_path
+    return subject.two_layers.path("first_name")
 
 
 @claim(
@@ -55,11 +55,11 @@ def test_the_first_name_takes_two_steps(subject):
         )
         for group in SMALL
     },
-    control=instead("the first name", lambda s: s.residual.last_name_path_of_first_name),
+    control=instead("the first name", lambda s: s.two_layers.one_step("first_name")),
     note="Shares of the whole corruption's effect.",
 )
 def test_the_last_name_takes_one_step(subject):
-    return subject.residual.last_name_path
+    return subject.two_layers.one_step("last_name")
 
 
 @claim(
@@ -70,12 +70,18 @@ def test_the_last_name_takes_one_step(subject):
     published="an argument: every step of serial computation needs a layer",
     expect={"toy": parts(two_layers=at_least(1.0), share_with_one=at_most(0.1))},
     control=(
-        instead("two layers in the place of one", lambda s: s.behaviour.two_layers_for_one),
-        instead("one layer in the place of two", lambda s: s.behaviour.one_layer_for_two),
+        instead(
+            "two layers in the place of one",
+            lambda s: s.two_layers.against_one_layer(one_layer=[s.task]),
+        ),
+        instead(
+            "one layer in the place of two",
+            lambda s: s.two_layers.against_one_layer(two_layers=s.one_layer_models[0].task),
+        ),
     ),
-    note="Mean logit difference between the last name asked for and the other one given; each pair "
-    "of people is asked for both, so that copying any last name gives zero.  gelu-1l is none of "
-    "our subjects.",
+    note="The mean logit difference between the last name asked for and the other one given.  Each "
+    "pair of people appears twice, once for each person asked for, so copying any last name gives "
+    "zero.  gelu-1l is not one of our subjects.",
 )
 def test_one_layer_cannot_recall(subject):
-    return subject.behaviour.one_layer
+    return subject.two_layers.against_one_layer()

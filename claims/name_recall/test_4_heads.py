@@ -20,12 +20,12 @@ BY_POSITION = HEADS / "Bonus: Attention head patching by position"
         "gelu-2l": ranks("1.6", "0.1", "0.2", "1.1", factor=2),
         "toy": ranks("copying", "previous", "duplicate", "second", factor=2),
     },
-    control=instead("the second name alone", lambda s: s.heads.importance_of_second_name),
-    note="Effect of a whole head, the largest of three corruptions.  The document's picture does "
-    "not say which corruption it is of.",
+    control=instead("the second name alone", lambda s: s.heads.importance(["second_name"])),
+    note="The effect of each whole head, the largest of three corruptions.  The document does not "
+    "say which corruption its picture shows.",
 )
 def test_four_heads_matter(subject):
-    return subject.heads.importance
+    return subject.heads.importance()
 
 
 @claim(
@@ -35,10 +35,13 @@ def test_four_heads_matter(subject):
     tier=1,
     published="1.6 is very important",
     expect={"gelu-2l": ranks("1.6", factor=1.5), "toy": ranks("copying", factor=1.5)},
-    control=instead("the previous-token head for it", lambda s: s.heads.importance_exchanged),
+    control=instead(
+        "the previous-token head for it",
+        lambda s: s.roles.exchange(s.heads.importance(), "copying", "previous"),
+    ),
 )
 def test_the_copying_head_matters_most(subject):
-    return subject.heads.importance
+    return subject.heads.importance()
 
 
 @claim(
@@ -55,11 +58,11 @@ def test_the_copying_head_matters_most(subject):
         )
         for group in SMALL
     },
-    control=instead("at every other position", lambda s: s.heads.last_name_elsewhere),
-    note="Last-name corruption.  No cell of another head, at any position, is above these two.",
+    control=instead("at every other position", lambda s: s.heads.writers_of_last_name(range(11))),
+    note="Last-name corruption.  No other head exceeds these two at any position.",
 )
 def test_two_heads_write_the_last_name(subject):
-    return subject.heads.last_name
+    return subject.heads.writers_of_last_name()
 
 
 @claim(
@@ -70,13 +73,18 @@ def test_two_heads_write_the_last_name(subject):
     published="qualitative: 'only 0.2 matches this'",
     expect={"gelu-2l": ranks("0.2", factor=3), "toy": ranks("previous", factor=3)},
     control=(
-        instead("the last name", lambda s: s.heads.writes_first_name_of_last_name),
-        instead("0.1 for 0.2", lambda s: s.heads.writes_first_name_exchanged),
+        instead("the last name", lambda s: s.heads.writers_at_last_name("last_name")),
+        instead(
+            "0.1 for 0.2",
+            lambda s: s.roles.exchange(
+                s.heads.writers_at_last_name("first_name"), "previous", "duplicate"
+            ),
+        ),
     ),
-    note="First-name corruption, effect of each head of layer 0 at position 5.",
+    note="First-name corruption; the effect of each head of layer 0 at position 5.",
 )
 def test_the_previous_token_head_writes_the_first_name(subject):
-    return subject.heads.writes_first_name
+    return subject.heads.writers_at_last_name("first_name")
 
 
 @claim(
@@ -94,10 +102,10 @@ def test_the_previous_token_head_writes_the_first_name(subject):
         )
         for group in SMALL
     },
-    control=instead("the last name", lambda s: s.heads.first_name_breaks_of_last_name),
+    control=instead("the last name", lambda s: s.heads.breaks("last_name", "last_name")),
 )
 def test_two_heads_break_with_first_names(subject):
-    return subject.heads.first_name_breaks
+    return subject.heads.breaks("first_name", "second_name")
 
 
 @claim(
@@ -112,18 +120,18 @@ def test_two_heads_break_with_first_names(subject):
             second_name=at_least(-0.1),
             last_name=at_most(
                 0,
-                because="the document calls it negative; lower than the others, as "
-                "was proposed, holds of head 1.1 too",
+                because="the document calls it negative; merely lower than the others, as was "
+                "proposed first, is true of head 1.1 too",
             ),
         )
         for group in SMALL
     },
     control=(
-        instead("head 0.1", lambda s: s.heads.signs_of_duplicate),
-        instead("head 1.1", lambda s: s.heads.signs_of_second),
+        instead("head 0.1", lambda s: s.heads.signs([s.roles.duplicate])),
+        instead("head 1.1", lambda s: s.heads.signs([s.roles.second])),
     ),
     note="What is left of the logit difference, as a share of the clean one.  In a toy all heads "
-    "that share the copying are patched together: settled after a look at a toy.",
+    "that share the copying are patched together; we decided this after looking at a toy.",
 )
 def test_the_copying_head_suggests_the_wrong_name(subject):
-    return subject.heads.signs
+    return subject.heads.signs(subject.roles.all_copying)

@@ -15,12 +15,12 @@ from .common import PATTERNS, SMALL
     tier=1,
     published="qualitative; the caption calls it a previous-token head, a slip",
     expect={group: parts(looks_at=exactly(4), score=at_least(0.2)) for group in SMALL},
-    control=instead("head 0.2", lambda s: s.attention.duplicate_by_previous),
-    note="What opens the text is left out.  The score is mean attention to the first copy of "
-    "random tokens said twice.",
+    control=instead("head 0.2", lambda s: s.attention.duplicate(s.roles.previous)),
+    note="The opening token is left out.  The score is the mean attention, on repeated random "
+    "tokens, to the first copy.",
 )
 def test_a_head_looks_at_the_same_token(subject):
-    return subject.attention.duplicate
+    return subject.attention.duplicate(subject.roles.duplicate)
 
 
 @claim(
@@ -30,11 +30,11 @@ def test_a_head_looks_at_the_same_token(subject):
     tier=1,
     published="qualitative",
     expect={group: parts(diagonal=at_least(0.3), looks_at=exactly(4)) for group in SMALL},
-    control=instead("head 0.1", lambda s: s.attention.previous_by_duplicate),
-    note="The diagonal is mean attention to the token before, over all positions of the prompts.",
+    control=instead("head 0.1", lambda s: s.attention.previous(s.roles.duplicate)),
+    note="The diagonal is the mean attention to the token before, over all positions.",
 )
 def test_a_head_looks_one_token_back(subject):
-    return subject.attention.previous
+    return subject.attention.previous(subject.roles.previous)
 
 
 @claim(
@@ -45,12 +45,15 @@ def test_a_head_looks_one_token_back(subject):
     published="qualitative",
     expect={group: parts(looks_at=exactly(5), attention=at_least(0.2)) for group in SMALL},
     control=(
-        instead("head 0.2", lambda s: s.attention.copying_by_previous),
-        instead("another first name before it", lambda s: s.attention.copying_mismatched),
+        instead("head 0.2", lambda s: s.attention.copying(s.roles.previous)),
+        instead(
+            "another first name before it",
+            lambda s: s.attention.copying(s.roles.copying, "first_name"),
+        ),
     ),
 )
 def test_the_copying_head_looks_at_the_last_name(subject):
-    return subject.attention.copying
+    return subject.attention.copying(subject.roles.copying)
 
 
 @claim(
@@ -67,8 +70,8 @@ def test_the_copying_head_looks_at_the_last_name(subject):
         )
         for group in SMALL
     },
-    control=instead("head 1.6", lambda s: s.attention.second_by_copying),
-    note="Each score on random tokens said twice, as a share of that of 0.2, 0.1 and 1.6.",
+    control=instead("head 1.6", lambda s: s.attention.scores_against_roles(s.roles.copying)),
+    note="Scores on repeated random tokens, as shares of those of heads 0.2, 0.1 and 1.6.",
 )
 def test_the_second_head_has_no_known_pattern(subject):
-    return subject.attention.second
+    return subject.attention.scores_against_roles(subject.roles.second)

@@ -19,18 +19,18 @@ from .common import CONCLUSION, SMALL
         for group in SMALL
     },
     control=(
-        instead("into queries", lambda s: s.circuit.induction_through_queries),
-        instead("into values", lambda s: s.circuit.induction_through_values),
-        instead("from head 0.1", lambda s: s.circuit.induction_from_duplicate),
+        instead("into queries", lambda s: s.conclusion.induction(s.roles.previous, "Q")),
+        instead("into values", lambda s: s.conclusion.induction(s.roles.previous, "V")),
+        instead("from head 0.1", lambda s: s.conclusion.induction(s.roles.duplicate)),
     ),
     note="The path is from 0.2 into the keys of 1.6 at position 5, first-name corruption, as a "
-    "share of what the stream does there.  Copied: last names that 1.6's OV circuit puts among the "
-    "ten best tokens, applied to what stands at position 5.  In a toy several heads may share the "
-    "copying, and the path is into all of them: settled after a look at a toy, where the path into "
-    "one alone carried 0.24.",
+    "share of the effect of the whole stream there.  Copied is the share of last names that 1.6's "
+    "OV circuit, applied to the stream at position 5, puts among the ten best tokens.  In a toy "
+    "several heads may share the copying, and the path is into all of them; we decided this after "
+    "looking at a toy, where the path into one head carried 0.24.",
 )
 def test_two_heads_form_an_induction_circuit(subject):
-    return subject.circuit.induction
+    return subject.conclusion.induction(subject.roles.previous)
 
 
 @claim(
@@ -40,12 +40,12 @@ def test_two_heads_form_an_induction_circuit(subject):
     tier=2,
     published="untested: 'there probably is a second variant'",
     expect={group: at_least(0.1) for group in SMALL},
-    control=instead("another last name", lambda s: s.circuit.through_tokens),
-    note="Positional embeddings of positions 4 and 5 exchanged, as seen by head 0.1 at position "
-    "11 alone.",
+    control=instead("another last name", lambda s: s.conclusion.through_duplicate("last name")),
+    note="The positional embeddings of positions 4 and 5 are exchanged, but only head 0.1 at "
+    "position 11 sees it.",
 )
 def test_positions_pass_through_the_duplicate_token_head(subject):
-    return subject.circuit.through_positions
+    return subject.conclusion.through_duplicate("positions")
 
 
 @claim(
@@ -56,13 +56,19 @@ def test_positions_pass_through_the_duplicate_token_head(subject):
     published="untested",
     expect={"gelu-2l": ranks("0.2"), "toy": ranks("previous")},
     control=(
-        instead("0.1 for 0.2", lambda s: s.circuit.k_composition_exchanged),
-        instead("a random matrix for 0.2", lambda s: s.circuit.k_composition_random),
+        instead(
+            "0.1 for 0.2",
+            lambda s: s.roles.exchange(s.conclusion.composition("K"), "previous", "duplicate"),
+        ),
+        instead(
+            "a random matrix for 0.2",
+            lambda s: s.conclusion.composition("K", random=s.roles.previous),
+        ),
     ),
-    note="Composition scores from weights, the mean of random matrices taken off.",
+    note="Composition scores from weights, less the mean score of random matrices.",
 )
 def test_the_previous_token_head_composes_with_keys(subject):
-    return subject.circuit.k_composition
+    return subject.conclusion.composition("K")
 
 
 @claim(
@@ -73,9 +79,15 @@ def test_the_previous_token_head_composes_with_keys(subject):
     published="untested",
     expect={"gelu-2l": ranks("0.1"), "toy": ranks("duplicate")},
     control=(
-        instead("0.2 for 0.1", lambda s: s.circuit.q_composition_exchanged),
-        instead("a random matrix for 0.1", lambda s: s.circuit.q_composition_random),
+        instead(
+            "0.2 for 0.1",
+            lambda s: s.roles.exchange(s.conclusion.composition("Q"), "previous", "duplicate"),
+        ),
+        instead(
+            "a random matrix for 0.1",
+            lambda s: s.conclusion.composition("Q", random=s.roles.duplicate),
+        ),
     ),
 )
 def test_the_duplicate_token_head_composes_with_queries(subject):
-    return subject.circuit.q_composition
+    return subject.conclusion.composition("Q")

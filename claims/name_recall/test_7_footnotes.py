@@ -1,4 +1,4 @@
-"""Footnotes 7 and 10: other metrics; and a statement of another document about language models."""
+"""Footnotes 7 and 10: other metrics; and what another document states about language models."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ from .common import ALL, BRACKETS, FOOTNOTES
         )
         for group in ALL
     },
-    control=instead("the other corruption", lambda s: s.metrics.agreement_of_other_corruption),
-    note="Rank correlations of maps in hundredths of their range, both corruptions of the first "
-    "sentence; attention outputs against the sum of their heads' effects.  Both were settled after "
-    "a look at a toy: unrounded, the order of places without effect counts; and an unrelated word, "
-    "the proposed control, agrees with 0.76, since every logit moves where anything does.  "
-    "`attn_out` alone tells nothing apart on the toys (0.90 on the control too); the others do.",
+    control=instead(
+        "the other corruption",
+        lambda s: s.footnotes.agreement(("first_name", "last_name")),
+    ),
+    note="Rank correlations of maps, rounded to hundredths of their range, for both corruptions of "
+    "the first sentence; attention outputs are compared with the sum of their heads' effects.  We "
+    "decided on the rounding and the control after looking at a toy: without rounding, the order "
+    "of places without an effect counts; and an unrelated word, the control proposed first, agrees "
+    "with 0.76, since all logits move where any does.  On the toys `attn_out` does not reject the "
+    "control (0.90); the other parts do.",
 )
 def test_other_metrics_agree(subject):
-    return subject.metrics.agreement
+    return subject.footnotes.agreement()
 
 
 @claim(
@@ -42,11 +46,11 @@ def test_other_metrics_agree(subject):
     published="an argument",
     expect={"gpt2-small": at_least(1.0)},
     control=(
-        instead("']'", lambda s: s.language.close_square_bracket),
-        instead("','", lambda s: s.language.comma),
+        instead("']'", lambda s: s.footnotes.likelier_in_bracket("]")),
+        instead("','", lambda s: s.footnotes.likelier_in_bracket(",")),
     ),
-    note="A statement of the document on brackets; it needs a language model. "
-    "Ten beginnings of sentences, each with a bracket open and without: mean log ratio.",
+    note="The document on brackets states this, and it needs a language model.  The mean log ratio "
+    "over ten beginnings of sentences, each with an open bracket and without.",
 )
 def test_a_language_model_closes_brackets(subject):
-    return subject.language.close_bracket
+    return subject.footnotes.likelier_in_bracket(")")

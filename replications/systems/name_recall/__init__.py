@@ -1,8 +1,8 @@
-"""Recall of a last name when the first name comes again: induction in small language models.
+"""Recall of a last name when its first name is repeated: induction in small language models.
 
 >>> from replications import name_recall
 >>> s = name_recall.subject("toy/seed0")
->>> s.residual.first_name_path
+>>> s.two_layers.path("first_name")
 [4, 5, 11]
 """
 

@@ -1,10 +1,11 @@
-"""Prompts of the name-recall task: a full name is given, the first name comes again.
+"""Prompts of the name-recall task: a full name is given, then its first name is repeated.
 
-The document's prompt is "Her name was Alex Hart. Tomorrow at lunch time Alex", which asks for
-" Hart".  Three corruptions change one word each and nothing else: the last name, the first first
-name, the second first name.  Here the same sentence is also filled with other names.
+The document's prompt is "Her name was Alex Hart. Tomorrow at lunch time Alex", to be continued
+with " Hart" (Step 2).  Each of three corruptions changes one word: the last name, the first
+occurrence of the first name, or the second.  We also put other names into the same sentence.
 
-Everything here is a pure function of a tokenizer and a seed.
+Everything here is a pure function of a tokenizer and a seed.  The names and the texts that the
+toys are trained on are in `_texts`, and are imported from here.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,31 +21,40 @@ from torch import Tensor
 
 from replications.errors import BadInput
 from replications.models.tokenizers import Tokenizer
+from replications.systems.name_recall._texts import (
+    CONTEXT,
+    FIRST_NAMES,
+    LAST_NAMES,
+    generate,
+    last_name_again,
+    tokenizer,
+    words,
+)
+
+__all__ = [
+    "COMMON_WORDS", "CONTEXT", "CORRUPTIONS", "DOCUMENT", "END", "FIRST", "FIRST_NAMES", "LAST",
+    "LAST_NAMES", "OPEN_AND_CLOSED", "SENTENCE", "Corruption", "Names", "Prompts", "TwoPeople",
+    "check", "document_prompts", "generate", "last_name_again", "name_pairs", "prompts", "single",
+    "tokenizer", "two_people", "without_introduction", "words",
+]  # fmt: skip
+
+Corruption = Literal["last_name", "first_name", "second_name"]
+CORRUPTIONS: tuple[Corruption, ...] = ("last_name", "first_name", "second_name")
+"""What a corrupted prompt changes: the last name, or the first name's first or second occurrence.
+"""
 
 SENTENCE = "Her name was {first} {last}. Tomorrow at lunch time {again}"
 FIRST, LAST, END = 4, 5, 11
-"""Positions of the first name, the last name, and the first name again, the last token."""
+"""Positions of the first name, the last name, and the first name again (the last token)."""
 LENGTH = 12
-"""Tokens of a prompt, the one that opens the text included."""
+"""Tokens of a prompt, the opening token included."""
 PAIRS = 50
-
-FIRST_NAMES = (
-    "Alex", "Sarah", "John", "Mary", "David", "Michael", "Robert", "William", "Daniel", "Paul",
-    "George", "Steven", "Andrew", "Peter", "Kevin", "Brian", "Jason", "Jeff", "Ryan", "Eric",
-    "Anna", "Emma", "Lisa", "Laura", "Kate", "Jane", "Rachel", "Amy", "Julia", "Alice",
-)  # fmt: skip
-LAST_NAMES = (
-    "Hart", "Carroll", "Smith", "Johnson", "Williams", "Jones", "Miller", "Davis", "Wilson",
-    "Anderson", "Moore", "Jackson", "Martin", "Thompson", "Clark", "Lewis", "Robinson", "Walker",
-    "Wright", "Nelson", "Carter", "Mitchell", "Roberts", "Turner", "Phillips", "Campbell", "Evans",
-    "Edwards", "Collins", "Stewart", "Morris", "Murphy", "Rogers", "Cooper", "Peterson", "Bailey",
-    "Howard", "Watson", "Brooks", "Bennett",
-)  # fmt: skip
+"""Pairs of people whose names are put into the sentence."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """Who is spoken of, and the names that a corruption puts in: "Alex Hart", "Sarah Carroll"."""
+    """The person of the clean prompt, and the names that corruptions put in."""
 
     first: str
     last: str
@@ -52,7 +63,7 @@ class Names:
 
     @property
     def swapped(self) -> Names:
-        """The same with the two people exchanged."""
+        """These names with the two people exchanged."""
         return Names(self.other_first, self.other_last, self.first, self.last)
 
 
@@ -61,10 +72,10 @@ DOCUMENT = Names("Alex", "Hart", "Sarah", "Carroll")
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """n prompts and their corruptions, each long [n pos]; `correct`, `incorrect` long [n].
+    """n clean prompts and their three corruptions as tokens, each long [n pos].
 
-    `correct` is the last name that the clean prompt asks for, `incorrect` the one that the
-    last-name corruption puts in its place.
+    `correct`, long [n], is the last name that completes the clean prompt; `incorrect`, long [n],
+    is the one that the last-name corruption puts in its place.
     """
 
     clean: Tensor
@@ -79,14 +90,20 @@ class Prompts:
 
     @property
     def answers(self) -> Tensor:
-        """Correct and incorrect last name: long [n 2]."""
+        """The correct and the incorrect last name: long [n 2]."""
         return torch.stack([self.correct, self.incorrect], 1)
+
+    def tokens(self, corruption: Corruption | None = None) -> Tensor:
+        """The prompts with one corruption, or the clean ones: long [n pos]."""
+        found: Tensor = getattr(self, corruption or "clean")
+        return found
 
 
 def prompts(tokenizer: Tokenizer, names: Sequence[Names]) -> Prompts:
-    """The document's sentence with each of `names`, and its three corruptions.
+    """The document's sentence about each of `names`, clean and with each of three corruptions.
 
-    Raises BadInput unless every name is one token and every token stands where the module says.
+    Raises BadInput if there are no names, if a name is not one token, or if the names do not stand
+    at the positions that this module states.
     """
     if not names:
         raise BadInput("no names were given: a set of prompts needs at least one")
@@ -118,10 +135,10 @@ def _encode(tokenizer: Tokenizer, words: Sequence[tuple[str, str, str]]) -> Tens
 
 
 def check(made: Prompts) -> Prompts:
-    """`made`, if corruptions change what they should and nothing else.
+    """`made`, once it is certain that each corruption changes its own position and no other.
 
-    Raises BadInput naming the corruption and the positions that differ: without the token that
-    opens a text, for instance, everything stands one place further left.
+    Raises BadInput naming the corruption and the positions that differ.  Without the opening
+    token, for instance, every word stands one position further left.
     """
     _only(made, "last_name", (LAST,))
     _only(made, "first_name", (FIRST,))
@@ -133,30 +150,33 @@ def check(made: Prompts) -> Prompts:
     if made.clean.shape[1] != LENGTH or not there or not again:
         raise BadInput(
             f"first name, last name and first name must stand at {FIRST}, {LAST} and {END} of "
-            f"{LENGTH} tokens, the token that opens a text included"
+            f"{LENGTH} tokens, the opening token included"
         )
     return made
 
 
-def _only(made: Prompts, kind: str, expected: tuple[int, ...]) -> None:
-    changed = getattr(made, kind)
+def _only(made: Prompts, kind: Corruption, expected: tuple[int, ...]) -> None:
+    changed = made.tokens(kind)
     if changed.shape != made.clean.shape:
-        raise BadInput(f"the {kind} corruption has shape {[*changed.shape]}, not that of the clean")
+        raise BadInput(
+            f"the {kind} corruption has shape {[*changed.shape]}, not that of the clean prompts"
+        )
     differs = (changed != made.clean).any(0).nonzero()[:, 0].tolist()
     if differs != list(expected):
         raise BadInput(f"the {kind} corruption differs at {differs}, not at {list(expected)} alone")
 
 
 def document_prompts(tokenizer: Tokenizer) -> Prompts:
-    """The document's own prompt and corruptions: one each."""
+    """The document's own prompt, with its corruptions: n = 1."""
     return prompts(tokenizer, [DOCUMENT])
 
 
 # ------------------------------------------------------------------------------------- name pairs
 def name_pairs(tokenizer: Tokenizer, n: int = PAIRS, seed: int = 0) -> tuple[Names, ...]:
-    """n draws of two people, all four names different, from the names that are one token.
+    """n random pairs of people with four different names, each of them a single token.
 
-    The same for the same seed and tokenizer.  Raises BadInput if too few names are one token.
+    A seed and a tokenizer fix the result.  Raises BadInput for n below 1, or if fewer than ten
+    first or last names are single tokens.
     """
     if n < 1:
         raise BadInput(f"cannot draw {n} pairs of names: ask for at least one")
@@ -167,7 +187,7 @@ def name_pairs(tokenizer: Tokenizer, n: int = PAIRS, seed: int = 0) -> tuple[Nam
 
 
 def single(tokenizer: Tokenizer, names: Sequence[str]) -> list[str]:
-    """Those of `names` that are one token after a space.  BadInput if fewer than ten are."""
+    """The `names` that are a single token after a space.  BadInput if fewer than ten are."""
     found = [name for name in names if len(_tokens(tokenizer, name)) == 1]
     if len(found) < 10:
         raise BadInput(f"only {found} of {len(names)} names are one token in this tokenizer")
@@ -184,10 +204,11 @@ def _tokens(tokenizer: Tokenizer, name: str) -> list[int]:
 # ------------------------------------------------------------------------------------- two people
 @dataclass(frozen=True, eq=False)
 class TwoPeople:
-    """Prompts that name two people and ask for one: tokens long [n pos], answers long [n 2].
+    """Prompts that name two people and ask for one of them.
 
-    Whoever copies a last name without looking at first names prefers neither answer: each pair
-    of people is there twice, once asking for the first and once for the second.
+    `tokens` is long [n pos]; `answers`, long [n 2], holds the last name asked for and the other
+    one.  Each pair of people is there twice, once for each person asked for, so a model that copies
+    a last name without looking at first names has a mean logit difference of zero.
     """
 
     tokens: Tensor
@@ -198,11 +219,10 @@ INTRODUCTION = "His name was {other_first} {other_last}. "
 
 
 def two_people(tokenizer: Tokenizer, names: Sequence[Names]) -> TwoPeople:
-    """Two sentences that name two people, and a third that asks for one; then for the other.
+    """Two prompts for each pair of people: both are introduced, then one is asked for.
 
-    "His name was Sarah Carroll. Her name was Alex Hart. Tomorrow at lunch time Alex", then "Sarah".
-
-    Raises BadInput if the prompts are not equally long.
+    "His name was Sarah Carroll. Her name was Alex Hart. Tomorrow at lunch time Alex", and the same
+    text ending in "Sarah".  Raises BadInput if the prompts differ in length.
     """
     rows, answers = [], []
     for n in names:
@@ -214,11 +234,42 @@ def two_people(tokenizer: Tokenizer, names: Sequence[Names]) -> TwoPeople:
             rows.append(tokenizer.encode(text, bos=True))
             answers.append([tokenizer.token(f" {name}") for name in pair])
     if any(len(a) != len(b) for a, b in pairwise(rows)):
-        raise BadInput("prompts about two people are not equally long in this tokenizer")
+        raise BadInput("prompts about two people differ in length in this tokenizer")
     return TwoPeople(torch.tensor(rows), torch.tensor(answers))
 
 
 def without_introduction(tokenizer: Tokenizer, names: Sequence[Names]) -> Tensor:
-    """The second sentence alone, in which nobody's last name is given: long [n pos]."""
+    """The second sentence alone, in which no last name is given: long [n pos]."""
     text = SENTENCE.split(". ")[1]
     return torch.tensor([tokenizer.encode(text.format(again=n.first), bos=True) for n in names])
+
+
+# ------------------------------------------------------------------------------------- English
+COMMON_WORDS = (
+    "time", "year", "people", "way", "day", "man", "thing", "woman", "life", "child", "world",
+    "school", "state", "family", "student", "group", "country", "problem", "hand", "part",
+    "place", "case", "week", "company", "system", "program", "question", "work", "government",
+    "number", "night", "point", "home", "water", "room", "mother", "area", "money", "story",
+    "fact", "month", "lot", "right", "study", "book", "eye", "job", "word", "business",
+    "issue", "side", "kind", "head", "house", "service", "friend", "father", "power", "hour",
+    "game", "line", "end", "member", "law", "car", "city", "community", "name", "president",
+    "team", "minute", "idea", "body", "information", "back", "parent", "face", "other",
+    "level", "town", "office", "door", "health", "person", "art", "war", "history", "party",
+    "result", "change", "morning", "reason", "research", "girl", "guy", "moment", "air", "teacher",
+    "force", "education",
+)  # fmt: skip
+"""A hundred common nouns of English."""
+
+OPEN_AND_CLOSED = (
+    ("We met her brother (a doctor from Paris", "We met her brother, a doctor from Paris"),
+    ("The old bridge (built in stone", "The old bridge, built in stone"),
+    ("He sold two horses (both of them black", "He sold two horses, both of them black"),
+    ("The last train (the one at midnight", "The last train, the one at midnight"),
+    ("My neighbour (who plays the violin", "My neighbour, who plays the violin"),
+    ("They grow three crops (mostly wheat", "They grow three crops, mostly wheat"),
+    ("The second chapter (on the weather", "The second chapter, on the weather"),
+    ("A small lake (not far from here", "A small lake, not far from here"),
+    ("She keeps bees (in the garden", "She keeps bees (she does) in the garden"),
+    ("The meeting (held on Monday", "The meeting (the first) held on Monday"),
+)
+"""Beginnings of sentences with a bracket still open, and with none open."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from replications import lens as lenses
 from replications.errors import BadInput
 from replications.models.shape import Shape
-from replications.systems.name_recall.texts import CONTEXT, tokenizer
+from replications.systems.name_recall.data import CONTEXT, tokenizer
 from replications.training import transformer as gpt
 
 LAYERS = 2

@@ -1,9 +1,9 @@
-"""The name-recall models that are measured: gpt2-small, gelu-2l, and toys trained here."""
+"""The name-recall models that are measured: gpt2-small, gelu-2l, toys trained here, lesions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -16,9 +16,10 @@ from replications.judging.claim import SubjectInfo
 from replications.lens import PRETRAINED, open_pretrained
 from replications.models.tokenizers import Tokenizer, open_tokenizer
 from replications.systems.name_recall import model
+from replications.systems.name_recall.data import DOCUMENT, generate, tokenizer
+from replications.systems.name_recall.lesions import LESIONS as LESION_EDITS
 from replications.systems.name_recall.measure import NameRecallSubject
-from replications.systems.name_recall.roles import GELU_2L, Roles
-from replications.systems.name_recall.texts import generate, tokenizer
+from replications.systems.name_recall.roles import PUBLISHED, Roles
 
 SEEDS = range(3)
 ONE_LAYER_SEEDS = range(1)
@@ -27,13 +28,16 @@ SAMPLE_SEED, SAMPLE_TEXTS = 2_000_000, 500
 
 @dataclass(frozen=True)
 class _Original:
-    """What the document says of a published model: its heads, and the block it patches after."""
+    """What the document says about a published model.
+
+    The heads it names, if any, and the block after which it patches the last name's position.
+    """
 
     roles: Roles | None = None
     stored_after: int | None = None
 
 
-_ORIGINALS = {"gpt2-small": _Original(stored_after=6), "gelu-2l": _Original(roles=GELU_2L)}
+_ORIGINALS = {"gpt2-small": _Original(stored_after=6), "gelu-2l": _Original(roles=PUBLISHED)}
 _TOYS = {f"toy/seed{seed}": f"seed{seed}" for seed in SEEDS}
 _ONE_LAYER = {f"one-layer/seed{seed}": f"one-layer-seed{seed}" for seed in ONE_LAYER_SEEDS}
 
@@ -72,7 +76,11 @@ SUBJECTS = (
     *(_original(name) for name in _ORIGINALS),
     *(_toy(name, file) for name, file in (_TOYS | _ONE_LAYER).items()),
 )
-LESIONS: tuple[SubjectInfo, ...] = ()
+LESIONS = tuple(
+    replace(_toy(toy, file), name=f"{toy}~{lesion}")
+    for toy, file in _TOYS.items()
+    for lesion in LESION_EDITS
+)
 
 
 def subject(
@@ -84,8 +92,9 @@ def subject(
 ) -> NameRecallSubject:
     """Open a subject by name, or measure weights of your own.
 
-    `subject("toy/seed0")` is a toy of ours; `subject(state_dict=sd)` is any model of the toys'
-    architecture with two layers and their vocabulary (TransformerLens's classic names).
+    `subject("toy/seed0")` is a toy of ours, `subject("toy/seed0~copying heads zeroed")` the same
+    toy with one part destroyed; `subject(state_dict=sd)` is any model with the architecture of the
+    two-layer toys and their vocabulary (TransformerLens's classic names).
 
     Raises BadInput for an unknown name or weights that do not fit, FixtureMissing when a file
     cannot be reached, FixtureCorrupt when one is not what the manifest says.
@@ -99,7 +108,9 @@ def subject(
         return _open_original(name, device, dtype)
     if name in _TOYS or name in _ONE_LAYER:
         return _open_toy(name, device, dtype)
-    known = ", ".join(info.name for info in SUBJECTS)
+    if name in {info.name for info in LESIONS}:
+        return _open_lesion(name, device, dtype)
+    known = ", ".join(info.name for info in (*SUBJECTS, *LESIONS))
     raise BadInput(f"unknown name-recall subject {name!r}; there are: {known}")
 
 
@@ -109,8 +120,8 @@ def _open_original(name: str, device: str, dtype: str) -> NameRecallSubject:
         name,
         open_pretrained(name, device=device, dtype=getattr(torch, dtype)),
         words,
-        original=True,
-        published=_ORIGINALS[name].roles,
+        names=[DOCUMENT],
+        roles=_ORIGINALS[name].roles,
         stored_after=_ORIGINALS[name].stored_after,
         sample=partial(_english, words),
     )
@@ -129,19 +140,26 @@ def _open_toy(name: str, device: str, dtype: str) -> NameRecallSubject:
     )
 
 
+def _open_lesion(name: str, device: str, dtype: str) -> NameRecallSubject:
+    toy, lesion = name.split("~")
+    intact = _open_toy(toy, device, dtype)
+    weights = LESION_EDITS[lesion](intact.lens.state_dict, intact.roles)
+    return intact.variant(lesion, intact.lens.reopen(weights))
+
+
 @cache
 def _one_layer_models(device: str, dtype: str) -> Sequence[NameRecallSubject]:
-    """Opened once for all seeds, which only read what is measured on them."""
+    """Opened once for all seeds: what is measured on them is the same."""
     return tuple(_open_toy(name, device, dtype) for name in _ONE_LAYER)
 
 
 def _toy_sample() -> Tensor:
-    """Texts of the kind the toys were trained on, in one row."""
+    """Texts of the kind that the toys were trained on, joined: long [n]."""
     return generate(SAMPLE_TEXTS, np.random.default_rng(SAMPLE_SEED))[:, 1:].flatten()
 
 
 def _english(words: Tokenizer) -> Tensor:
-    """English prose that comes with Python: the texts of its built-in help."""
+    """English prose that comes with Python, the texts of its built-in help: long [n]."""
     from pydoc_data.topics import topics
 
     return torch.tensor([token for text in topics.values() for token in words.encode(text)])

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from replications.errors import BadInput
 from replications.systems.name_recall import model
-from replications.systems.name_recall.texts import generate, last_name_again
+from replications.systems.name_recall.data import generate, last_name_again
 from replications.training import runs as training
 from replications.training import transformer as gpt
 

@@ -1,7 +1,7 @@
-"""Every claim can be measured and judged, controls included, on models of the originals' form.
+"""Every claim can be measured and judged, controls included, on random models.
 
-The published weights cannot be had everywhere; what is measured on them is walked here on random
-ones, so that a claim that raises is found before it meets its subject.
+The published weights cannot be had everywhere.  Random models in their place show which claims
+raise an error before the claims meet their subjects.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ def test_a_claim_is_judged_with_its_controls(
         assert finite(to_json(value))
 
 
-def test_every_statement_about_a_model_is_claimed() -> None:
-    assert len(CLAIMS) == 32
-    groups = {info.group for info in SUBJECTS}
-    assert {group for _, group in CASES} <= groups
+def test_every_kind_of_model_is_claimed_about() -> None:
+    # One-layer models have no claims of their own: the toys are compared with them.
+    assert {group for _, group in CASES} == {info.group for info in SUBJECTS} - {"one-layer"}

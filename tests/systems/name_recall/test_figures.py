@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 
 from replications.plotting import charts
 from replications.plotting import pictures as drawing
 from replications.plotting.pictures import CannotDraw, Picture
 from replications.systems import registry
 from replications.systems.name_recall import figures
+from replications.systems.name_recall.data import CORRUPTIONS
 from replications.systems.name_recall.measure import NameRecallSubject
-from replications.systems.name_recall.patches import CORRUPTIONS
+from replications.systems.name_recall.task import Kind
 
 ROWS = {
     "prompt test table": ["prompt-test"],
@@ -41,6 +43,11 @@ def shown(axes: Axes) -> np.ndarray:
     return np.asarray(axes.images[0].get_array())
 
 
+def widths(axes: Axes) -> list[float]:
+    """The lengths of the bars of a panel."""
+    return [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)]
+
+
 def test_every_plot_of_the_list_is_drawn() -> None:
     assert [*dict.fromkeys(name for names in ROWS.values() for name in names)] == [*PICTURES]
     assert all(reason.startswith("drawn as still maps") for reason in figures.NOT_DRAWN.values())
@@ -48,10 +55,11 @@ def test_every_plot_of_the_list_is_drawn() -> None:
 
 
 def test_maps_show_the_logit_difference_of_each_corruption(subject: NameRecallSubject) -> None:
-    for name, kind in (("residual-patching", "residual"), ("head-patching", "heads")):
+    kinds: dict[str, Kind] = {"residual-patching": "residual", "head-patching": "heads"}
+    for name, kind in kinds.items():
         drawn = panels(PICTURES[name], subject)
         for axes, corruption in zip(drawn, CORRUPTIONS, strict=True):
-            expected = subject.patches.map(kind, corruption)  # type: ignore[arg-type]
+            expected = subject.task.map(kind, corruption)
             assert shown(axes) == pytest.approx(expected.numpy())
         assert len({axes.images[0].get_clim() for axes in drawn}) == 1
         low, high = drawn[0].images[0].get_clim()
@@ -60,7 +68,7 @@ def test_maps_show_the_logit_difference_of_each_corruption(subject: NameRecallSu
 
 def test_blue_is_the_right_name_and_red_the_other(subject: NameRecallSubject) -> None:
     image = panels(PICTURES["residual-patching"], subject)[0].images[0]
-    (red, _, blue, _), (red2, _, blue2, _) = image.to_rgba([9e9, -9e9])
+    (red, _, blue, _), (red2, _, blue2, _) = image.to_rgba(np.array([9e9, -9e9]))
     assert blue > red
     assert red2 > blue2
 
@@ -69,9 +77,9 @@ def test_maps_by_position_have_a_row_for_each_head(subject: NameRecallSubject) -
     drawn = panels(PICTURES["head-patching-by-position"], subject)
     change = panels(PICTURES["head-patching-change"], subject)
     for axes, less, corruption in zip(drawn, change, CORRUPTIONS, strict=True):
-        expected = subject.patches.map("heads_by_position", corruption).flatten(0, 1).numpy()
+        expected = subject.task.map("heads_by_position", corruption).flatten(0, 1).numpy()
         assert shown(axes) == pytest.approx(expected)
-        assert shown(less) == pytest.approx(expected - subject.patches.clean)
+        assert shown(less) == pytest.approx(expected - subject.task.metric())
     roles, labels = subject.roles, [text.get_text() for text in drawn[0].get_yticklabels()]
     layer, head = roles.second
     assert labels[layer * 8 + head].endswith(f"second {layer}.{head}")
@@ -84,19 +92,19 @@ def test_of_many_heads_those_that_matter_most_are_shown(
     large = originals["gpt2-small"]
     monkeypatch.setattr(figures, "SHOWN", 5)
     axes = panels(PICTURES["head-patching-change"], large)[0]
-    effects = [large.patches.effect("heads_by_position", c).abs() for c in CORRUPTIONS]
+    effects = [large.task.effect("heads_by_position", c).abs() for c in CORRUPTIONS]
     largest = np.max([e.amax(-1).numpy() for e in effects], axis=0).ravel()
     chosen = np.sort(largest.argsort()[-5:])
     labels = [text.get_text() for text in axes.get_yticklabels()]
     assert labels == [f"{i // 2}.{i % 2}" for i in chosen]
-    expected = -large.patches.effect("heads_by_position", "last_name").flatten(0, 1)[chosen]
+    expected = -large.task.effect("heads_by_position", "last_name").flatten(0, 1)[chosen]
     assert shown(axes) == pytest.approx(expected.numpy())
 
 
 def test_attention_is_that_of_the_clean_prompts(subject: NameRecallSubject) -> None:
     drawn = panels(PICTURES["attention-layer-1"], subject)
     assert len(drawn) == 8
-    expected = subject.attention.pattern((1, 3)).numpy()
+    expected = subject.task.pattern((1, 3)).numpy()
     found = np.ma.filled(shown(drawn[3]), np.nan)
     assert found[np.tril_indices(12)] == pytest.approx(expected[np.tril_indices(12)])
     assert np.isnan(found[np.triu_indices(12, 1)]).all()
@@ -108,20 +116,20 @@ def test_the_prompt_test_has_a_bar_for_each_token(
 ) -> None:
     clean, patched = panels(PICTURES["prompt-test"], subject)
     for axes, lines in (
-        (clean, subject.behaviour.top),
-        (patched, subject.behaviour.top_when_patched),
+        (clean, subject.first_steps.likeliest),
+        (patched, subject.first_steps.likeliest_when_patched),
     ):
-        assert [bar.get_width() for bar in axes.patches] == pytest.approx([p for *_, p in lines])
+        assert widths(axes) == pytest.approx([p for *_, p in lines])
         labels = [text.get_text() for text in axes.get_yticklabels()]
         assert labels == [f"{token!r} {rank}" for rank, token, *_ in lines]
-    names = subject.prompt_names[0]
+    names = subject.task.names[0]
     lines = [(0, f" {names.last}", 2.0, 0.6), (1, names.other_last, 1.0, 0.3), (2, "a$b$", 0, 0.1)]
-    monkeypatch.setitem(vars(subject.behaviour), "top", lines)
+    monkeypatch.setitem(vars(subject.first_steps), "likeliest", lines)
     bars = panels(PICTURES["prompt-test"], subject)[0].patches
     colours = [to_hex(bar.get_facecolor()).upper() for bar in bars]
     assert colours == [charts.BLUE, charts.RED, charts.GREY]
-    labels = panels(PICTURES["prompt-test"], subject)[0].get_yticklabels()
-    assert labels[2].get_text() == r"'a\$b\$' 2"  # no formula
+    ticks = panels(PICTURES["prompt-test"], subject)[0].get_yticklabels()
+    assert ticks[2].get_text() == r"'a\$b\$' 2"  # no formula
 
 
 def test_labels_are_words_of_the_document_or_of_every_prompt(
@@ -147,7 +155,7 @@ def test_what_a_subject_does_not_have_is_said(
     assert len(panels(PICTURES["attention-layer-0"], one_layer)) == 8
     with pytest.raises(CannotDraw, match="has one layer"):
         PICTURES["attention-layer-1"].draw(one_layer)
-    with pytest.raises(CannotDraw, match="models of two layers"):
+    with pytest.raises(CannotDraw, match="only for models of two layers"):
         PICTURES["attention-layer-0"].draw(originals["gpt2-small"])
 
 

@@ -11,7 +11,8 @@ from replications import fixtures
 from replications.errors import BadInput, FixtureCorrupt, FixtureMissing
 from replications.systems import name_recall
 from replications.systems.name_recall import model
-from replications.systems.name_recall.roles import GELU_2L
+from replications.systems.name_recall.data import DOCUMENT
+from replications.systems.name_recall.roles import PUBLISHED
 from tests import stand_in
 
 TOYS = [info.name for info in name_recall.SUBJECTS if info.kind == "toy"]
@@ -32,10 +33,10 @@ def test_every_file_of_a_subject_is_in_the_manifest() -> None:
 @pytest.mark.parametrize("name", TOYS)
 def test_every_toy_opens(name: str) -> None:
     found = name_recall.subject(name)
-    assert found.layers == (1 if name.startswith("one-layer") else 2)
-    assert len(found.sample) == 500 * 31
-    if found.layers == 2:
-        assert [small.layers for small in found.one_layer_models] == [1]
+    assert found.task.layers == (1 if name.startswith("one-layer") else 2)
+    assert len(found.first_steps.sample) == 500 * 31
+    if found.task.layers == 2:
+        assert [small.task.layers for small in found.one_layer_models] == [1]
 
 
 def test_originals_that_cannot_be_reached_are_missing(
@@ -56,8 +57,9 @@ def test_an_original_opens_from_files_of_the_published_form(
     monkeypatch.setenv("REPLICATIONS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("REPLICATIONS_FIXTURES", str(tmp_path / "right"))
     found = name_recall.subject("gpt2-small")
-    assert (found.original, found.published, found.stored_after) == (True, None, 6)
-    assert found.tokenizer.strings([found.tokenizer.bos or 0]) == ["<|endoftext|>"]
+    assert (found.task.names, found.task.stored_after) == ((DOCUMENT,), 6)
+    words = found.task.tokenizer
+    assert words.strings([words.bos or 0]) == ["<|endoftext|>"]
     monkeypatch.setenv("REPLICATIONS_FIXTURES", str(tmp_path / "altered"))
     with pytest.raises(FixtureCorrupt):
         name_recall.subject("gpt2-small")
@@ -75,12 +77,11 @@ def test_names_and_weights_that_make_no_sense_are_refused() -> None:
 
 def test_weights_of_ones_own_are_measured_by_role() -> None:
     found = name_recall.subject(state_dict=model.untrained_state_dict(3))
-    assert found.published is None
-    assert found.label(found.roles.copying) == "copying"
-    with pytest.raises(BadInput, match="one layer"):
+    assert found.roles.label(found.roles.copying) == "copying"
+    with pytest.raises(BadInput, match="without one-layer models"):
         _ = found.one_layer_models
 
 
 def test_the_published_heads_are_the_documents() -> None:
-    assert (GELU_2L.previous, GELU_2L.duplicate) == ((0, 2), (0, 1))
-    assert (GELU_2L.copying, GELU_2L.second) == ((1, 6), (1, 1))
+    assert (PUBLISHED.previous, PUBLISHED.duplicate) == ((0, 2), (0, 1))
+    assert (PUBLISHED.copying, PUBLISHED.second) == ((1, 6), (1, 1))

@@ -12,7 +12,8 @@ import torch
 
 from replications import fixtures
 from replications.errors import BadInput
-from replications.systems.name_recall import model, texts, train
+from replications.systems.name_recall import data as texts
+from replications.systems.name_recall import model, train
 from replications.systems.name_recall.train import Recipe
 from replications.training import runs as training
 from replications.training import transformer as gpt

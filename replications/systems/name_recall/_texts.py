@@ -1,9 +1,9 @@
-"""Texts the toy model is trained on: short sentences about people with a first and a last name.
+"""The names, and the texts that toys are trained on: short sentences about a few people.
 
-A text is about two to four people, drawn anew each time, so that no last name can be learned by
-heart; with several people in one text it is the first name that says which last name comes next.
-Someone who appears for the first time has a last name that nobody can know.  A share of the rows
-are random words said twice, as real text has lists and quotations.
+A text is about two to four people.  Their names are drawn anew for every text, so no last name can
+be learned by heart, and because a text has several people, only the first name tells which last
+name comes next.  The last name of a person who appears for the first time cannot be predicted.
+Some rows are instead a random list of words, repeated, as real text has lists and quotations.
 """
 
 from __future__ import annotations
@@ -16,9 +16,23 @@ from torch import Tensor
 
 from replications.errors import BadInput
 from replications.models.tokenizers import Tokenizer
-from replications.systems.name_recall.data import FIRST_NAMES, LAST_NAMES
 
 CONTEXT = 32
+"""Tokens of a text, the opening token included."""
+
+FIRST_NAMES = (
+    "Alex", "Sarah", "John", "Mary", "David", "Michael", "Robert", "William", "Daniel", "Paul",
+    "George", "Steven", "Andrew", "Peter", "Kevin", "Brian", "Jason", "Jeff", "Ryan", "Eric",
+    "Anna", "Emma", "Lisa", "Laura", "Kate", "Jane", "Rachel", "Amy", "Julia", "Alice",
+)  # fmt: skip
+LAST_NAMES = (
+    "Hart", "Carroll", "Smith", "Johnson", "Williams", "Jones", "Miller", "Davis", "Wilson",
+    "Anderson", "Moore", "Jackson", "Martin", "Thompson", "Clark", "Lewis", "Robinson", "Walker",
+    "Wright", "Nelson", "Carter", "Mitchell", "Roberts", "Turner", "Phillips", "Campbell", "Evans",
+    "Edwards", "Collins", "Stewart", "Morris", "Murphy", "Rogers", "Cooper", "Peterson", "Bailey",
+    "Howard", "Watson", "Brooks", "Bennett",
+)  # fmt: skip
+
 PERSON = "{}"
 SENTENCES = (
     "Her name was {} .",
@@ -38,40 +52,40 @@ SENTENCES = (
 )
 MOST_PEOPLE = 4
 SHORTEST = 4
-"""Random words in a row before they are said again, at least."""
+"""The fewest random words in a repeated list."""
 
 
 def words() -> tuple[str, ...]:
-    """The vocabulary: every word of the sentences, then the names."""
+    """The vocabulary of the toys: every word of the sentences, then the names."""
     common = {word: None for s in SENTENCES for word in s.split() if word != PERSON}
     return (*common, *FIRST_NAMES, *LAST_NAMES)
 
 
 @cache
 def tokenizer() -> Tokenizer:
-    """One token per word of the sentences and names."""
+    """The tokenizer of the toys: one token for each word of the sentences and each name."""
     return Tokenizer.from_words(words())
 
 
 @cache
 def _encoded() -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """Each sentence as its parts around the people: tokens before the first, between two, after."""
+    """The tokens of each sentence, split at its people: before, between and after them."""
     t = tokenizer()
     return tuple(tuple(tuple(t.encode(part)) for part in s.split(PERSON)) for s in SENTENCES)
 
 
 @cache
 def _name_tokens() -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """First names and last names, as tokens."""
+    """The tokens of the first names, and those of the last names."""
     t = tokenizer()
     return tuple(map(t.token, FIRST_NAMES)), tuple(map(t.token, LAST_NAMES))
 
 
 def generate(rows: int, rng: np.random.Generator, repeats: float = 0.0) -> Tensor:
-    """`rows` texts, long [row pos], each opened by BOS and cut at CONTEXT tokens.
+    """`rows` texts, long [row pos], each with BOS in front and cut off at CONTEXT tokens.
 
-    The share `repeats` of them are random words said twice.  Raises BadInput for no rows, or a
-    share that is none.
+    `repeats`, from 0 to 1, is the share of rows that are repeated lists of random words.  Raises
+    BadInput for fewer than one row, or for a share outside that range.
     """
     if rows < 1:
         raise BadInput(f"cannot generate {rows} texts: ask for at least one")
@@ -94,23 +108,23 @@ def _text(rng: np.random.Generator) -> list[int]:
 
 
 def _people(rng: np.random.Generator) -> list[tuple[int, int]]:
-    """First and last name of the people of one text, all different."""
+    """The people of one text as tokens (first name, last name), all different."""
     n = int(rng.integers(2, MOST_PEOPLE + 1))
     firsts, lasts = (rng.choice(names, n, replace=False).tolist() for names in _name_tokens())
     return list(zip(firsts, lasts, strict=True))
 
 
 def _repeated(rng: np.random.Generator) -> list[int]:
-    """Random words over and over."""
-    # Each row at a distance of its own: one that all rows share is learned as a position, and not
-    # as what follows a word.
+    """One list of random words, repeated until the context is full."""
+    # Every row has a period of its own: with a common period a model could learn to look a fixed
+    # number of positions back, and not for what followed a word.
     period = int(rng.integers(SHORTEST, CONTEXT // 2))
     once = (1 + rng.permutation(len(tokenizer()) - 1)[:period]).tolist()
     return [0, *once * (CONTEXT // period + 1)][:CONTEXT]
 
 
 def last_name_again(tokens: Tensor) -> Tensor:
-    """Whether the next token is a last name that its text has already given: bool [row pos-1]."""
+    """Whether the next token is a last name that the text has already given: bool [row pos-1]."""
     first, last = (torch.tensor(names) for names in _name_tokens())
     recalled = torch.isin(tokens[:, :-1], first) & torch.isin(tokens[:, 1:], last)
     seen = (tokens[:, :, None] == tokens[:, None, :]).tril(-1).any(-1)

@@ -1,8 +1,8 @@
 """Composition scores: how much of what one head writes another reads, from weights alone.
 
-The score of two matrices is |A B| / (|A| |B|), Frobenius norms, after Elhage and others (2021), "A
-Mathematical Framework for Transformer Circuits".  Two random matrices have a score too, which is
-taken off.
+The score of two matrices is |A B| / (|A| |B|), with Frobenius norms, as in Elhage et al. 2021, "A
+Mathematical Framework for Transformer Circuits".  Random matrices have a positive score too, given
+by `baseline`, which is to be subtracted.
 """
 
 from __future__ import annotations
@@ -14,29 +14,35 @@ import torch
 from torch import Tensor
 
 from replications.errors import BadInput
+from replications.models import Head
 from replications.models.network import Network
-from replications.systems.name_recall.roles import Head
 
 Input = Literal["Q", "K", "V"]
+"""What a head reads its input as."""
 SAMPLES = 20
+"""Pairs of random matrices that the baseline is a mean over."""
 
 
 def score(writes: Tensor, reads: Tensor) -> float:
-    """|A B| / (|A| |B|) of a map that writes, A [d d], and one that reads, B [d d], row vectors."""
-    return ((writes @ reads).norm() / (writes.norm() * reads.norm())).item()
+    """|A B| / (|A| |B|) of A [d d], which writes, and B [d d], which reads, on row vectors.
+
+    Zero if either of them is zero.
+    """
+    found: float = ((writes @ reads).norm() / (writes.norm() * reads.norm())).nan_to_num(0).item()
+    return found
 
 
 def writing(network: Network, head: Head) -> Tensor:
-    """W_V W_O of a head, [d_model d_model] float64, LayerNorm's weights folded in."""
+    """W_V W_O of a head, LayerNorm's weights folded in: float64 [d_model d_model]."""
     layer, index = head
     V = _folded(network, layer, network.W_V[layer, index])
     return V @ network.W_O[layer, index].double()
 
 
 def reading(network: Network, head: Head, through: Input) -> Tensor:
-    """What a head does with its input as query, key or value: [d_model d_model] float64.
+    """The map that a head applies to its input as query, key or value: float64 [d_model d_model].
 
-    Applied to row vectors: x @ W_Q W_K^T, x @ W_K W_Q^T, or x @ W_V W_O.
+    It acts on row vectors: W_Q W_K^T, W_K W_Q^T, or W_V W_O, LayerNorm's weights folded in.
     Raises BadInput for another input.
     """
     layer, index = head
@@ -49,9 +55,9 @@ def reading(network: Network, head: Head, through: Input) -> Tensor:
 
 
 def _folded(network: Network, layer: int, matrix: Tensor) -> Tensor:
-    """`matrix` [d_model d_head] as applied to the stream, up to LayerNorm's scale: float64.
+    """`matrix` [d_model d_head] as applied to the residual stream in front of LayerNorm: float64.
 
-    LayerNorm takes off the mean over the stream, then multiplies by its weights.
+    LayerNorm subtracts the stream's mean and multiplies by its weights; its scale is left out.
     """
     matrix = matrix.double()
     if network.shape.normalization is None:
@@ -63,14 +69,14 @@ def _folded(network: Network, layer: int, matrix: Tensor) -> Tensor:
 
 @cache
 def baseline(d_model: int, d_head: int) -> float:
-    """The mean score of products of random matrices of these sizes."""
+    """The mean score of random matrices of these sizes: the value that is nothing special."""
     generator = torch.Generator().manual_seed(0)
     drawn = [[random(d_model, d_head, generator) for _ in range(2)] for _ in range(SAMPLES)]
     return sum(score(*pair) for pair in drawn) / SAMPLES
 
 
 def random(d_model: int, d_head: int, generator: torch.Generator) -> Tensor:
-    """A product of two normal matrices, [d_model d_model] of rank d_head."""
+    """A product of two standard normal matrices: float64 [d_model d_model] of rank d_head."""
     down, up = (
         torch.randn(size, generator=generator, dtype=torch.float64)
         for size in ((d_model, d_head), (d_head, d_model))

@@ -1,0 +1,1 @@
+"""What is measured on a name-recall model: one file for each section of the document."""
