@@ -22,10 +22,12 @@ from replications.judging.expectation import (
     tier=2,
     published="qualitative",
     expect={group: at_least(0.9) for group in MODELS},
-    control=instead("tally of the prefix", lambda s: s.elevation_head.lowest_prefix_correlation),
+    control=instead(
+        "tally of the prefix", lambda s: s.elevation_head.lowest_tally_correlation(prefix=True)
+    ),
 )
 def test_every_position_stores_its_tally(subject):
-    return subject.elevation_head.lowest_suffix_correlation
+    return subject.elevation_head.lowest_tally_correlation()
 
 
 @claim(
@@ -97,16 +99,15 @@ def test_negative_positions_carry_the_verdict(subject):
     tier=1,
     published="qualitative",
     expect={
-        group: parts(smaller_mlp=at_least(1.0), times_the_largest_head=at_least(3.0))
-        for group in MODELS
+        group: parts(gap=at_least(1.0), times_the_largest_other=at_least(3.0)) for group in MODELS
     },
     control=(
-        instead("heads in place of MLPs", lambda s: s.negative_head.heads_against_mlps),
+        instead("heads in place of MLPs", lambda s: s.negative_head.input_dominance(of_mlps=False)),
         untrained,
     ),
 )
 def test_the_mlps_feed_the_negative_head(subject):
-    return subject.negative_head.mlps_against_heads
+    return subject.negative_head.input_dominance()
 
 
 @claim(
@@ -116,10 +117,12 @@ def test_the_mlps_feed_the_negative_head(subject):
     tier=1,
     published=10,
     expect={"arena": between(3, 20, because="'around 1 in ten thousand' of 100,000 strings")},
-    control=instead("shuffled labels", lambda s: s.behaviour.errors_in_full_data_shuffled),
+    control=instead(
+        "shuffled labels", lambda s: s.behaviour.errors_in_full_data(shuffled_labels=True)
+    ),
 )
 def test_one_in_ten_thousand_is_wrong(subject):
-    return subject.behaviour.errors_in_full_data
+    return subject.behaviour.errors_in_full_data()
 
 
 @claim(
@@ -134,12 +137,12 @@ def test_one_in_ten_thousand_is_wrong(subject):
     },
     control=(
         instead("the hand-written rule", lambda s: s.adversarial.rule_confidence),
-        instead("A and B flat", lambda s: s.adversarial.published_string_flat),
+        instead("A and B flat", lambda s: s.adversarial.published_attack(flat_halves=True)),
         untrained,
     ),
 )
 def test_the_published_attack_works(subject):
-    return subject.adversarial.published_string
+    return subject.adversarial.published_attack()
 
 
 @claim(
@@ -150,13 +153,16 @@ def test_the_published_attack_works(subject):
     published="> 98 % each",
     expect={"arena": at_least(0.98)},
     control=(
-        instead("A of length 12, 14, 18, 34, 36", lambda s: s.adversarial.weak),
+        instead(
+            "A of length 12, 14, 18, 34, 36",
+            lambda s: s.adversarial.confidence_at((12, 14, 18, 34, 36), extreme=max),
+        ),
         untrained,
     ),
     note="Lengths 2, 4 and 6 are above 98 % too, which the document does not say.",
 )
 def test_the_published_set_of_attacks_works(subject):
-    return subject.adversarial.strongest
+    return subject.adversarial.confidence_at((24, 26, 28, 30, 32))
 
 
 @claim(
@@ -214,10 +220,10 @@ def test_the_strings_beside_the_attack_are_judged_right(subject):
     tier=2,
     published="argument",
     expect={"arena": parts(most=exactly(1), fewest=exactly(1), lowest_elevation=exactly(-1))},
-    control=instead("A))((B", lambda s: s.adversarial.negative_places_doubled),
+    control=instead("A))((B", lambda s: s.adversarial.negative_positions(doubled=True)),
 )
 def test_attacks_are_negative_at_one_place_only(subject):
-    return subject.adversarial.negative_places
+    return subject.adversarial.negative_positions()
 
 
 @claim(
@@ -227,10 +233,12 @@ def test_attacks_are_negative_at_one_place_only(subject):
     tier=2,
     published="argument",
     expect={"arena": at_least(0.5)},
-    control=instead("tall against flat, reversed", lambda s: s.adversarial.loss_from_height),
+    control=instead(
+        "tall against flat, reversed", lambda s: s.adversarial.gain_from_height(swapped=True)
+    ),
 )
 def test_attacks_must_be_tall(subject):
-    return subject.adversarial.gain_from_height
+    return subject.adversarial.gain_from_height()
 
 
 @claim(
@@ -272,13 +280,16 @@ def test_the_mechanism_explains_every_strong_attack(subject):
         group: parts(smallest=at_least(5.0), smallest_total_right=at_least(5.0)) for group in MODELS
     },
     control=(
-        instead("head 2.1", lambda s: s.negative_head.on_closed_starts),
-        instead("N strings that open with '('", lambda s: s.total_head.on_open_negatives),
+        instead("head 2.1", lambda s: s.negative_head.lowest_answers(first=")")),
+        instead(
+            "N strings that open with '('",
+            lambda s: s.total_head.lowest_answers(first="(", quantile=0.05),
+        ),
         untrained,
     ),
 )
 def test_the_total_head_catches_early_closes(subject):
-    return subject.total_head.on_closed_starts
+    return subject.total_head.lowest_answers(first=")")
 
 
 @claim(
@@ -288,7 +299,7 @@ def test_the_total_head_catches_early_closes(subject):
     tier=2,
     published="question",
     expect={group: parts(v=at_least(5.0), k=at_least(2.0)) for group in MODELS},
-    control=instead("head 2.1", lambda s: s.circuit.early_close(s.negative_head)),
+    control=instead("head 2.1", lambda s: s.circuit.early_close(s.roles.negative)),
 )
 def test_early_closes_travel_through_value_and_key(subject):
-    return subject.circuit.early_close(subject.total_head)
+    return subject.circuit.early_close(subject.roles.total)
