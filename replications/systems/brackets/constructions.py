@@ -61,7 +61,7 @@ class Constructions:
         generator = torch.Generator().manual_seed(0)
         vectors = torch.randn(1000, width, generator=generator).double()
         fixed = torch.randn(width, generator=generator).double()
-        cosines = vectors @ fixed / (vectors.norm(dim=1) * fixed.norm())
+        cosines: Tensor = vectors @ fixed / (vectors.norm(dim=1) * fixed.norm())
         return cosines.square().mean().item()
 
 
@@ -82,7 +82,8 @@ class _OneLayer(nn.Module):
         start = x[:, 0] + self.value(x).mean(1)
         if self.with_mlp:
             start = start + self.mlp(start)
-        return self.read(start)
+        logits: Tensor = self.read(start)
+        return logits
 
 
 def _train_tiny(*, with_mlp: bool) -> int:
@@ -96,6 +97,6 @@ def _train_tiny(*, with_mlp: bool) -> int:
         # Loss on the hardest string, so that two easy ones cannot outvote the third.
         for _ in range(500):
             optimizer.zero_grad()
-            F.cross_entropy(model(tokens), labels, reduction="none").max().backward()
+            F.cross_entropy(model(tokens), labels, reduction="none").max().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return int((model(tokens).argmax(-1) == labels).sum())

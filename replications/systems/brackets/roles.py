@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from replications.models import Head
 from replications.systems.brackets.data import suffix_counts
 from replications.systems.brackets.recording import HEADS, head_label
@@ -58,7 +60,8 @@ def _tally_slope(task: Task, head: Head) -> float:
     tally = ((opens - closes)[:, 1] / (opens + closes)[:, 1]).double()
     output = task.recording.written_at(head_label(head), 1)[rows]
     tally = tally - tally.mean()
-    return ((tally @ output) / tally.square().sum()).norm().item()
+    slope: Tensor = (tally @ output) / tally.square().sum()
+    return float(slope.norm())
 
 
 def _helper(task: Task, total: Head) -> Head:

@@ -72,7 +72,8 @@ class Components:
         """A random direction as long as pf: float64 [d_model]."""
         pf = self.task.unbalanced_before_final
         random = torch.randn(len(pf), generator=torch.Generator().manual_seed(0)).to(pf)
-        return random * pf.norm() / random.norm()
+        direction: Tensor = random * pf.norm() / random.norm()
+        return direction
 
     @property
     def direction_before_scale_and_bias(self) -> Tensor:

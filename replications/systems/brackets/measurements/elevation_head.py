@@ -102,7 +102,8 @@ class ElevationHead:
         """
         v = self.v_R if vector is None else vector.double()
         W_in = self.task.weights.W_in[layer].double()
-        return ((v / v.norm()) @ (W_in / W_in.norm(dim=0))).square()
+        cosines: Tensor = (v / v.norm()) @ (W_in / W_in.norm(dim=0))
+        return cosines.square()
 
     def mean_squared_cosine(self, layer: int, *, permuted: bool = False) -> float:
         """Mean over the neurons of an MLP of the squared cosine with v_R. Chance is 1/d_model.
@@ -121,7 +122,8 @@ class ElevationHead:
         return self.task.recording.written_at(self.label, 1)
 
     def _along_v_L(self, output: Tensor) -> Tensor:
-        return output @ (self.v_L / self.v_L.norm())
+        unit: Tensor = self.v_L / self.v_L.norm()
+        return output @ unit
 
     @property
     def tally(self) -> dict[str, float]:
