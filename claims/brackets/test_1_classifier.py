@@ -189,8 +189,8 @@ def test_right_to_left_rule_gives_every_label(subject):
         instead("the other head of layer 0", lambda s: s.elevation_head.sibling.suffix_and_prefix),
         untrained,
     ),
-    note="Suffixes of at least five brackets: in shorter ones the attended [start] and [end] "
-    "outweigh the brackets (without this the lowest correlation is 0.80).",
+    note="Only suffixes of at least five brackets count: in shorter ones [start] and [end], which "
+    "are attended too, outweigh the brackets (without this the lowest correlation is 0.80).",
 )
 def test_the_tally_is_of_the_suffix(subject):
     return subject.elevation_head.suffix_and_prefix

@@ -20,7 +20,7 @@ from replications.judging.expectation import at_least, at_most, exactly, near, p
     control=instead(
         "outputs of other strings", lambda s: s.components.final_layernorm_r_squared(shuffled=True)
     ),
-    note="No evidence of learned structure: random weights give 0.999.",
+    note="This is no evidence of learned structure: random weights give 0.999.",
 )
 def test_final_layernorm_is_nearly_linear(subject):
     return subject.components.final_layernorm_r_squared()
@@ -161,8 +161,8 @@ def test_important_components_are_bimodal(subject):
     tier=2,
     expect={"arena": exactly(["0.0", "1.1", "2.0", "2.1"])},
     control=untrained,
-    note="Beyond the document: shows that the rule by which the retrained models' heads are named "
-    "finds the published ones.",
+    note="Beyond the document: shows that the rule that names the heads of retrained models finds "
+    "the published ones.",
 )
 def test_roles_are_found_where_they_were_published(subject):
     return subject.found_roles.labels
@@ -281,7 +281,7 @@ def test_a_layer_1_head_carries_the_overlap(subject):
         for group in MODELS
     },
     control=(instead("head 2.1", lambda s: s.negative_head.by_open_share), untrained),
-    note="Strings with a share above one half always have a negative suffix too.",
+    note="A string whose share is above one half always has a negative suffix too.",
 )
 def test_the_total_head_follows_the_open_proportion(subject):
     return subject.total_head.by_open_share

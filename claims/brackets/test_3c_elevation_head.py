@@ -66,7 +66,7 @@ def test_late_queries_are_uneven(subject):
         instead("head 0.1", lambda s: s.elevation_head.sibling.looks_ahead_from_close),
         untrained,
     ),
-    note="The document calls it less pronounced; measured, the contrast is stronger.",
+    note="The document calls it less pronounced; we measure a stronger contrast.",
 )
 def test_the_elevation_head_looks_ahead_from_a_close(subject):
     return subject.elevation_head.looks_ahead_from_close
@@ -83,7 +83,7 @@ def test_the_elevation_head_looks_ahead_from_a_close(subject):
         instead("2.0 from position 0", lambda s: s.total_head.attention_evenness),
         untrained,
     ),
-    note="Not a discriminating test by itself: head 0.1 passes it too (variation 0.109).",
+    note="This test alone does not tell the heads apart: head 0.1 passes it too (variation 0.109).",
 )
 def test_position_1_attends_evenly(subject):
     return subject.elevation_head.position_1_evenness
@@ -154,8 +154,8 @@ def test_left_and_right_brackets_are_written_in_opposite_directions(subject):
     tier=2,
     expect={group: at_least(-0.9) for group in MODELS},
     control=instead("head 0.0 itself", lambda s: s.elevation_head.bracket_cosine),
-    observe="the document does not say so, and it is not so: head 0.1 of the published model is "
-    "at -0.91, on the other side of the limit that retrained models are held to",
+    observe="the document does not say so, and it does not hold: head 0.1 of the published model "
+    "is at -0.91, beyond the limit that retrained models are held to",
     note="Beyond the document: is the tally the work of one head?",
 )
 def test_the_other_head_does_not_write_brackets_oppositely(subject):
@@ -169,8 +169,8 @@ def test_the_other_head_does_not_write_brackets_oppositely(subject):
     tier=2,
     expect={"arena": at_most(-0.99), "retrained": at_most(-0.9)},
     control=untrained,
-    note="Beyond the document: the form of the finding that forgives an offset common to v_L and "
-    "v_R, without a linear fit.",
+    note="Beyond the document: this form of the finding needs no linear fit, and an offset common "
+    "to v_L and v_R does not matter.",
 )
 def test_one_more_bracket_moves_the_output_oppositely(subject):
     return subject.elevation_head.response_cosine

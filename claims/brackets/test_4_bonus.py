@@ -54,7 +54,7 @@ def test_brackets_are_written_oppositely_everywhere(subject):
     published="qualitative",
     expect={group: parts(auroc=at_least(0.99), fifth_percentile=at_least(5.0)) for group in MODELS},
     control=(instead("head 2.0", lambda s: s.total_head.negative_auroc), untrained),
-    note="The document's wording has the sign reversed; its formula and answer have it right.",
+    note="The document's wording reverses the sign; its formula and its answer have it right.",
 )
 def test_the_negative_head_answers_negative_suffixes(subject):
     return subject.negative_head.negative_auroc
@@ -192,7 +192,8 @@ def test_length_30_is_the_best_attack(subject):
         )
     },
     control=untrained,
-    note="Beyond the document, which searches |A| + |B| = 38 only.  Our own first measurement.",
+    note="Beyond the document, which searches |A| + |B| = 38 only. The expected values are our "
+    "own first measurement.",
 )
 def test_the_published_attack_is_the_best_of_the_whole_family(subject):
     return subject.adversarial.family_profile
@@ -249,7 +250,7 @@ def test_attacks_must_be_tall(subject):
     published="hint",
     expect={"arena": at_most(-0.05)},
     control=instead("A of length 12", lambda s: s.adversarial.undercounts(12)),
-    note="A of length 26 and 28, which put that '(' among the uneven queries 27 to 31.",
+    note="A has length 26 or 28, which puts that '(' among the uneven queries 27 to 31.",
 )
 def test_attacks_work_by_undercounting(subject):
     return subject.adversarial.undercounts(26, 28)
