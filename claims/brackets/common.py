@@ -1,8 +1,8 @@
-"""What the bracket claims share: the source, its sections, and controls.
+"""What the bracket claims share: the source, its sections, and a control.
 
 Subjects: the published weights (`arena`), models we trained ourselves (`retrained`), and, where
 the document argues without weights, small constructions (`construction`).  T are strings whose
-only fault is the total elevation, N those whose only fault is a negative suffix; both open
+only fault is the total elevation, N strings whose only fault is a negative suffix; both start
 with '('.  LDu is logit(unbalanced) less logit(balanced).
 """
 
@@ -20,7 +20,7 @@ CIRCUIT = ARENA / "3 Understanding the total elevation circuit"
 BONUS = ARENA / "4 Bonus"
 
 MODELS = ("arena", "retrained")
-"""Both kinds of trained model, for claims that ask the same of each."""
+"""Both kinds of trained model, for claims with one expectation for all."""
 PRINTED = "half a unit of the last digit printed"
 
 untrained = on("untrained weights", lambda s: s.untrained)

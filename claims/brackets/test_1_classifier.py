@@ -32,10 +32,10 @@ def test_positions_are_sinusoidal(subject):
     expect={
         group: parts(logit_shift=at_most(1e-4), attention_to_pads=at_most(1e-6)) for group in MODELS
     },
-    control=instead("no padding mask", lambda s: s.behaviour.padding_effect_without_mask),
+    control=instead("no padding mask", lambda s: s.behaviour.padding_effect(masked=False)),
 )
 def test_padding_does_not_change_the_verdict(subject):
-    return subject.behaviour.padding_effect
+    return subject.behaviour.padding_effect()
 
 
 @claim(
@@ -45,10 +45,12 @@ def test_padding_does_not_change_the_verdict(subject):
     tier=2,
     published="qualitative",
     expect={"arena": at_most(0.02), "retrained": at_most(0.02)},
-    control=instead("attention left bidirectional", lambda s: s.behaviour.excess),
+    control=instead(
+        "attention left bidirectional", lambda s: s.behaviour.excess_accuracy(causal=False)
+    ),
 )
 def test_causal_attention_destroys_the_classifier(subject):
-    return subject.behaviour.causal_excess
+    return subject.behaviour.excess_accuracy(causal=True)
 
 
 @claim(
@@ -63,10 +65,12 @@ def test_causal_attention_destroys_the_classifier(subject):
             examples_right=exactly(7),
         )
     },
-    control=instead("ids of the brackets exchanged", lambda s: s.behaviour.token_table_swapped),
+    control=instead(
+        "ids of the brackets exchanged", lambda s: s.behaviour.token_table(swapped=True)
+    ),
 )
 def test_tokens_are_the_ones_the_model_was_trained_on(subject):
-    return subject.behaviour.token_table
+    return subject.behaviour.token_table()
 
 
 @claim(
@@ -82,10 +86,12 @@ def test_tokens_are_the_ones_the_model_was_trained_on(subject):
             longest=exactly(40),
         )
     },
-    control=instead("uniformly random strings", lambda s: s.behaviour.uniform_data_profile),
+    control=instead(
+        "uniformly random strings", lambda s: s.behaviour.data_profile(random_strings=True)
+    ),
 )
 def test_data_set_is_large_and_balanced(subject):
-    return subject.behaviour.data_profile
+    return subject.behaviour.data_profile()
 
 
 @claim(
@@ -96,12 +102,12 @@ def test_data_set_is_large_and_balanced(subject):
     published=0,
     expect={"arena": exactly(0)},
     control=instead(
-        "strings of random length", lambda s: s.behaviour.odd_lengths_of_random_strings
+        "strings of random length", lambda s: s.behaviour.odd_lengths(random_strings=True)
     ),
     note="A fact about the data: no lesion of the model can turn it red.",
 )
 def test_all_lengths_are_even(subject):
-    return subject.behaviour.odd_lengths
+    return subject.behaviour.odd_lengths()
 
 
 @claim(
@@ -112,11 +118,11 @@ def test_all_lengths_are_even(subject):
     published="construction",
     expect={"construction": exactly(1.0)},
     control=instead(
-        "parity taken out of the positions", lambda s: s.parity_head_accuracy_without_parity
+        "parity taken out of the positions", lambda s: s.parity_head_accuracy(parity=False)
     ),
 )
 def test_one_head_can_tell_parity(subject):
-    return subject.parity_head_accuracy
+    return subject.parity_head_accuracy()
 
 
 @claim(
@@ -147,11 +153,11 @@ def test_printed_confidences_are_reproduced(subject):
     },
     control=(
         untrained,
-        instead("shuffled labels", lambda s: s.behaviour.correct_shuffled),
+        instead("shuffled labels", lambda s: s.behaviour.correct(shuffled_labels=True)),
     ),
 )
 def test_all_strings_are_classified_correctly(subject):
-    return subject.behaviour.correct
+    return subject.behaviour.correct()
 
 
 @claim(
@@ -162,12 +168,12 @@ def test_all_strings_are_classified_correctly(subject):
     published="equivalence",
     expect={"arena": exactly(0)},
     control=(
-        instead("the total alone", lambda s: s.behaviour.total_rule_disagreements),
-        instead("negative suffixes alone", lambda s: s.behaviour.negative_rule_disagreements),
+        instead("the total alone", lambda s: s.behaviour.rule_disagreements(negative=False)),
+        instead("negative suffixes alone", lambda s: s.behaviour.rule_disagreements(total=False)),
     ),
 )
 def test_right_to_left_rule_gives_every_label(subject):
-    return subject.behaviour.suffix_rule_disagreements
+    return subject.behaviour.rule_disagreements()
 
 
 @claim(
@@ -184,8 +190,8 @@ def test_right_to_left_rule_gives_every_label(subject):
         instead("the other head of layer 0", lambda s: s.elevation_head.sibling.suffix_and_prefix),
         untrained,
     ),
-    note="Suffixes of at least five brackets: in shorter ones the attended [start] and [end] "
-    "outweigh the brackets (without this the lowest correlation is 0.80).",
+    note="Only suffixes of at least five brackets count: in shorter ones [start] and [end], which "
+    "are attended too, outweigh the brackets (without this the lowest correlation is 0.80).",
 )
 def test_the_tally_is_of_the_suffix(subject):
     return subject.elevation_head.suffix_and_prefix

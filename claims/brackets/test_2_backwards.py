@@ -19,12 +19,12 @@ from .common import BACKWARDS, MODELS, PRINTED, untrained
         "retrained": at_least(0.9),
     },
     control=instead(
-        "outputs of other strings", lambda s: s.components.shuffled_final_layernorm_r_squared
+        "outputs of other strings", lambda s: s.components.final_layernorm_r_squared(shuffled=True)
     ),
-    note="No evidence of learned structure: random weights give 0.999.",
+    note="This is no evidence of learned structure: random weights give 0.999.",
 )
 def test_final_layernorm_is_nearly_linear(subject):
-    return subject.components.final_layernorm_r_squared
+    return subject.components.final_layernorm_r_squared()
 
 
 @claim(
@@ -37,11 +37,13 @@ def test_final_layernorm_is_nearly_linear(subject):
         "arena": near(0.9753, abs=5e-5, because=PRINTED),
         "retrained": at_least(0.9),
     },
-    control=(instead("shuffled rows", lambda s: s.components.shuffled_layer1_layernorm_r_squared),),
+    control=(
+        instead("shuffled rows", lambda s: s.components.layer1_layernorm_r_squared(shuffled=True)),
+    ),
     note="Pads are included, as in the document; without them it is 0.9751.",
 )
 def test_layer_1_layernorm_is_nearly_linear(subject):
-    return subject.components.layer1_layernorm_r_squared
+    return subject.components.layer1_layernorm_r_squared()
 
 
 @claim(
@@ -54,16 +56,22 @@ def test_layer_1_layernorm_is_nearly_linear(subject):
         group: parts(correlation=at_least(0.98), gap_ratio=near(1.0, abs=0.05)) for group in MODELS
     },
     control=(
-        instead("a random direction", lambda s: s.components.random_direction),
         instead(
-            "fit without scale and bias", lambda s: s.components.direction_before_scale_and_bias
+            "a random direction",
+            lambda s: s.components.stands_in_for_logits(s.components.random_direction),
+        ),
+        instead(
+            "fit without scale and bias",
+            lambda s: s.components.stands_in_for_logits(
+                s.components.direction_before_scale_and_bias
+            ),
         ),
     ),
     note="The second control is what reading the hook `hook_normalized` by name gives from "
     "TransformerLens 3 on.",
 )
 def test_one_direction_carries_the_logit_difference(subject):
-    return subject.components.linear_direction
+    return subject.components.stands_in_for_logits()
 
 
 @claim(
@@ -73,10 +81,10 @@ def test_one_direction_carries_the_logit_difference(subject):
     tier=2,
     published="qualitative",
     expect={"construction": at_most(0.8)},
-    control=instead("no feature stands out", lambda s: s.ordinary_fit),
+    control=instead("no feature stands out", lambda s: s.layernorm_fit(huge_feature=False)),
 )
 def test_a_clearing_feature_breaks_the_linear_fit(subject):
-    return subject.clearing_fit
+    return subject.layernorm_fit(huge_feature=True)
 
 
 @claim(
@@ -86,10 +94,15 @@ def test_a_clearing_feature_breaks_the_linear_fit(subject):
     tier=2,
     published=0,
     expect={group: at_most(1e-4) for group in MODELS},
-    control=instead("the weakest other component", lambda s: s.components.smallest_other_effect),
+    control=instead(
+        "the weakest other component",
+        lambda s: s.components.weakest_effect(
+            "0.0", "0.1", "mlp0", "1.0", "1.1", "mlp1", "2.0", "2.1", "mlp2"
+        ),
+    ),
 )
 def test_embeddings_contribute_nothing_at_position_0(subject):
-    return subject.components.largest_embedding_effect
+    return subject.components.weakest_effect("emb")
 
 
 @claim(
@@ -106,12 +119,12 @@ def test_embeddings_contribute_nothing_at_position_0(subject):
     },
     control=(
         untrained,
-        instead("shuffled labels", lambda s: s.components.last_heads_dominance_shuffled),
-        instead("the heads of layer 1", lambda s: s.components.layer1_heads_dominance),
+        instead("shuffled labels", lambda s: s.components.dominance(shuffled_labels=True)),
+        instead("the heads of layer 1", lambda s: s.components.dominance("1.0", "1.1")),
     ),
 )
 def test_the_last_heads_dominate(subject):
-    return subject.components.last_heads_dominance
+    return subject.components.dominance()
 
 
 @claim(
@@ -134,12 +147,12 @@ def test_the_last_heads_dominate(subject):
         ),
     },
     control=(
-        instead("shuffled labels", lambda s: s.components.class_overlap_shuffled),
+        instead("shuffled labels", lambda s: s.components.class_overlap(shuffled_labels=True)),
         untrained,
     ),
 )
 def test_important_components_are_bimodal(subject):
-    return subject.components.class_overlap
+    return subject.components.class_overlap()
 
 
 @claim(
@@ -149,11 +162,11 @@ def test_important_components_are_bimodal(subject):
     tier=2,
     expect={"arena": exactly(["0.0", "1.1", "2.0", "2.1"])},
     control=untrained,
-    note="Beyond the document: shows that the rule by which the retrained models' heads are named "
-    "finds the published ones.",
+    note="Beyond the document: shows that the rule that names the heads of retrained models finds "
+    "the published ones.",
 )
 def test_roles_are_found_where_they_were_published(subject):
-    return subject.roles_by_rule
+    return subject.found_roles.labels
 
 
 @claim(
@@ -211,12 +224,14 @@ def test_the_negative_head_catches_negative_suffixes(subject):
     published="qualitative",
     expect={group: parts(lower_auroc=at_least(0.85), lower_mean=at_least(2.0)) for group in MODELS},
     control=(
-        instead("the heads of layer 1", lambda s: s.components.layer1_heads_overlap),
+        instead(
+            "the heads of layer 1", lambda s: s.components.foreign_answers(on_N="1.0", on_T="1.1")
+        ),
         untrained,
     ),
 )
 def test_both_heads_answer_both_failures(subject):
-    return subject.components.last_heads_overlap
+    return subject.components.foreign_answers()
 
 
 @claim(
@@ -227,16 +242,18 @@ def test_both_heads_answer_both_failures(subject):
     published="qualitative",
     expect={
         group: parts(
-            rise_on_T=at_least(1e-5, because="ten times the loss of a sure verdict's rounding"),
-            rise_on_N=at_least(1e-5),
+            rise_without_negative_head=at_least(
+                1e-5, because="ten times the loss of a sure verdict's rounding"
+            ),
+            rise_without_total_head=at_least(1e-5),
             change_of_accuracy=exactly(0.0),
         )
         for group in MODELS
     },
-    control=instead("on balanced strings", lambda s: s.circuit.silencing_on_balanced),
+    control=instead("on balanced strings", lambda s: s.circuit.loss_rise(on_balanced=True)),
 )
 def test_agreement_lowers_the_loss(subject):
-    return subject.circuit.agreement_lowers_loss
+    return subject.circuit.loss_rise()
 
 
 @claim(
@@ -246,10 +263,10 @@ def test_agreement_lowers_the_loss(subject):
     tier=2,
     published="qualitative",
     expect={group: parts(lost_on_N=at_least(0.7), change_on_T=at_most(0.2)) for group in MODELS},
-    control=instead("the other head of layer 1", lambda s: s.circuit.other_layer1_head),
+    control=instead("the other head of layer 1", lambda s: s.circuit.without_helper(other=True)),
 )
 def test_a_layer_1_head_carries_the_overlap(subject):
-    return subject.circuit.helper
+    return subject.circuit.without_helper()
 
 
 @claim(
@@ -265,7 +282,7 @@ def test_a_layer_1_head_carries_the_overlap(subject):
         for group in MODELS
     },
     control=(instead("head 2.1", lambda s: s.negative_head.by_open_share), untrained),
-    note="Strings with a share above one half always have a negative suffix too.",
+    note="A string whose share is above one half always has a negative suffix too.",
 )
 def test_the_total_head_follows_the_open_proportion(subject):
     return subject.total_head.by_open_share

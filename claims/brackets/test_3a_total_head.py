@@ -19,13 +19,15 @@ from .common import CIRCUIT, MODELS, untrained
         "retrained": parts(position_1=at_least(0.45), largest_other=at_most(0.10)),
     },
     control=(
-        instead("head 2.1", lambda s: s.negative_head.attention_to_position_1),
-        instead("strings opening with ')'", lambda s: s.total_head.attention_to_position_1_closed),
+        instead("head 2.1", lambda s: s.negative_head.attention_to_position_1()),
+        instead(
+            "strings opening with ')'", lambda s: s.total_head.attention_to_position_1(first=")")
+        ),
         untrained,
     ),
 )
 def test_the_total_head_reads_position_1(subject):
-    return subject.total_head.attention_to_position_1
+    return subject.total_head.attention_to_position_1()
 
 
 @claim(
@@ -56,12 +58,12 @@ def test_the_attention_of_the_total_head_is_not_constant(subject):
         for group in MODELS
     },
     control=(
-        instead("v of head 2.1", lambda s: s.circuit.information_through_other_head),
-        instead("v at position 2", lambda s: s.circuit.information_at_2),
+        instead("v of head 2.1", lambda s: s.circuit.information(s.roles.negative)),
+        instead("v at position 2", lambda s: s.circuit.information(position=2)),
     ),
 )
 def test_the_information_is_at_position_1(subject):
-    return subject.circuit.information_at_1
+    return subject.circuit.information()
 
 
 @claim(
@@ -71,11 +73,11 @@ def test_the_information_is_at_position_1(subject):
     tier=2,
     published=0,
     expect={group: at_most(1e-3) for group in MODELS},
-    control=instead("strings opening with ')'", lambda s: s.circuit.embedding_input_closed),
+    control=instead("strings opening with ')'", lambda s: s.circuit.embedding_input(first=")")),
     note="Only because all these strings open with '('; the document gives [start] as the reason.",
 )
 def test_embeddings_contribute_nothing_at_position_1(subject):
-    return subject.circuit.embedding_input_open
+    return subject.circuit.embedding_input()
 
 
 @claim(
@@ -101,10 +103,10 @@ def test_the_mlps_feed_the_total_head(subject):
     tier=2,
     published="qualitative",
     expect={group: parts(auroc=at_least(0.9), over_mlp1=between(0.1, 0.5)) for group in MODELS},
-    control=instead("head 1.0", lambda s: s.circuit.other_layer1_input),
+    control=instead("head 1.0", lambda s: s.circuit.helper_input(other=True)),
 )
 def test_the_helper_head_feeds_the_total_head(subject):
-    return subject.circuit.helper_input
+    return subject.circuit.helper_input()
 
 
 @claim(
@@ -114,10 +116,10 @@ def test_the_helper_head_feeds_the_total_head(subject):
     tier=1,
     published="qualitative",
     expect={group: parts(N_over_T=at_least(2.0), lost_on_N=at_least(0.7)) for group in MODELS},
-    control=instead("head 1.0", lambda s: s.circuit.other_layer1_head_carries_negative),
+    control=instead("head 1.0", lambda s: s.circuit.carries_negative(other=True)),
 )
 def test_the_helper_head_carries_negative_suffixes(subject):
-    return subject.circuit.helper_carries_negative
+    return subject.circuit.carries_negative()
 
 
 @claim(
@@ -135,9 +137,14 @@ def test_the_helper_head_carries_negative_suffixes(subject):
         for group in MODELS
     },
     control=(
-        instead("heads 0.0 and 0.1", lambda s: s.circuit.heads_by_open_share),
+        instead(
+            "heads 0.0 and 0.1",
+            lambda s: s.circuit.inputs_by_open_share(
+                s.elevation_head.label, s.elevation_head.sibling.label
+            ),
+        ),
         untrained,
     ),
 )
 def test_the_mlps_answer_the_open_proportion(subject):
-    return subject.circuit.mlps_by_open_share
+    return subject.circuit.inputs_by_open_share("mlp1", "mlp0")

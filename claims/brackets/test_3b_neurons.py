@@ -17,10 +17,10 @@ from .common import CIRCUIT, MODELS, untrained
     expect={
         group: parts(change_of_mlp1=at_least(0.5), over_mlp0=at_least(0.5)) for group in MODELS
     },
-    control=instead("mlp0 at position 2", lambda s: s.circuit.mlp_indirect_share_at_2),
+    control=instead("mlp0 at position 2", lambda s: s.circuit.mlp_indirect_share(position=2)),
 )
 def test_mlp0_acts_through_mlp1(subject):
-    return subject.circuit.mlp_indirect_share
+    return subject.circuit.mlp_indirect_share(position=1)
 
 
 @claim(

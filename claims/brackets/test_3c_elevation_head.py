@@ -32,12 +32,15 @@ def test_the_elevation_head_looks_ahead(subject):
     published="qualitative",
     expect={group: at_most(0.25) for group in MODELS},
     control=(
-        instead("queries 27 to 31", lambda s: s.elevation_head.late_suffix_variation),
+        instead(
+            "queries 27 to 31",
+            lambda s: s.elevation_head.suffix_variation(range(27, 32), extreme=min),
+        ),
         untrained,
     ),
 )
 def test_attention_over_the_suffix_is_uniform(subject):
-    return subject.elevation_head.suffix_variation
+    return subject.elevation_head.suffix_variation(queries=(1, 5, 10, 15, 20, 25))
 
 
 @claim(
@@ -47,10 +50,10 @@ def test_attention_over_the_suffix_is_uniform(subject):
     tier=2,
     published="qualitative",
     expect={"arena": parts(keys_38_to_40_over_rest=at_least(1.5), variation=at_least(0.3))},
-    control=instead("query 25", lambda s: s.elevation_head.uneven_patch_row_25),
+    control=instead("query 25", lambda s: s.elevation_head.uneven_patch(queries=(25,))),
 )
 def test_late_queries_are_uneven(subject):
-    return subject.elevation_head.uneven_patch
+    return subject.elevation_head.uneven_patch(queries=range(27, 32))
 
 
 @claim(
@@ -64,7 +67,7 @@ def test_late_queries_are_uneven(subject):
         instead("head 0.1", lambda s: s.elevation_head.sibling.looks_ahead_from_close),
         untrained,
     ),
-    note="The document calls it less pronounced; measured, the contrast is stronger.",
+    note="The document calls it less pronounced; we measure a stronger contrast.",
 )
 def test_the_elevation_head_looks_ahead_from_a_close(subject):
     return subject.elevation_head.looks_ahead_from_close
@@ -78,10 +81,10 @@ def test_the_elevation_head_looks_ahead_from_a_close(subject):
     published="qualitative",
     expect={group: parts(variation=at_most(0.15), entropy=at_least(0.99)) for group in MODELS},
     control=(
-        instead("2.0 from position 0", lambda s: s.elevation_head.total_head_evenness),
+        instead("2.0 from position 0", lambda s: s.total_head.attention_evenness),
         untrained,
     ),
-    note="Not a discriminating test by itself: head 0.1 passes it too (variation 0.109).",
+    note="This test alone does not tell the heads apart: head 0.1 passes it too (variation 0.109).",
 )
 def test_position_1_attends_evenly(subject):
     return subject.elevation_head.position_1_evenness
@@ -94,10 +97,10 @@ def test_position_1_attends_evenly(subject):
     tier=2,
     published="argument",
     expect={"construction": at_most(2)},
-    control=instead("with an MLP", lambda s: s.one_layer_with_mlp_right),
+    control=instead("with an MLP", lambda s: s.one_layer_right(with_mlp=True)),
 )
 def test_one_layer_is_not_enough(subject):
-    return subject.one_layer_right
+    return subject.one_layer_right()
 
 
 @claim(
@@ -152,8 +155,8 @@ def test_left_and_right_brackets_are_written_in_opposite_directions(subject):
     tier=2,
     expect={group: at_least(-0.9) for group in MODELS},
     control=instead("head 0.0 itself", lambda s: s.elevation_head.bracket_cosine),
-    observe="the document does not say so, and it is not so: head 0.1 of the published model is "
-    "at -0.91, on the other side of the limit that retrained models are held to",
+    observe="the document does not say so, and it does not hold: head 0.1 of the published model "
+    "is at -0.91, beyond the limit that retrained models are held to",
     note="Beyond the document: is the tally the work of one head?",
 )
 def test_the_other_head_does_not_write_brackets_oppositely(subject):
@@ -167,8 +170,8 @@ def test_the_other_head_does_not_write_brackets_oppositely(subject):
     tier=2,
     expect={"arena": at_most(-0.99), "retrained": at_most(-0.9)},
     control=untrained,
-    note="Beyond the document: the form of the finding that forgives an offset common to v_L and "
-    "v_R, without a linear fit.",
+    note="Beyond the document: this form of the finding needs no linear fit, and an offset common "
+    "to v_L and v_R does not matter.",
 )
 def test_one_more_bracket_moves_the_output_oppositely(subject):
     return subject.elevation_head.response_cosine
@@ -182,12 +185,12 @@ def test_one_more_bracket_moves_the_output_oppositely(subject):
     published="qualitative",
     expect={group: at_most(0.15) for group in MODELS},
     control=(
-        instead("head 0.1", lambda s: s.elevation_head.sibling.balanced_spread, only="arena"),
-        instead("a random direction", lambda s: s.elevation_head.balanced_spread_random),
+        instead("head 0.1", lambda s: s.elevation_head.sibling.balanced_spread(), only="arena"),
+        instead("a random direction", lambda s: s.elevation_head.balanced_spread(random=True)),
     ),
 )
 def test_balanced_strings_look_alike_along_the_tally(subject):
-    return subject.elevation_head.balanced_spread
+    return subject.elevation_head.balanced_spread()
 
 
 def _squared_cosine(layer: int, published: float):
@@ -200,7 +203,7 @@ def _squared_cosine(layer: int, published: float):
         "control": (
             instead(
                 "coordinates of v_R permuted",
-                lambda s: s.elevation_head.mean_squared_cosine_permuted(layer),
+                lambda s: s.elevation_head.mean_squared_cosine(layer, permuted=True),
             ),
             untrained,
         ),
@@ -253,7 +256,7 @@ def test_random_vectors_have_chance_cosine(subject):
     tier=2,
     published="question",
     expect={group: at_least(0.4) for group in MODELS},
-    control=instead("a random vector", lambda s: s.neurons.random_cosine_tracks_effect),
+    control=instead("a random vector", lambda s: s.neurons.cosine_tracks_effect(random=True)),
 )
 def test_neurons_that_read_the_tally_write_the_verdict(subject):
-    return subject.neurons.tally_cosine_tracks_effect
+    return subject.neurons.cosine_tracks_effect()

@@ -16,11 +16,12 @@ from .common import CIRCUIT, MODELS, untrained
     published="qualitative",
     expect={group: at_least(0.4) for group in MODELS},
     control=instead(
-        "the worst of the other early heads", lambda s: s.circuit.errors_without_another_head
+        "the worst of the other early heads",
+        lambda s: s.circuit.errors_without(*s.circuit.other_early_heads),
     ),
 )
 def test_without_the_elevation_head_totals_are_lost(subject):
-    return subject.circuit.errors_without_elevation_head
+    return subject.circuit.errors_without(subject.roles.elevation)
 
 
 @claim(
@@ -61,12 +62,12 @@ def test_the_mlps_at_position_1_are_necessary(subject):
     published="qualitative",
     expect={group: at_least(5.0) for group in MODELS},
     control=(
-        instead("output of head 2.1", lambda s: s.circuit.copied(s.negative_head)),
+        instead("output of head 2.1", lambda s: s.circuit.copied(s.roles.negative)),
         instead(
             "from another balanced string",
-            lambda s: s.circuit.copied(s.total_head, from_failures=False),
+            lambda s: s.circuit.copied(s.roles.total, from_failures=False),
         ),
     ),
 )
 def test_the_total_head_copies_the_signal(subject):
-    return subject.circuit.copied(subject.total_head)
+    return subject.circuit.copied(subject.roles.total)

@@ -1,8 +1,6 @@
-"""Arguments of the document that need no published weights: models built or trained on the spot."""
+"""Arguments of the document that need no published weights: small models made on the spot."""
 
 from __future__ import annotations
-
-from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -17,21 +15,13 @@ class Constructions:
     """Small models, each made from scratch with a fixed seed."""
 
     # ---------------------------------------------------------------- parity by hand
-    @cached_property
-    def parity_head_accuracy(self) -> float:
+    def parity_head_accuracy(self, *, parity: bool = True) -> float:
         """Accuracy, on all lengths from 1 to 40, of one hand-made head that tells even from odd.
 
         Its attention grows steeply with the position, so position 0 reads the last token; its
-        value is the parity component of a positional embedding.
+        value is the parity component of a positional embedding. Without `parity`, that component
+        is zero. Section 1.
         """
-        return self._parity(parity=True)
-
-    @property
-    def parity_head_accuracy_without_parity(self) -> float:
-        """The same with the parity component taken out of the positional embeddings."""
-        return self._parity(parity=False)
-
-    def _parity(self, *, parity: bool) -> float:
         position = torch.arange(CONTEXT, dtype=torch.float64)
         signs = 1 - 2 * (position % 2) if parity else torch.zeros(CONTEXT, dtype=torch.float64)
         embedding = torch.stack([position, signs], dim=1)  # [pos 2]: rank, and parity
@@ -45,42 +35,33 @@ class Constructions:
         return (says_odd == (lengths % 2 == 1)).double().mean().item()
 
     # ---------------------------------------------------------------- one layer is not enough
-    @cached_property
-    def one_layer_right(self) -> int:
-        """Of "()", "((" and "))": how many a trained attention-only layer gets right."""
-        return _train_tiny(with_mlp=False)
+    def one_layer_right(self, *, with_mlp: bool = False) -> int:
+        """How many of "()", "((" and "))" one trained attention layer gets right. Section 3.
 
-    @cached_property
-    def one_layer_with_mlp_right(self) -> int:
-        """The same with an MLP after the attention."""
-        return _train_tiny(with_mlp=True)
+        With `with_mlp`, an MLP follows the attention.
+        """
+        return _train_tiny(with_mlp=with_mlp)
 
     # ---------------------------------------------------------------- limits of a linear LayerNorm
-    @property
-    def clearing_fit(self) -> float:
-        """R² of a linear fit of a LayerNorm with one feature 0 or 100 times the rest."""
-        return self._layernorm_fit(cleared=True)
+    def layernorm_fit(self, *, huge_feature: bool) -> float:
+        """R² of a linear fit of a LayerNorm on Gaussian vectors. Section 2.
 
-    @property
-    def ordinary_fit(self) -> float:
-        """The same when no feature stands out."""
-        return self._layernorm_fit(cleared=False)
-
-    def _layernorm_fit(self, *, cleared: bool) -> float:
+        With `huge_feature`, one feature is either 0 or 100 standard deviations of the others.
+        """
         generator = torch.Generator().manual_seed(0)
         x = torch.randn(5000, SHAPE.d_model, generator=generator).double()
-        if cleared:
+        if huge_feature:
             switched_on = torch.rand(len(x), generator=generator) < 0.5
             x[:, 0] = 100.0 * switched_on
         return linear.fit(x, F.layer_norm(x, [SHAPE.d_model])).r_squared
 
     # ---------------------------------------------------------------- chance level
     def random_squared_cosine(self, width: int = SHAPE.d_model) -> float:
-        """Mean squared cosine of a fixed vector with 1,000 Gaussian vectors of a width."""
+        """Mean squared cosine of a fixed vector with 1,000 Gaussian vectors. Section 3."""
         generator = torch.Generator().manual_seed(0)
         vectors = torch.randn(1000, width, generator=generator).double()
         fixed = torch.randn(width, generator=generator).double()
-        cosines = vectors @ fixed / (vectors.norm(dim=1) * fixed.norm())
+        cosines: Tensor = vectors @ fixed / (vectors.norm(dim=1) * fixed.norm())
         return cosines.square().mean().item()
 
 
@@ -101,7 +82,8 @@ class _OneLayer(nn.Module):
         start = x[:, 0] + self.value(x).mean(1)
         if self.with_mlp:
             start = start + self.mlp(start)
-        return self.read(start)
+        logits: Tensor = self.read(start)
+        return logits
 
 
 def _train_tiny(*, with_mlp: bool) -> int:
@@ -115,6 +97,6 @@ def _train_tiny(*, with_mlp: bool) -> int:
         # Loss on the hardest string, so that two easy ones cannot outvote the third.
         for _ in range(500):
             optimizer.zero_grad()
-            F.cross_entropy(model(tokens), labels, reduction="none").max().backward()
+            F.cross_entropy(model(tokens), labels, reduction="none").max().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return int((model(tokens).argmax(-1) == labels).sum())

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from replications.errors import BadInput
-from replications.systems.brackets.sampling import balanced_steps, unbalanced_steps
+from replications.systems.brackets._sampling import balanced_steps, unbalanced_steps
 
 START, PAD, END, OPEN, CLOSE = 0, 1, 2, 3, 4
 MAX_LENGTH = 40
@@ -159,7 +159,7 @@ def is_balanced(tokens: Tensor | str | Sequence[str]) -> Tensor:
 
 
 def is_balanced_loop(string: str) -> bool:
-    """The same rule for one string with a running counter; independent of the tensor code."""
+    """Whether one string is balanced, by a running counter: independent of the tensor code."""
     height = 0
     for symbol in string:
         height += 1 if symbol == "(" else -1
@@ -285,30 +285,6 @@ class BracketData:
     def balanced(self) -> Tensor:
         """No failure by the rule, whatever the label says: bool [batch]."""
         return ~(self.total_failure | self.negative_failure)
-
-
-def profile(data: BracketData) -> dict[str, float | dict[int, float]]:
-    """Size and shares of a data set, for setting two of them side by side.
-
-    `lengths` and `balanced_lengths` map each length to its share of all strings.
-    """
-
-    def share(mask: Tensor) -> float:
-        return mask.double().mean().item()
-
-    present = data.lengths.unique().tolist()
-    return {
-        "size": len(data),
-        "labelled_balanced": share(data.labels),
-        "balanced": share(data.balanced),
-        "both": share(data.both),
-        "only_total": share(data.only_total),
-        "only_negative": share(data.only_negative),
-        "starts_open": share(data.starts_open),
-        "mean_length": data.lengths.double().mean().item(),
-        "lengths": {n: share(data.lengths == n) for n in present},
-        "balanced_lengths": {n: share((data.lengths == n) & data.balanced) for n in present},
-    }
 
 
 # ---------------------------------------------------------------------------------- generator

@@ -1,4 +1,4 @@
-"""The pictures of the bracket document, drawn from the measurements of one classifier."""
+"""The plots of the bracket document, drawn from the measurements of one classifier."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import torch
 
 from replications.plotting import charts
 from replications.plotting.pictures import Picture, picture
-from replications.systems.brackets import figures_circuit as circuit
-from replications.systems.brackets.components import AXIS
-from replications.systems.brackets.data import MAX_LENGTH
-from replications.systems.brackets.panels import (
+from replications.systems.brackets import _figures_circuit as circuit
+from replications.systems.brackets._figures_panels import (
     SHARE,
     TOWARDS,
     against_share,
@@ -21,6 +19,8 @@ from replications.systems.brackets.panels import (
     negative,
     total,
 )
+from replications.systems.brackets.data import MAX_LENGTH
+from replications.systems.brackets.measurements.components import AXIS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,12 +40,12 @@ NOT_DRAWN = {
 
 @picture(
     "Lengths of the strings",
-    "How many strings of each length the model is measured on. All lengths are even: an odd string "
-    "is never balanced, and the model was to learn more than that.",
+    "How many strings of each length the model is measured on. All lengths are even: a string of "
+    "odd length is never balanced, and the model was meant to learn more than that.",
 )
 def string_lengths(subject: Any) -> Figure:
     s = classifier(subject)
-    counts = torch.bincount(s.data.lengths, minlength=MAX_LENGTH + 1)
+    counts = torch.bincount(s.task.data.lengths, minlength=MAX_LENGTH + 1)
     figure, grid = charts.canvas(width=7)
     charts.bars(grid[0, 0], [str(i) for i in range(len(counts))], counts)
     charts.label(grid[0, 0], "length (brackets)", "strings")
@@ -61,7 +61,7 @@ def string_lengths(subject: Any) -> Figure:
 )
 def components_at_position_0(subject: Any) -> Figure:
     s = classifier(subject)
-    return component_histograms(s, s.contributions, *AXIS, step=0.5)
+    return component_histograms(s, s.task.contributions, *AXIS, step=0.5)
 
 
 @picture(
@@ -74,7 +74,7 @@ def total_head_against_negative_head(subject: Any) -> Figure:
     s = classifier(subject)
     x, y = s.total_head.contribution, s.negative_head.contribution
     figure, grid = charts.canvas(width=6, height=5)
-    charts.scatter(grid[0, 0], by_type(s, x, y, s.data.starts_open))
+    charts.scatter(grid[0, 0], by_type(s, x, y, s.task.data.starts_open))
     charts.label(grid[0, 0], f"{total(s)}: {TOWARDS}", f"{negative(s)}: {TOWARDS}")
     return figure
 
@@ -87,7 +87,7 @@ def total_head_against_negative_head(subject: Any) -> Figure:
 def heads_by_open_share(subject: Any) -> Figure:
     s = classifier(subject)
     figure, (panels,) = charts.canvas(2, width=5, height=4)
-    every = torch.ones_like(s.B)
+    every = torch.ones_like(s.task.B)
     heads = {total(s): s.total_head, negative(s): s.negative_head}
     for axes, (name, head) in zip(panels, heads.items(), strict=True):
         against_share(axes, s, head.contribution, every, size=6)

@@ -1,4 +1,4 @@
-"""Parts of the circuit, destroyed one at a time, to see which claims notice.
+"""Parts of the circuit, destroyed one at a time to see which claims depend on them.
 
 A weight lesion replaces a matrix by a random one of the same Frobenius norm; an activation
 lesion puts a mean over balanced strings in place of what the part writes.
@@ -7,25 +7,22 @@ lesion puts a mean over balanced strings in place of what the part writes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from replications.lens import Lens
-from replications.models import sites
-from replications.models.edits import Edit, apply, put
-from replications.systems.brackets.trace import HEADS, head_label
+from replications.models import Edit, Place, apply, put, sites
+from replications.systems.brackets.recording import HEADS, head_label
+from replications.systems.brackets.task import Task
 
-if TYPE_CHECKING:
-    from replications.systems.brackets.measure import BracketSubject
-
-Lesion = Callable[["BracketSubject"], Lens]
+Lesion = Callable[[Task], Lens]
+"""Makes, of a model and its strings, the model without one part."""
 
 
 def _random_weight(*names: str, head: int | None = None) -> Lesion:
-    def destroy(subject: BracketSubject) -> Lens:
-        weights = dict(subject.lens.state_dict)
+    def destroy(task: Task) -> Lens:
+        weights = dict(task.lens.state_dict)
         generator = torch.Generator().manual_seed(0)
         for name in names:
             whole = weights[name].clone()
@@ -33,37 +30,37 @@ def _random_weight(*names: str, head: int | None = None) -> Lesion:
             noise = torch.randn(part.shape, generator=generator)
             part.copy_(noise * part.norm() / noise.norm())
             weights[name] = whole
-        return subject.lens.reopen(weights)
+        return task.lens.reopen(weights)
 
     return destroy
 
 
 def _mean_mlp(*layers: int, pos: int | None = None) -> Lesion:
-    def destroy(subject: BracketSubject) -> Lens:
-        return subject.lens.with_edits([_mean(subject, sites.MLP_OUT(i), pos) for i in layers])
+    def destroy(task: Task) -> Lens:
+        return task.lens.with_edits([_mean(task, sites.MLP_OUT(i), pos) for i in layers])
 
     return destroy
 
 
 def _mean_head(layer: int, head: int) -> Lesion:
-    def destroy(subject: BracketSubject) -> Lens:
+    def destroy(task: Task) -> Lens:
         place = sites.Z(layer).pick(head=head)
-        values = subject.mean_z((layer, head), balanced=True)
-        return subject.lens.with_edits([_put_positions(place, values)])
+        values = task.mean_z((layer, head), balanced=True)
+        return task.lens.with_edits([_put_positions(place, values)])
 
     return destroy
 
 
-def _mean(subject: BracketSubject, place: sites.Place, pos: int | None) -> Edit:
+def _mean(task: Task, place: Place, pos: int | None) -> Edit:
     if pos is not None:
         place = place.pick(pos=pos)
-    values = subject.lens.read(subject.data.tokens[subject.B], {"value": place})["value"]
+    values = task.lens.read(task.data.tokens[task.B], {"value": place})["value"]
     mean = values.double().mean(0)
     return put(place, mean) if pos is not None else _put_positions(place, mean)
 
 
-def _put_positions(place: sites.Place, values: Tensor) -> Edit:
-    """Put `values` [pos …] in place, cut to the length of the strings that are run."""
+def _put_positions(place: Place, values: Tensor) -> Edit:
+    """Replace what is at `place` by `values` [pos …], cut to the length of the strings run."""
 
     def change(current: Tensor) -> Tensor:
         return values[: current.shape[1]].to(current).expand_as(current)

@@ -1,47 +1,70 @@
-"""Finding the heads by what they do, where no published index applies."""
+"""Which head plays which part: the published indices, or found by what the heads do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from replications.systems.brackets.checking import CheckingHead
+from torch import Tensor
+
+from replications.models import Head
 from replications.systems.brackets.data import suffix_counts
-from replications.systems.brackets.trace import COMPONENTS, HEADS, Roles, head_label
-
-if TYPE_CHECKING:
-    from replications.systems.brackets.measure import BracketSubject
+from replications.systems.brackets.recording import HEADS, head_label
+from replications.systems.brackets.task import Task
 
 
-def find_roles(subject: BracketSubject) -> Roles:
+@dataclass(frozen=True)
+class Roles:
+    """The heads of the circuit; by default those of the published model."""
+
+    elevation: Head = (0, 0)
+    """Tallies brackets in layer 0."""
+    helper: Head = (1, 1)
+    """Tells the total head of negative suffixes."""
+    total: Head = (2, 0)
+    """Writes "unbalanced" where the total elevation is wrong."""
+    negative: Head = (2, 1)
+    """Writes "unbalanced" where some suffix is negative."""
+
+    @property
+    def labels(self) -> list[str]:
+        """The heads as the document writes them: elevation, helper, total, negative."""
+        heads = (self.elevation, self.helper, self.total, self.negative)
+        return [head_label(head) for head in heads]
+
+
+PUBLISHED = Roles()
+
+
+def find_roles(task: Task) -> Roles:
     """The head of each role, by one rule for every model.
 
-    total and negative are looked for from layer 1 on: before the first MLP nothing can tell a
-    zero tally from one that is not.
     total: the largest mean contribution u on strings whose only fault is the total.
-    negative: the largest on strings whose only fault is a negative suffix, the total head left out.
+    negative: of the other heads, the largest on strings whose only fault is a negative suffix.
+    Both are looked for from layer 1 on, because before the first MLP nothing can tell a tally of
+    zero from another one.
     elevation: the layer-0 head whose output at position 1 moves most with the share of '('.
     helper: the layer-1 head that adds most to the total head's input on negative strings.
     """
-    by_head = {head: subject.contributions[head_label(head)] for head in HEADS}
     late = [head for head in HEADS if head[0] > 0]
-    total = max(late, key=lambda h: by_head[h][subject.T].mean().item())
+    total = max(late, key=lambda h: task.contribution(h)[task.T].mean().item())
     rest = [head for head in late if head != total]
-    negative = max(rest, key=lambda h: by_head[h][subject.N].mean().item())
-    elevation = max((h for h in HEADS if h[0] == 0), key=lambda h: _tally_slope(subject, h))
-    return Roles(elevation, _helper(subject, total), total, negative)
+    negative = max(rest, key=lambda h: task.contribution(h)[task.N].mean().item())
+    elevation = max((h for h in HEADS if h[0] == 0), key=lambda h: _tally_slope(task, h))
+    return Roles(elevation, _helper(task, total), total, negative)
 
 
-def _tally_slope(subject: BracketSubject, head: tuple[int, int]) -> float:
+def _tally_slope(task: Task, head: Head) -> float:
     """Length of the slope of the head's output at position 1 against the tally per bracket."""
-    rows = subject.data.starts_open
-    opens, closes = suffix_counts(subject.data.tokens[rows])
+    rows = task.data.starts_open
+    opens, closes = suffix_counts(task.data.tokens[rows])
     tally = ((opens - closes)[:, 1] / (opens + closes)[:, 1]).double()
-    output = subject.trace.components[COMPONENTS.index(head_label(head)), rows, 1].double()
+    output = task.recording.written_at(head_label(head), 1)[rows]
     tally = tally - tally.mean()
-    return ((tally @ output) / tally.square().sum()).norm().item()
+    slope: Tensor = (tally @ output) / tally.square().sum()
+    return float(slope.norm())
 
 
-def _helper(subject: BracketSubject, total: tuple[int, int]) -> tuple[int, int]:
-    inputs = CheckingHead(subject, total).inputs
+def _helper(task: Task, total: Head) -> Head:
+    inputs = task.inputs(total)
     candidates = [head for head in HEADS if head[0] == 1]
-    return max(candidates, key=lambda h: inputs[head_label(h)][subject.N].mean().item())
+    return max(candidates, key=lambda h: inputs[head_label(h)][task.N].mean().item())

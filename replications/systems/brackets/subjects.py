@@ -15,7 +15,7 @@ from replications.systems.brackets.constructions import Constructions
 from replications.systems.brackets.data import BracketData, generate
 from replications.systems.brackets.lesions import LESIONS as LESION_EDITS
 from replications.systems.brackets.measure import BracketSubject
-from replications.systems.brackets.trace import PUBLISHED_ROLES
+from replications.systems.brackets.roles import PUBLISHED
 
 ARENA_WEIGHTS = "brackets/brackets_model_state_dict.pt"
 ARENA_DATA = "brackets/brackets_data.json"
@@ -23,7 +23,7 @@ STRINGS = 5000
 """How many strings a subject is measured on; the published data set holds 100,000."""
 SEEDS = range(9)
 MEASUREMENT_SEED = 2_000_000
-"""Seed of the strings the retrained models are measured on; none of them was trained on it."""
+"""Seed of the strings that the retrained models are measured on; none was trained on them."""
 
 _ARENA = SubjectInfo(
     system="brackets",
@@ -121,20 +121,20 @@ def _open_arena(name: str, data: BracketData | None, device: str, dtype: str) ->
         "arena",
         model.open_model(weights, device=device, dtype=dtype),
         BracketData.from_json_bytes(content, limit=STRINGS) if data is None else data,
-        roles=PUBLISHED_ROLES,
+        roles=PUBLISHED,
         full_data=lambda: BracketData.from_json_bytes(content),
     )
     if name == arena.name:
         return arena
     lesion = name.removeprefix("arena~")
-    return arena.variant(lesion, LESION_EDITS[lesion](arena))
+    return arena.variant(lesion, LESION_EDITS[lesion](arena.task))
 
 
 @cache
 def _untrained(device: str, dtype: str) -> BracketSubject:
     """The control that all retrained models share: one set of runs for all of them."""
     lens = model.open_model(model.untrained_state_dict(seed=0), device=device, dtype=dtype)
-    return BracketSubject("untrained", lens, _measurement_data(), roles=PUBLISHED_ROLES)
+    return BracketSubject("untrained", lens, _measurement_data(), roles=PUBLISHED)
 
 
 @cache

@@ -7,15 +7,14 @@ import torch
 
 from replications.errors import BadInput
 from replications.systems.brackets import BracketSubject, tokenize
-from replications.systems.brackets.adversarial import (
+from replications.systems.brackets.data import is_balanced_loop
+from replications.systems.brackets.measurements.adversarial import (
     PUBLISHED_LENGTHS,
-    STRONGEST,
-    WEAK,
     attack,
     flat,
     nested,
 )
-from replications.systems.brackets.data import is_balanced_loop
+from replications.systems.brackets.measurements.elevation_head import ElevationHead
 from tests.systems.brackets.plain import Plain
 
 
@@ -43,10 +42,10 @@ def test_an_attack_is_unbalanced_by_one_at_one_position(length: int) -> None:
 
 
 def test_counts_of_negative_places(single: BracketSubject) -> None:
-    found = single.adversarial.negative_places
+    found = single.adversarial.negative_positions()
     assert found == {"most": 1, "fewest": 1, "lowest_elevation": -1}
     doubled = [negative_suffixes(nested(i) + "))((" + nested(36 - i)) for i in range(2, 36, 2)]
-    assert single.adversarial.negative_places_doubled == {
+    assert single.adversarial.negative_positions(doubled=True) == {
         "most": max(map(len, doubled)),
         "fewest": min(map(len, doubled)),
         "lowest_elevation": min(map(min, doubled)),
@@ -66,9 +65,12 @@ def test_confidences_are_softmax_of_the_logits(exact: BracketSubject, plain: Pla
     assert torch.tensor(list(found.by_length.values())).sub(p[:, 0]).abs().max() > 1e-3
     assert found.best_length == PUBLISHED_LENGTHS[int(p[:, 1].argmax())]
     by_length = dict(zip(PUBLISHED_LENGTHS, p[:, 1].tolist(), strict=True))
-    assert found.strongest == pytest.approx(min(by_length[i] for i in STRONGEST), abs=1e-9)
-    assert found.weak == pytest.approx(max(by_length[i] for i in WEAK), abs=1e-9)
-    assert found.published_string == pytest.approx(100 * by_length[30], abs=1e-7)
+    some = (12, 24, 32)
+    lowest, highest = (extreme(by_length[i] for i in some) for extreme in (min, max))
+    assert found.confidence_at(some) == pytest.approx(lowest, abs=1e-9)
+    assert found.confidence_at(some, extreme=max) == pytest.approx(highest, abs=1e-9)
+    assert lowest < highest
+    assert found.published_attack() == pytest.approx(100 * by_length[30], abs=1e-7)
 
 
 def test_height_is_gained_and_lost(exact: BracketSubject, plain: Plain) -> None:
@@ -77,13 +79,13 @@ def test_height_is_gained_and_lost(exact: BracketSubject, plain: Plain) -> None:
         for make in (nested, flat)
     )
     found = exact.adversarial
-    assert found.published_string_flat == pytest.approx(100 * low, abs=1e-7)
-    assert found.gain_from_height == pytest.approx(tall - low, abs=1e-9)
-    assert found.loss_from_height == -found.gain_from_height
+    assert found.published_attack(flat_halves=True) == pytest.approx(100 * low, abs=1e-7)
+    assert found.gain_from_height() == pytest.approx(tall - low, abs=1e-9)
+    assert found.gain_from_height(swapped=True) == pytest.approx(low - tall, abs=1e-9)
 
 
 def test_printed_controls_are_in_per_cent(single: BracketSubject) -> None:
-    expected = single.behaviour.confidence(["()", "(())", "))"])
+    expected = single.task.confidence(["()", "(())", "))"])
     assert single.adversarial.printed_controls == pytest.approx((100 * expected).tolist())
 
 
@@ -98,7 +100,7 @@ def test_the_family_holds_every_pair_of_sizes_most_convincing_first(
     confidences = [a.confidence for a in family]
     assert confidences == sorted(confidences, reverse=True)
     some = family[::40]
-    again = single.behaviour.confidence([a.string for a in some]).tolist()
+    again = single.task.confidence([a.string for a in some]).tolist()
     assert [a.confidence for a in some] == pytest.approx(again, abs=1e-5)
     profile = single.adversarial.family_profile
     assert profile["strings"] == 171
@@ -110,7 +112,7 @@ def test_the_family_holds_every_pair_of_sizes_most_convincing_first(
 def test_undercount_is_a_weighted_share_less_the_true_one(
     exact: BracketSubject, plain: Plain, head: str
 ) -> None:
-    elevation = exact._elevation_head((0, int(head[2])))
+    elevation = ElevationHead(exact.task, (0, int(head[2])))
     for length in (12, 30):
         string, query = attack(length), length + 2
         pattern = plain.run(tokenize(string))[f"pattern {head}"][0, query]

@@ -17,8 +17,8 @@ def made() -> Constructions:
 
 
 def test_one_head_tells_even_from_odd_by_parity_alone(made: Constructions) -> None:
-    assert made.parity_head_accuracy == 1
-    assert made.parity_head_accuracy_without_parity == 0.5
+    assert made.parity_head_accuracy() == 1
+    assert made.parity_head_accuracy(parity=False) == 0.5
 
 
 def test_one_attention_layer_averages_and_an_mlp_does_not() -> None:
@@ -37,21 +37,21 @@ def test_one_attention_layer_averages_and_an_mlp_does_not() -> None:
 def test_one_attention_layer_cannot_learn_three_strings_and_an_mlp_can(
     made: Constructions,
 ) -> None:
-    assert made.one_layer_right < 3
-    assert made.one_layer_with_mlp_right == 3
+    assert made.one_layer_right() < 3
+    assert made.one_layer_right(with_mlp=True) == 3
 
 
 def test_training_leaves_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
-    assert Constructions().one_layer_right < 3
+    assert Constructions().one_layer_right() < 3
     assert torch.get_rng_state().equal(before)
 
 
 def test_a_linear_fit_of_a_layernorm_fails_when_one_feature_clears_the_rest(
     made: Constructions,
 ) -> None:
-    assert made.clearing_fit < 0.8
-    assert made.ordinary_fit > 0.95
+    assert made.layernorm_fit(huge_feature=True) < 0.8
+    assert made.layernorm_fit(huge_feature=False) > 0.95
 
 
 def test_the_ordinary_fit_is_least_squares(made: Constructions) -> None:
@@ -59,7 +59,7 @@ def test_the_ordinary_fit_is_least_squares(made: Constructions) -> None:
     scale = (x.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
     y = (x - x.mean(-1, keepdim=True)) / scale
     assert y.allclose(F.layer_norm(x, [56]))
-    assert made.ordinary_fit == pytest.approx(least_squares(x, y)[1], abs=1e-9)
+    assert made.layernorm_fit(huge_feature=False) == pytest.approx(least_squares(x, y)[1], abs=1e-9)
 
 
 def test_chance_is_one_over_the_width(made: Constructions) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle, StepPatch
 from torch import Tensor
 
 from replications.plotting import charts
 from replications.plotting.pictures import CannotDraw
 from replications.systems.brackets import BracketData, BracketSubject, subject
 from replications.systems.brackets.figures import NOT_DRAWN, PICTURES
-from replications.systems.brackets.trace import PUBLISHED_ROLES, Roles
+from replications.systems.brackets.roles import PUBLISHED, Roles
 from replications.systems.registry import pictures_of
 
 BY_NAME = {each.name: each for each in PICTURES}
@@ -47,8 +48,8 @@ def _style() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def arena(exact: BracketSubject) -> BracketSubject:
     """Random weights in the place of the published ones, and balanced strings of 40 too."""
-    data = BracketData.from_strings([*exact.data.strings, "()" * 20, "(" * 20 + ")" * 20])
-    return BracketSubject("arena", exact.lens, data, roles=PUBLISHED_ROLES)
+    data = BracketData.from_strings([*exact.task.data.strings, "()" * 20, "(" * 20 + ")" * 20])
+    return BracketSubject("arena", exact.lens, data, roles=PUBLISHED)
 
 
 def panels(figure: Figure) -> list[Axes]:
@@ -56,7 +57,7 @@ def panels(figure: Figure) -> list[Axes]:
 
 
 def heights(axes: Axes) -> list[float]:
-    return [bar.get_height() for bar in axes.patches]
+    return [bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle)]
 
 
 def points(axes: Axes) -> np.ndarray:
@@ -98,17 +99,19 @@ def test_equal_measurements_give_equal_bytes(arena: BracketSubject) -> None:
 # --------------------------------------------------------------------------------- what is shown
 def test_histograms_hold_what_each_component_contributes(arena: BracketSubject) -> None:
     drawn = {
-        "components-at-position-0": (arena.contributions, -10, 20, 60),
-        "components-before-the-total-head": (arena.total_head.inputs, -5, 12, 68),
+        "components-at-position-0": (arena.task.contributions, -10, 20, 60),
+        "components-before-the-total-head": (arena.task.inputs(arena.roles.total), -5, 12, 68),
     }
     for name, (values, low, high, bins) in drawn.items():
         found = panels(BY_NAME[name].draw(arena))
         assert len(found) == len(values)
         for axes, u in zip(found, values.values(), strict=True):
-            for patch, rows in zip(axes.patches, (arena.B, ~arena.B), strict=True):
+            for patch, rows in zip(axes.patches, (arena.task.B, ~arena.task.B), strict=True):
                 inside = u[rows].clamp(low, high).numpy()
                 counts, _ = np.histogram(inside, np.linspace(low, high, bins + 1))
-                assert patch.get_data().values.tolist() == counts.tolist()
+                assert isinstance(patch, StepPatch)
+                drawn_counts, *_ = patch.get_data()
+                assert drawn_counts.tolist() == counts.tolist()
     assert [axes.get_title() for axes in found] == [
         "embeddings",
         "head 0.0, elevation",
@@ -121,7 +124,7 @@ def test_histograms_hold_what_each_component_contributes(arena: BracketSubject) 
 
 
 def test_scatters_hold_one_point_per_string(arena: BracketSubject) -> None:
-    rows, share = arena.data.starts_open, arena.data.open_share
+    rows, share = arena.task.data.starts_open, arena.task.data.open_share
     two, one = arena.total_head.contribution, arena.negative_head.contribution
     (axes,) = panels(BY_NAME["total-head-against-negative-head"].draw(arena))
     np.testing.assert_array_equal(points(axes), pairs(two[rows], one[rows]))
@@ -135,7 +138,7 @@ def test_scatters_hold_one_point_per_string(arena: BracketSubject) -> None:
         np.testing.assert_array_equal(points(axes), pairs(share, u))
     mlps = panels(BY_NAME["mlps-by-open-share"].draw(arena))
     for axes, mlp in zip(mlps, ("mlp0", "mlp1"), strict=True):
-        w = arena.total_head.inputs[mlp][rows]
+        w = arena.task.inputs(arena.roles.total)[mlp][rows]
         np.testing.assert_array_equal(points(axes), pairs(share[rows], w))
 
 
@@ -145,27 +148,29 @@ def test_the_strongest_neurons_come_first(arena: BracketSubject, layer: int) -> 
     strength = arena.neurons.high[layer].abs().maximum(arena.neurons.low[layer].abs())
     order = strength.sort(descending=True).indices[:12].tolist()
     assert [axes.get_title() for axes in found] == [f"{layer}.{i}" for i in order]
-    rows = arena.data.starts_open
+    rows = arena.task.data.starts_open
     for axes, i in zip(found, order, strict=True):
         values = arena.neurons.contributions[layer, rows, i]
-        np.testing.assert_array_equal(points(axes), pairs(arena.data.open_share[rows], values))
+        np.testing.assert_array_equal(points(axes), pairs(arena.task.data.open_share[rows], values))
 
 
 def test_named_neurons_are_those_of_their_titles(arena: BracketSubject) -> None:
     found = {axes.get_title(): axes for axes in panels(BY_NAME["named-neurons"].draw(arena))}
-    rows = arena.data.starts_open
+    rows = arena.task.data.starts_open
     for title, index in {"0.21: below half": (0, 21), "1.53: above half": (1, 53)}.items():
         values = arena.neurons.contributions[index[0], rows, index[1]]
         np.testing.assert_array_equal(
-            points(found[title]), pairs(arena.data.open_share[rows], values)
+            points(found[title]), pairs(arena.task.data.open_share[rows], values)
         )
 
 
 def test_bars_are_mean_attention(arena: BracketSubject) -> None:
     (axes,) = panels(BY_NAME["total-head-attention"].draw(arena))
-    mean = arena.total_head.attention[arena.data.starts_open].mean(0)
+    mean = arena.total_head.attention[arena.task.data.starts_open].mean(0)
     assert heights(axes) == pytest.approx(mean.tolist())
-    assert heights(axes)[1] == pytest.approx(arena.total_head.attention_to_position_1["position_1"])
+    assert heights(axes)[1] == pytest.approx(
+        arena.total_head.attention_to_position_1()["position_1"]
+    )
     (axes,) = panels(BY_NAME["elevation-head-attention"].draw(arena))
     assert heights(axes) == pytest.approx(arena.elevation_head.attention_at_1.tolist())
     assert axes.get_ylim()[1] >= 0.1
@@ -179,7 +184,7 @@ def test_grids_are_the_attention_of_both_heads(
 ) -> None:
     heads = (arena.elevation_head, arena.elevation_head.sibling)
     found = [axes.images[0] for axes in BY_NAME[name].draw(arena).axes if axes.images]
-    top = max(head.grids[bracket].max() for head in heads)
+    top = max(head.grids[bracket].max().item() for head in heads)
     for image, head in zip(found, heads, strict=True):
         np.testing.assert_array_equal(image.get_array(), head.grids[bracket])
         assert image.get_clim() == (0, top)
@@ -187,7 +192,7 @@ def test_grids_are_the_attention_of_both_heads(
 
 def test_lengths_are_counted(arena: BracketSubject) -> None:
     (axes,) = panels(BY_NAME["string-lengths"].draw(arena))
-    lengths = [len(string) for string in arena.data.strings]
+    lengths = [len(string) for string in arena.task.data.strings]
     assert heights(axes) == [lengths.count(n) for n in range(41)]
 
 
@@ -199,15 +204,15 @@ def test_the_constructions_show_the_two_relus_alone(arena: BracketSubject) -> No
             with pytest.raises(CannotDraw, match="none is a bracket classifier"):
                 each.draw(made)
     (axes,) = panels(BY_NAME["two-relus"].draw(made))
-    x, y = axes.lines[-1].get_data()
-    np.testing.assert_allclose(y, abs(np.asarray(x) - 0.5), atol=1e-6)
+    x, y = (np.asarray(values, dtype=float) for values in axes.lines[-1].get_data())
+    np.testing.assert_allclose(y, abs(x - 0.5), atol=1e-6)
     with pytest.raises(CannotDraw, match="drawn for the subject 'construction'"):
         BY_NAME["two-relus"].draw(arena)
 
 
 def test_a_total_head_of_layer_1_reads_no_mlp_of_its_layer(exact: BracketSubject) -> None:
     roles = Roles(total=(1, 0), negative=(2, 1))
-    early = BracketSubject("custom", exact.lens, exact.data, roles=roles)
+    early = BracketSubject("custom", exact.lens, exact.task.data, roles=roles)
     with pytest.raises(CannotDraw, match=r"mlp1 writes after total head 1\.0 has read"):
         BY_NAME["neurons-of-layer-1"].draw(early)
     assert len(panels(BY_NAME["components-before-the-total-head"].draw(early))) == 4

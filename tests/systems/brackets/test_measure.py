@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from replications.analysis.statistics import ratio
 from replications.errors import BadInput
 from replications.lens import Lens
 from replications.models import sites
 from replications.models.edits import Edit, put, put_rows
 from replications.systems import brackets
 from replications.systems.brackets import BracketData, BracketSubject
-from replications.systems.brackets.checking import CheckingHead
-from replications.systems.brackets.roles import find_roles
-from replications.systems.brackets.trace import HEADS, PUBLISHED_ROLES, Roles, head_label
+from replications.systems.brackets.recording import HEADS, head_label, parse_head, sibling
+from replications.systems.brackets.roles import PUBLISHED, Roles, find_roles
 from tests.oracle import Change, Key
 from tests.systems.brackets.plain import Plain
 
@@ -25,7 +25,7 @@ LABELS = [head_label(head) for head in HEADS]
 
 def fresh(subject: BracketSubject, roles: Roles | None = None) -> BracketSubject:
     """The same model with nothing measured yet, free to be tampered with."""
-    return BracketSubject("fresh", subject.lens, subject.data, roles=roles)
+    return BracketSubject("fresh", subject.lens, subject.task.data, roles=roles)
 
 
 def ldu(plain: Plain, tokens: Tensor, edits: Mapping[Key, Change] | None = None) -> Tensor:
@@ -67,7 +67,7 @@ def test_confidence_of_what_is_no_bracket_string_is_refused(
     single: BracketSubject, batch: Sequence[str], message: str
 ) -> None:
     with pytest.raises(BadInput, match=message):
-        single.behaviour.confidence(batch)
+        single.task.confidence(batch)
 
 
 # -------------------------------------------------------------------------------------- roles
@@ -77,37 +77,38 @@ def test_confidence_of_what_is_no_bracket_string_is_refused(
     ids=["as published", "all others", "negative in layer 1"],
 )
 def test_planted_heads_are_found_in_their_roles(single: BracketSubject, planted: Roles) -> None:
-    s, data = fresh(single), single.data
+    s, data = fresh(single), single.task.data
     u = {label: torch.zeros(len(data)).double() for label in LABELS}
-    u[head_label(planted.total)] += 5.0 * (s.T | s.N)  # it answers both, but T more than others
-    u[head_label(planted.negative)] += 4.0 * s.N
-    s.__dict__["contributions"] = u
-    components = s.trace.components
+    u[head_label(planted.total)] += 5.0 * (
+        s.task.T | s.task.N
+    )  # it answers both, but T more than others
+    u[head_label(planted.negative)] += 4.0 * s.task.N
+    s.task.__dict__["contributions"] = u
+    components = s.task.recording.components
     share = (data.open_share - 0.5).float()[:, None]
     for head in ((0, 0), (0, 1)):
         slope = 30.0 if head == planted.elevation else 3.0
         components[1 + head[1], :, 1] = slope * share
-    direction = CheckingHead(s, planted.total).direction.float()
+    direction = s.task.direction_before(planted.total).float()
     for head in ((1, 0), (1, 1)):
         size = 9.0 if head == planted.helper else 1.0
-        components[4 + head[1], :, 1] = size * s.N[:, None] * direction
-    assert find_roles(s) == planted
+        components[4 + head[1], :, 1] = size * s.task.N[:, None] * direction
+    assert find_roles(s.task) == planted
     assert s.roles == planted
-    assert s.roles_by_rule == [
+    assert s.roles.labels == [
         head_label(h) for h in (planted.elevation, planted.helper, planted.total, planted.negative)
     ]
     assert s.elevation_head.label == head_label(planted.elevation)
     assert s.total_head.label == head_label(planted.total)
-    assert s.negative_head.other.label == head_label(planted.total)
 
 
 def test_a_head_before_the_first_mlp_is_never_a_checking_head(single: BracketSubject) -> None:
     s = fresh(single)
-    u = {label: torch.zeros(len(s.data)).double() for label in LABELS}
-    u["0.1"] += 9.0 * ~s.B
-    u["1.0"] += 5.0 * s.T
-    u["2.0"] += 1.0 * s.N
-    s.__dict__["contributions"] = u
+    u = {label: torch.zeros(len(s.task.data)).double() for label in LABELS}
+    u["0.1"] += 9.0 * ~s.task.B
+    u["1.0"] += 5.0 * s.task.T
+    u["2.0"] += 1.0 * s.task.N
+    s.task.__dict__["contributions"] = u
     assert (s.roles.total, s.roles.negative) == ((1, 0), (2, 0))
     assert s.roles.helper[0] == 1
 
@@ -124,16 +125,18 @@ def test_the_untrained_control_has_other_weights_and_the_published_roles(
     single: BracketSubject,
 ) -> None:
     s = fresh(single, Roles((0, 1), (1, 0), (2, 1), (2, 0)))
-    assert s.untrained.roles == PUBLISHED_ROLES
+    assert s.untrained.roles == PUBLISHED
     assert s.untrained.name == "fresh~untrained"
-    assert s.untrained.data is s.data
-    assert not s.untrained.trace.logits.equal(s.trace.logits)
+    assert s.untrained.task.data is s.task.data
+    assert not s.untrained.task.recording.logits.equal(s.task.recording.logits)
 
 
 def test_retrained_models_share_their_untrained_control() -> None:
     first, second = (brackets.subject(f"retrained/seed{i}") for i in range(2))
+    assert isinstance(first, BracketSubject)
+    assert isinstance(second, BracketSubject)
     assert first.untrained is second.untrained
-    assert first.untrained.data is first.data is second.data
+    assert first.untrained.task.data is first.task.data is second.task.data
 
 
 # -------------------------------------------------------------------- interventions that do nothing
@@ -162,8 +165,8 @@ def test_copying_and_moving_a_strings_own_values_changes_nothing(
     single: BracketSubject, monkeypatch: pytest.MonkeyPatch, label: str
 ) -> None:
     s = fresh(single)
-    head, own = s.head(label), s.B.nonzero()[:, 0]
-    monkeypatch.setattr(s.circuit, "_donors", lambda mask: own)
+    head, own = parse_head(label), s.task.data.tokens[s.task.B]
+    monkeypatch.setattr(s.circuit, "_sources", lambda mask: own)
     assert s.circuit.copied(head) == 0
     clean, _ = s.circuit._first_bracket_pairs
     s.circuit.__dict__["_first_bracket_pairs"] = (clean, clean)
@@ -174,14 +177,14 @@ def test_copying_and_moving_a_strings_own_values_changes_nothing(
 # --------------------------------------------------------------------- interventions by hand
 @pytest.mark.parametrize("label", LABELS)
 def test_copying_is_the_patch_it_says(exact: BracketSubject, plain: Plain, label: str) -> None:
-    base = exact.data.subset(exact.B)
-    donors = exact.T.nonzero()[:, 0].flip(0)
+    base = exact.task.data.subset(exact.task.B)
+    donors = exact.task.T.nonzero()[:, 0].flip(0)
     donors = donors[torch.arange(len(base)) % len(donors)]
-    z = plain.run(exact.data.tokens[donors])[f"z {label}"][:, 0]
+    z = plain.run(exact.task.data.tokens[donors])[f"z {label}"][:, 0]
     rise = ldu(plain, base.tokens, z_at_0(label, z)) - ldu(plain, base.tokens)
-    assert exact.circuit.copied(exact.head(label)) == pytest.approx(rise.mean().item(), abs=1e-8)
-    sibling = exact.head(f"{label[0]}.{1 - int(label[2])}")
-    assert exact.circuit.copied(sibling) != pytest.approx(rise.mean().item(), abs=1e-6)
+    head = parse_head(label)
+    assert exact.circuit.copied(head) == pytest.approx(rise.mean().item(), abs=1e-8)
+    assert exact.circuit.copied(sibling(head)) != pytest.approx(rise.mean().item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("site", [sites.V, sites.K])
@@ -189,8 +192,10 @@ def test_copying_is_the_patch_it_says(exact: BracketSubject, plain: Plain, label
 def test_moving_is_the_patch_it_says(
     exact: BracketSubject, plain: Plain, site: sites.Site, label: str
 ) -> None:
-    layer, index = int(label[0]), int(label[2])
-    tails = [s for s, b in zip(exact.data.strings, exact.B, strict=True) if b and len(s) <= 38]
+    head = layer, index = parse_head(label)
+    tails = [
+        s for s, b in zip(exact.task.data.strings, exact.task.B, strict=True) if b and len(s) <= 38
+    ]
     clean, corrupted = (
         BracketData.from_strings([p + t for t in tails]).tokens for p in ("()", "))")
     )
@@ -204,22 +209,61 @@ def test_moving_is_the_patch_it_says(
 
     patched = plain.run(clean, {(site.name, layer): patch})["logits"][:, 0]
     rise = (patched[:, 0] - patched[:, 1]) - ldu(plain, clean)
-    found = exact.circuit.moved(exact.head(label), site)
+    found = exact.circuit.moved(head, site)
     assert found == pytest.approx(rise.mean().item(), abs=1e-8)
-    assert exact.circuit.moved(exact.head(label), site, 2) != pytest.approx(found, abs=1e-6)
-    assert exact.circuit.early_close(exact.head(label))[site.name] == found
+    assert exact.circuit.moved(head, site, 2) != pytest.approx(found, abs=1e-6)
+    assert exact.circuit.early_close(head)[site.name] == found
+
+
+@pytest.mark.parametrize(("head", "rival"), [("2.0", "2.1"), ("2.1", "2.0"), ("1.0", "2.0")])
+def test_a_verdict_head_is_compared_with_the_other_one(
+    single: BracketSubject, head: str, rival: str
+) -> None:
+    s = fresh(single, PUBLISHED)
+    u = s.task.contributions
+    for found, rows in (
+        (s.head(head).on_total_failures, s.task.T),
+        (s.head(head).on_negative_failures, s.task.N),
+    ):
+        expected = ratio(u[head][rows].mean().item(), u[rival][rows].mean().item())
+        assert found["times_the_other_head"] == pytest.approx(expected, nan_ok=True)
+
+
+def test_lowest_answers_are_of_the_strings_that_open_so(single: BracketSubject) -> None:
+    head, data = single.total_head, single.task.data
+    closed = head.lowest_answers(first=")")
+    assert closed["smallest"] == head.contribution[~data.starts_open].min()
+    right = ~data.starts_open & data.only_negative
+    assert closed["smallest_total_right"] == head.contribution[right].min()
+    open_ = head.lowest_answers(first="(")
+    assert set(open_.values()) == {head.contribution[single.task.N].min().item()}
+    some = head.lowest_answers(first="(", quantile=0.5)["smallest"]
+    assert some == pytest.approx(head.contribution[single.task.N].quantile(0.5).item())
+
+
+def test_the_gap_of_heads_is_not_called_one_of_mlps(single: BracketSubject) -> None:
+    head = single.negative_head
+    gaps = head.input_gaps
+    mlps = [gaps[c] for c in gaps if c.startswith("mlp")]
+    heads = [gaps[c] for c in gaps if not c.startswith("mlp")]
+    of_mlps, of_heads = head.input_dominance(), head.input_dominance(of_mlps=False)
+    assert list(of_mlps) == list(of_heads) == ["gap", "times_the_largest_other"]
+    assert (of_mlps["gap"], of_heads["gap"]) == (min(mlps), max(heads))
+    assert of_mlps["times_the_largest_other"] == pytest.approx(
+        ratio(min(mlps), max(map(abs, heads))), nan_ok=True
+    )
 
 
 @pytest.mark.parametrize("label", LABELS)
 def test_silencing_is_a_mean_over_balanced_strings(
     exact: BracketSubject, plain: Plain, label: str
 ) -> None:
-    tokens = exact.data.tokens
-    mean = plain.run(tokens)[f"z {label}"][exact.B, 0].mean(0)
+    tokens = exact.task.data.tokens
+    mean = plain.run(tokens)[f"z {label}"][exact.task.B, 0].mean(0)
     expected = ldu(plain, tokens, z_at_0(label, mean))
-    found = exact.logit_difference(exact.head(label).silence(), exact.data)
+    found = exact.task.logit_difference(exact.task.silence(parse_head(label)), exact.task.data)
     assert (found - expected).abs().max() < 1e-8
-    assert (found - exact.trace.logit_difference).abs().max() > 1e-3
+    assert (found - exact.task.recording.logit_difference).abs().max() > 1e-3
     place = sites.Z(int(label[0])).pick(pos=0, head=int(label[2]))
     manual = exact.lens.run(tokens, edits=[put(place, mean)]).logits[:, 0]
     assert ((manual[:, 0] - manual[:, 1]) - found).abs().max() < 1e-8
@@ -229,33 +273,35 @@ def test_silencing_is_a_mean_over_balanced_strings(
 def test_silencing_everywhere_leaves_the_other_head_alone(
     exact: BracketSubject, layer: int, index: int
 ) -> None:
-    edits = exact.head(head_label((layer, index))).silence_everywhere()
-    after = exact.lens.read(exact.data.tokens, {"z": sites.Z(layer)}, edits)["z"]
-    before = exact.lens.read(exact.data.tokens, {"z": sites.Z(layer)})["z"]
+    edits = exact.task.silence_everywhere((layer, index))
+    after = exact.lens.read(exact.task.data.tokens, {"z": sites.Z(layer)}, edits)["z"]
+    before = exact.lens.read(exact.task.data.tokens, {"z": sites.Z(layer)})["z"]
     assert after[:, :, 1 - index].equal(before[:, :, 1 - index])
-    mean = before[exact.B][:, :, index].mean(0)
+    mean = before[exact.task.B][:, :, index].mean(0)
     assert (after[:, :, index] - mean).abs().max() < 1e-12
-    assert (exact.mean_z((layer, index), balanced=True) - mean).abs().max() < 1e-12
+    assert (exact.task.mean_z((layer, index), balanced=True) - mean).abs().max() < 1e-12
     overall = before[:, :, index].mean(0)
-    assert (exact.mean_z((layer, index)) - overall).abs().max() < 1e-12
+    assert (exact.task.mean_z((layer, index)) - overall).abs().max() < 1e-12
 
 
 def test_a_rerun_without_edits_is_the_trace_and_edits_do_not_stay(single: BracketSubject) -> None:
-    before = single.trace.logits.clone()
-    single.rerun(single.head("2.0").silence_everywhere())
-    assert single.rerun().logits.equal(before)
-    some = single.data.subset(slice(3, 20))
-    assert torch.allclose(single.logits((), some), before[3:20].double(), atol=1e-5)
+    before = single.task.recording.logits.clone()
+    single.task.record(single.task.silence_everywhere((2, 0)))
+    assert single.task.record().logits.equal(before)
+    some = single.task.data.subset(slice(3, 20))
+    assert torch.allclose(single.task.logits((), some), before[3:20].double(), atol=1e-5)
 
 
 def test_lost_contribution_is_what_silencing_removes(exact: BracketSubject) -> None:
     """A head of layer 1 replaced: the total head's contribution, by hand from a run of its own."""
-    helper, total = (exact.head(head_label(h)) for h in (exact.roles.helper, exact.roles.total))
-    u = exact.in_unbalanced_direction(exact.rerun(helper.silence_everywhere()))
-    after = dict(zip(exact.contributions, u, strict=True))[total.label]
-    for rows, name in ((exact.N, "lost_on_N"), (exact.T, "change_on_T")):
-        share = 1 - (after[rows].mean() / total.contribution[rows].mean()).item()
-        found = exact.circuit.helper[name]
+    total = head_label(exact.roles.total)
+    u = exact.task.in_unbalanced_direction(
+        exact.task.record(exact.task.silence_everywhere(exact.roles.helper))
+    )
+    after = dict(zip(exact.task.contributions, u, strict=True))[total]
+    for rows, name in ((exact.task.N, "lost_on_N"), (exact.task.T, "change_on_T")):
+        share = 1 - (after[rows].mean() / exact.task.contributions[total][rows].mean()).item()
+        found = exact.circuit.without_helper()[name]
         assert found == pytest.approx(share if name == "lost_on_N" else abs(share), abs=1e-8)
 
 
@@ -273,8 +319,8 @@ def test_everything_is_measured_once(
     monkeypatch.setattr(Lens, "_run", counted)
     edits: list[Sequence[Edit]] = []
     for _ in range(3):
-        edits.append(s.total_head.silence())
-        assert s.behaviour.correct >= 0
-        assert s.contributions is s.contributions
+        edits.append(s.task.silence(s.roles.total))
+        assert s.behaviour.correct() >= 0
+        assert s.task.contributions is s.task.contributions
         assert s.head("2.0") is s.head("2.0")
     assert runs == 1

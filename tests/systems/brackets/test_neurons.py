@@ -9,7 +9,8 @@ from torch import Tensor
 from replications.errors import BadInput
 from replications.models import sites
 from replications.systems.brackets import BracketSubject
-from replications.systems.brackets.neurons import parse_neuron
+from replications.systems.brackets.measurements.neurons import parse_neuron
+from replications.systems.brackets.recording import parse_head
 from tests.systems.brackets.plain import (
     COMPONENTS,
     HEADS,
@@ -35,10 +36,12 @@ def test_directions_before_a_head(
     exact: BracketSubject, plain: Plain, pf: Tensor, reference: dict[str, Tensor]
 ) -> None:
     expected = [p20(plain, reference, pf, head) for head in HEADS]
-    assert_each_is_its_own([exact.head(head).direction for head in HEADS], expected, 1e-6)
-    everywhere = exact.layernorm_fit(2)
-    assert not close(everywhere.coef, exact.head("2.0").input_fit.coef, 1e-3)
-    assert everywhere.r_squared < exact.head("2.0").input_fit.r_squared
+    assert_each_is_its_own(
+        [exact.task.direction_before(parse_head(head)) for head in HEADS], expected, 1e-6
+    )
+    everywhere = exact.task.layernorm_fit(2)
+    assert not close(everywhere.coef, exact.task.input_fit(2).coef, 1e-3)
+    assert everywhere.r_squared < exact.task.input_fit(2).r_squared
 
 
 @pytest.mark.parametrize("head", ["1.0", "2.0", "2.1"])
@@ -47,8 +50,8 @@ def test_inputs_of_a_head_at_position_1(
 ) -> None:
     direction = p20(plain, reference, pf, head)
     earlier = COMPONENTS[: COMPONENTS.index(f"{head[0]}.0")]
-    expected = [centred(reference[c][:, 1] @ direction, exact.B) for c in earlier]
-    found = exact.head(head).inputs
+    expected = [centred(reference[c][:, 1] @ direction, exact.task.B) for c in earlier]
+    found = exact.task.inputs(parse_head(head))
     assert tuple(found) == COMPONENTS[:7]
     assert_each_is_its_own([found[c] for c in earlier], expected, 1e-6)
     assert all((found[c] == 0).all() for c in COMPONENTS[len(earlier) : 7])
@@ -68,10 +71,12 @@ def test_two_relus_make_an_absolute_value_and_one_does_not() -> None:
 def test_an_mlp_writes_the_sum_of_its_neurons_and_its_bias(
     exact: BracketSubject, layer: int
 ) -> None:
-    s, tokens = exact, exact.data.tokens[:20]
+    s, tokens = exact, exact.task.data.tokens[:20]
     run = s.lens.read(tokens, {"post": sites.MLP_POST(layer), "out": sites.MLP_OUT(layer)})
-    summed = torch.stack([run["post"][..., i, None] * s.weights.W_out[layer, i] for i in range(56)])
-    assert close(summed.sum(0) + s.weights.b_out[layer], run["out"], EXACT)
+    summed = torch.stack(
+        [run["post"][..., i, None] * s.task.weights.W_out[layer, i] for i in range(56)]
+    )
+    assert close(summed.sum(0) + s.task.weights.b_out[layer], run["out"], EXACT)
     assert not close(summed.sum(0), run["out"], 0.01)
 
 
@@ -85,10 +90,10 @@ def test_neuron_contributions_two_ways(
         W_out = plain.w[f"blocks.{weights_of}.mlp.W_out"]
         written = torch.einsum("nm,md->nmd", reference[f"post{layer}"][:, 1], W_out)
         along = written @ direction
-        return along - along[exact.B].mean(0)
+        return along - along[exact.task.B].mean(0)
 
     found = exact.neurons.contributions
-    assert found.shape == (2, len(exact.data), 56)
+    assert found.shape == (2, len(exact.task.data), 56)
     assert_each_is_its_own(list(found), [in_full(0, 0), in_full(1, 1)], 1e-6)
     assert not close(found[0], in_full(0, 1), 1e-3)
 

@@ -97,12 +97,12 @@ def test_own_weights_show_everything(single: BracketSubject) -> None:
     assert single.name == "custom"
     assert -1 <= single.elevation_head.bracket_cosine <= 1
     assert single.elevation_head.label in ("0.0", "0.1")
-    assert len(single.roles_by_rule) == 4
+    assert len(single.found_roles.labels) == 4
     assert single.total_head.label != single.negative_head.label
-    assert 0 <= single.behaviour.correct <= len(single.data)
+    assert 0 <= single.behaviour.correct() <= len(single.task.data)
     assert len(single.behaviour.example_confidences) == 7
-    assert set(single.components.linear_direction) == {"correlation", "gap_ratio"}
-    assert set(single.circuit.helper) == {"lost_on_N", "change_on_T"}
+    assert set(single.components.stands_in_for_logits()) == {"correlation", "gap_ratio"}
+    assert set(single.circuit.without_helper()) == {"lost_on_N", "change_on_T"}
     assert single.neurons.high.shape == (2, 56)
     assert "custom" in repr(single)
 
@@ -111,23 +111,25 @@ def test_own_weights_are_measured_on_the_same_strings_by_default() -> None:
     one, other = (brackets.subject(state_dict=random_weights(seed)) for seed in (0, 1))
     assert isinstance(one, BracketSubject)
     assert isinstance(other, BracketSubject)
-    assert len(one.data) == 5000
-    assert one.data is other.data
-    assert one.full_data is one.data
+    assert len(one.task.data) == 5000
+    assert one.task.data is other.task.data
+    assert one.task.full_data is one.task.data
 
 
-@pytest.mark.parametrize("name", ["roles", "trace", "contributions"])
+@pytest.mark.parametrize("name", ["roles", "recording", "contributions"])
 def test_float64_agrees_with_float32(
     single: BracketSubject, exact: BracketSubject, name: str
 ) -> None:
     if name == "roles":
         assert single.roles == exact.roles
-    elif name == "trace":
-        assert exact.trace.components.dtype == torch.float64
-        assert (single.trace.components - exact.trace.components).abs().max() < 1e-4
+    elif name == "recording":
+        assert exact.task.recording.components.dtype == torch.float64
+        assert (
+            single.task.recording.components - exact.task.recording.components
+        ).abs().max() < 1e-4
     else:
-        for c, u in exact.contributions.items():
-            assert (single.contributions[c] - u).abs().max() < 1e-4
+        for c, u in exact.task.contributions.items():
+            assert (single.task.contributions[c] - u).abs().max() < 1e-4
 
 
 def test_weights_of_another_model_and_no_strings_are_refused(strings: BracketData) -> None:
@@ -155,10 +157,10 @@ def test_weights_are_read_from_a_file_that_was_verified(
     folder: Path, monkeypatch: pytest.MonkeyPatch, single: BracketSubject
 ) -> None:
     promise(folder, {SEED0: save(random_weights())}, monkeypatch)
-    found = brackets.subject("retrained/seed0", data=single.data)
+    found = brackets.subject("retrained/seed0", data=single.task.data)
     assert isinstance(found, BracketSubject)
     assert found.name == "retrained/seed0"
-    assert found.trace.logits.equal(single.trace.logits)
+    assert found.task.recording.logits.equal(single.task.recording.logits)
 
 
 def test_one_flipped_byte_is_found_and_nothing_is_loaded(
@@ -213,7 +215,7 @@ def test_every_lesion_is_tested_here() -> None:
 def test_a_weight_lesion_changes_its_matrices_and_nothing_else(
     single: BracketSubject, name: str
 ) -> None:
-    intact, lesioned = single.lens.state_dict, EDITS[name](single).state_dict
+    intact, lesioned = single.lens.state_dict, EDITS[name](single.task).state_dict
     assert {n for n in intact if not intact[n].equal(lesioned[n])} == set(RANDOMISED[name])
     for tensor, head in RANDOMISED[name].items():
         before, after = intact[tensor], lesioned[tensor]
@@ -230,9 +232,9 @@ def test_a_weight_lesion_changes_its_matrices_and_nothing_else(
 def test_an_activation_lesion_writes_means_and_nothing_else(
     single: BracketSubject, name: str
 ) -> None:
-    lens, tokens = EDITS[name](single), single.data.tokens
+    lens, tokens = EDITS[name](single.task), single.task.data.tokens
     reads = {repr(place): place for place in MEANS[name]}
-    means = single.lens.read(tokens[single.B], reads)
+    means = single.lens.read(tokens[single.task.B], reads)
     found = lens.read(tokens, reads)
     for place in reads:
         expected = means[place].double().mean(0).float()
@@ -252,7 +254,7 @@ def test_an_activation_lesion_writes_means_and_nothing_else(
 
 @pytest.mark.parametrize("name", EDITS)
 def test_a_lesioned_model_reads_strings_of_any_length(single: BracketSubject, name: str) -> None:
-    lesioned = single.variant(name, EDITS[name](single))
+    lesioned = single.variant(name, EDITS[name](single.task))
     assert lesioned.roles == single.roles
-    confidence = lesioned.behaviour.confidence(["()", "(())"])
+    confidence = lesioned.task.confidence(["()", "(())"])
     assert ((confidence >= 0) & (confidence <= 1)).all()

@@ -1,19 +1,21 @@
-"""MLP neurons at position 1, by how they answer an open proportion above or below one half."""
+"""Section 3 of the document: MLP neurons at position 1.
+
+They are described by how they answer a share of '(' above or below one half.
+"""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from replications.analysis import statistics as stats
 from replications.errors import BadInput
+from replications.systems.brackets.measurements.elevation_head import ElevationHead
 from replications.systems.brackets.model import SHAPE
-
-if TYPE_CHECKING:
-    from replications.systems.brackets.measure import BracketSubject
+from replications.systems.brackets.roles import Roles
+from replications.systems.brackets.task import Task
 
 ABOVE, BELOW = 0.55, 0.45
 """Open proportions beyond which a string counts as clearly above or below one half."""
@@ -21,38 +23,42 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.8)
 
 
 class Neurons:
-    """Contributions of single neurons to the total head's direction at position 1 (p20).
+    """Contributions of single neurons along the direction that the total head reads (p20).
 
     For each neuron, over strings that start with '(': `high` is its mean contribution where the
     share of '(' exceeds 0.55, `low` where it is under 0.45, both less its mean on balanced strings.
     """
 
-    def __init__(self, subject: BracketSubject) -> None:
-        self.s = subject
+    def __init__(self, task: Task, roles: Roles) -> None:
+        self.task = task
+        self.roles = roles
 
     @cached_property
     def contributions(self) -> Tensor:
-        """activation × (W_out @ p20), less the balanced mean: float64 [layer n neuron]."""
-        direction = self.s.total_head.direction
+        """activation × (W_out @ p20) less its mean over balanced strings.
+
+        float64 [layer=2 n neuron=56].
+        """
+        direction = self.task.direction_before(self.roles.total)
         layers = []
         for layer in range(2):
-            activations = self.s.trace.run[f"neurons{layer}"].double()
-            out = activations * (self.s.weights.W_out[layer].double() @ direction)
-            layers.append(out - out[self.s.B].mean(0))
+            activations = self.task.recording.run[f"neurons{layer}"].double()
+            out = activations * (self.task.weights.W_out[layer].double() @ direction)
+            layers.append(out - out[self.task.B].mean(0))
         return torch.stack(layers)
 
     def _mean(self, rows: Tensor) -> Tensor:
-        return self.contributions[:, rows & self.s.data.starts_open].mean(1)
+        return self.contributions[:, rows & self.task.data.starts_open].mean(1)
 
     @cached_property
     def high(self) -> Tensor:
-        """[layer=2 neuron]"""
-        return self._mean(self.s.data.open_share > ABOVE)
+        """Mean contribution where the share of '(' is above 0.55: float64 [layer=2 neuron=56]."""
+        return self._mean(self.task.data.open_share > ABOVE)
 
     @cached_property
     def low(self) -> Tensor:
-        """[layer=2 neuron]"""
-        return self._mean(self.s.data.open_share < BELOW)
+        """Mean contribution where the share of '(' is below 0.45: float64 [layer=2 neuron=56]."""
+        return self._mean(self.task.data.open_share < BELOW)
 
     def _pick(self, names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
         index = [parse_neuron(name) for name in names]
@@ -117,23 +123,20 @@ class Neurons:
         return {"layer_0": int(counts[0]), "layer_1": int(counts[1])}
 
     # ---------------------------------------------------------------- against the tally direction
-    def _tracks(self, vector: Tensor | None) -> float:
-        rows = self.s.T | (self.s.data.both & self.s.data.starts_open)
+    def cosine_tracks_effect(self, *, random: bool = False) -> float:
+        """Rank correlation, over the neurons of layer 0, of the squared cosine with v_R and the
+        absolute mean contribution on strings with a wrong total.
+
+        With `random`, a random vector takes the place of v_R.
+        """
+        task = self.task
+        vector = torch.randn(SHAPE.d_model, generator=torch.Generator().manual_seed(0))
+        elevation_head = ElevationHead(task, self.roles.elevation)
+        cosines = elevation_head.squared_cosines(0, vector if random else None)
+        rows = task.T | (task.data.both & task.data.starts_open)
         effect = self.contributions[0][rows].mean(0).abs()
-        cosines = self.s.elevation_head.squared_cosines(0, vector)
         present = ~cosines.isnan()
         return stats.spearman(cosines[present], effect[present])
-
-    @property
-    def tally_cosine_tracks_effect(self) -> float:
-        """Layer 0: rank correlation of a neuron's squared cosine with v_R and of its mean
-        contribution, in absolute value, on strings with a wrong total."""
-        return self._tracks(None)
-
-    @property
-    def random_cosine_tracks_effect(self) -> float:
-        """The same with a random vector in place of v_R."""
-        return self._tracks(torch.randn(SHAPE.d_model, generator=torch.Generator().manual_seed(0)))
 
 
 def parse_neuron(name: str) -> tuple[int, int]:

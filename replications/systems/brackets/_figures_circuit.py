@@ -10,11 +10,7 @@ import torch
 
 from replications.plotting import charts
 from replications.plotting.pictures import CannotDraw, picture
-from replications.systems.brackets.constructions import Constructions
-from replications.systems.brackets.data import CONTEXT, MAX_LENGTH
-from replications.systems.brackets.measure import BracketSubject
-from replications.systems.brackets.neurons import parse_neuron
-from replications.systems.brackets.panels import (
+from replications.systems.brackets._figures_panels import (
     SHARE,
     against_share,
     by_way,
@@ -22,7 +18,11 @@ from replications.systems.brackets.panels import (
     component_histograms,
     total,
 )
-from replications.systems.brackets.trace import COMPONENTS
+from replications.systems.brackets.constructions import Constructions
+from replications.systems.brackets.data import CONTEXT, MAX_LENGTH
+from replications.systems.brackets.measure import BracketSubject
+from replications.systems.brackets.measurements.neurons import parse_neuron
+from replications.systems.brackets.recording import components_before
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ NAMED = {
 )
 def total_head_attention(subject: Any) -> Figure:
     s = classifier(subject)
-    attention = s.total_head.attention[s.data.starts_open].double().mean(0)
+    attention = s.total_head.attention[s.task.data.starts_open].double().mean(0)
     figure, grid = charts.canvas(width=7)
     charts.bars(grid[0, 0], [str(i) for i in range(CONTEXT)], attention)
     what = charts.ATTENTION.unit
@@ -64,7 +64,8 @@ def total_head_attention(subject: Any) -> Figure:
 )
 def components_before_the_total_head(subject: Any) -> Figure:
     s = classifier(subject)
-    inputs = {c: s.total_head.inputs[c] for c in _before_total_head(s)}
+    w = s.task.inputs(s.roles.total)
+    inputs = {c: w[c] for c in components_before(s.roles.total[0])}
     return component_histograms(s, inputs, *AXIS, step=0.25)
 
 
@@ -75,17 +76,12 @@ def components_before_the_total_head(subject: Any) -> Figure:
 )
 def mlps_by_open_share(subject: Any) -> Figure:
     s = classifier(subject)
-    mlps = [c for c in _before_total_head(s) if c.startswith("mlp")]
+    mlps = [c for c in components_before(s.roles.total[0]) if c.startswith("mlp")]
     figure, (panels,) = charts.canvas(len(mlps), width=5, height=4)
     for axes, mlp in zip(panels, mlps, strict=True):
-        against_share(axes, s, s.total_head.inputs[mlp], s.data.starts_open, size=6)
+        against_share(axes, s, s.task.inputs(s.roles.total)[mlp], s.task.data.starts_open, size=6)
         charts.label(axes, SHARE, by_way(s) if axes is panels[0] else "", mlp)
     return figure
-
-
-def _before_total_head(s: BracketSubject) -> tuple[str, ...]:
-    """The components that have written when the total head reads."""
-    return COMPONENTS[: 1 + 3 * s.total_head.layer]
 
 
 @picture(
@@ -120,15 +116,16 @@ def neurons_of_layer_0(subject: Any) -> Figure:
 
 @picture(
     "The strongest neurons of layer 1",
-    "The same for mlp1. In the published model some neurons answer shares above one half, some "
-    "shares below it, and many both.",
+    "What the twelve strongest neurons of mlp1 write at position 1 along the direction that the "
+    "total head reads, on strings that start with '(', by the share of '('. In the published model "
+    "some neurons answer shares above one half, some shares below it, and many both.",
 )
 def neurons_of_layer_1(subject: Any) -> Figure:
     return _strongest(classifier(subject), 1)
 
 
 def _strongest(s: BracketSubject, layer: int) -> Figure:
-    if layer >= s.total_head.layer:
+    if layer >= s.roles.total[0]:
         raise CannotDraw(f"mlp{layer} writes after {total(s)} has read")
     strength = torch.maximum(s.neurons.high[layer].abs(), s.neurons.low[layer].abs())
     found = strength.argsort(descending=True)[:STRONGEST].tolist()
@@ -137,8 +134,9 @@ def _strongest(s: BracketSubject, layer: int) -> Figure:
 
 @picture(
     "The neurons that the document names",
-    "The same for the neurons that the document names, with what it says they answer: shares of "
-    "'(' above one half, below it, or both.",
+    "What single neurons write at position 1 along the direction that the total head reads, by the "
+    "share of '(', with what the document says they answer: shares of '(' above one half, below "
+    "it, or both.",
 )
 def named_neurons(subject: Any) -> Figure:
     s = classifier(subject)
@@ -155,7 +153,7 @@ def _neurons(s: BracketSubject, panels: Mapping[str, tuple[int, int]], columns: 
     for i, (title, (layer, neuron)) in enumerate(panels.items()):
         axes = grid.flat[i]
         values = s.neurons.contributions[layer, :, neuron]
-        against_share(axes, s, values, s.data.starts_open, size=3)
+        against_share(axes, s, values, s.task.data.starts_open, size=3)
         axes.set_title(title)
         axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
         axes.tick_params(labelbottom=i + columns >= len(panels))
@@ -185,8 +183,9 @@ def layer_0_attention(subject: Any) -> Figure:
 
 @picture(
     "Attention of layer 0, queries ')'",
-    "The same with the queries of a string of 40 ')'. The document calls the pattern similar, but "
-    "less pronounced.",
+    "Attention of the elevation head and of the other head of layer 0, with the queries of a "
+    "string of 40 ')'. The document calls the pattern similar to that of '(' queries, but less "
+    "pronounced.",
 )
 def layer_0_attention_from_close(subject: Any) -> Figure:
     return _layer_0(classifier(subject), ")")
@@ -211,11 +210,12 @@ def _layer_0(s: BracketSubject, bracket: str) -> Figure:
 @picture(
     "Where position 1 looks",
     "Mean attention of the elevation head from position 1 over balanced strings of 40 brackets, "
-    "with the queries of a string of '(' alone. Even bars mean that it averages over the string.",
+    "with the queries of a string that has only '('. Even bars mean that it averages over the "
+    "string.",
 )
 def elevation_head_attention(subject: Any) -> Figure:
     s = classifier(subject)
-    if not (s.B & (s.data.lengths == MAX_LENGTH)).any():
+    if not (s.task.B & (s.task.data.lengths == MAX_LENGTH)).any():
         raise CannotDraw(f"no balanced string of {MAX_LENGTH} brackets is among its strings")
     attention = s.elevation_head.attention_at_1
     figure, grid = charts.canvas(width=7)

@@ -1,12 +1,10 @@
-"""What one run of the bracket classifier wrote, component by component.
+"""What one run of the classifier wrote to the residual stream, component by component.
 
-Components, in the order in which they write to the residual stream:
+A head is written "2.0": layer 2, head 0. The components, in the order in which they write:
 emb, 0.0, 0.1, mlp0, 1.0, 1.1, mlp1, 2.0, 2.1, mlp2.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import einops
 import torch
@@ -14,17 +12,29 @@ from torch import Tensor
 
 from replications.errors import BadInput
 from replications.lens import Run, Weights
-from replications.models import sites
+from replications.models import Head, Place, sites
 from replications.systems.brackets.model import BALANCED, SHAPE, UNBALANCED
 
 LAYERS = range(SHAPE.n_layers)
-HEADS = tuple((layer, head) for layer in LAYERS for head in range(SHAPE.n_heads))
-HeadName = tuple[int, int]
+HEADS: tuple[Head, ...] = tuple((i, head) for i in LAYERS for head in range(SHAPE.n_heads))
 
 
-def head_label(head: HeadName) -> str:
+def head_label(head: Head) -> str:
     """(2, 0) -> "2.0"."""
     return f"{head[0]}.{head[1]}"
+
+
+def parse_head(label: str) -> Head:
+    """ "2.0" -> (2, 0). Raises BadInput for a head the classifier does not have."""
+    names = {head_label(head): head for head in HEADS}
+    if label not in names:
+        raise BadInput(f"unknown head {label!r}; the classifier has {', '.join(names)}")
+    return names[label]
+
+
+def sibling(head: Head) -> Head:
+    """The other head of the same layer."""
+    return head[0], 1 - head[1]
 
 
 COMPONENTS = (
@@ -33,51 +43,45 @@ COMPONENTS = (
 )
 
 
-def parse_head(label: str) -> HeadName:
-    """ "2.0" -> (2, 0). Raises BadInput for a head the classifier does not have."""
-    names = {head_label(head): head for head in HEADS}
-    if label not in names:
-        raise BadInput(f"unknown head {label!r}; the classifier has {', '.join(names)}")
-    return names[label]
+def components_before(layer: int) -> tuple[str, ...]:
+    """The components that have written when the heads of a layer read."""
+    return COMPONENTS[: 1 + 3 * layer]
 
 
-@dataclass(frozen=True)
-class Roles:
-    """Which head does what. In the published model: 0.0, 1.1, 2.0 and 2.1."""
-
-    elevation: HeadName = (0, 0)
-    helper: HeadName = (1, 1)
-    total: HeadName = (2, 0)
-    negative: HeadName = (2, 1)
-
-
-PUBLISHED_ROLES = Roles()
-
-
-class Trace:
-    """What one run of the classifier wrote at positions 0, 1 and 2, for n strings."""
+class Recording:
+    """One run on n strings: its logits, and what was written at positions 0, 1 and 2."""
 
     def __init__(self, run: Run, weights: Weights) -> None:
         self.run = run
+        """The activations of `recorded_places`, by name."""
         self.logits = run.logits[:, 0]
-        """[n 2], unbalanced then balanced."""
+        """Logits at position 0, [n 2]: unbalanced, then balanced."""
         self.components = _components(run, weights)
-        """[component n pos=3 d_model], the attention output biases left out."""
+        """What each component wrote, [component n pos=3 d_model], without the biases b_O."""
 
     @property
     def logit_difference(self) -> Tensor:
-        """LDu, float64 [n]."""
-        logits = self.logits.double()
-        return logits[:, UNBALANCED] - logits[:, BALANCED]
+        """LDu, the logit of "unbalanced" less that of "balanced": float64 [n]."""
+        return logit_difference(self.logits)
 
     @property
     def calls_balanced(self) -> Tensor:
-        """The verdict, bool [n]."""
+        """Whether the verdict is "balanced": bool [n]."""
         return self.logits.argmax(-1) == BALANCED
 
+    def written_at(self, component: str, position: int) -> Tensor:
+        """What a component wrote at position 0, 1 or 2: float64 [n d_model]."""
+        return self.components[COMPONENTS.index(component), :, position].double()
 
-def trace_reads() -> dict[str, sites.Place]:
-    """The places a `Trace` is made of."""
+
+def logit_difference(logits: Tensor) -> Tensor:
+    """LDu of logits [n 2]: float64 [n]."""
+    logits = logits.double()
+    return logits[:, UNBALANCED] - logits[:, BALANCED]
+
+
+def recorded_places() -> dict[str, Place]:
+    """The activations that a `Recording` keeps, by name."""
     first = {"pos": slice(0, 3)}
     reads = {
         "embed": sites.EMBED().pick(**first),

@@ -17,7 +17,8 @@ def balanced_length_law(longest: int) -> NDArray[np.float64]:
     Of the 4**k strings of length 2k, Catalan(k) are balanced.
     """
     weight = [math.comb(2 * k, k) / (k + 1) / 4**k for k in range(1, longest // 2 + 1)]
-    return np.array(weight) / sum(weight)
+    total = sum(weight)
+    return np.array([w / total for w in weight])
 
 
 def balanced_steps(n: int, longest: int, rng: np.random.Generator) -> NDArray[np.int8]:

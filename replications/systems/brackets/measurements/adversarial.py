@@ -1,9 +1,13 @@
-"""Strings built to fool the classifier: A)(B with A and B balanced, so one suffix is negative."""
+"""Section 4 of the document: strings built to fool the classifier.
+
+They are A)(B with A and B balanced, so that exactly one suffix is negative.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from replications.systems.brackets.data import (
     MAX_LENGTH,
@@ -11,14 +15,12 @@ from replications.systems.brackets.data import (
     suffix_elevation,
     tokenize,
 )
-
-if TYPE_CHECKING:
-    from replications.systems.brackets.measure import BracketSubject
+from replications.systems.brackets.measurements.elevation_head import ElevationHead
+from replications.systems.brackets.roles import Roles
+from replications.systems.brackets.task import Task
 
 PUBLISHED_LENGTHS = tuple(range(2, 38, 2))
 """Lengths i of A in the published family; B has length 38 - i."""
-STRONGEST = (24, 26, 28, 30, 32)
-WEAK = (12, 14, 18, 34, 36)
 
 
 def nested(length: int) -> str:
@@ -51,21 +53,18 @@ class Attack(NamedTuple):
 class Adversarial:
     """Confidences, between 0 and 1, that unbalanced strings are balanced."""
 
-    def __init__(self, subject: BracketSubject) -> None:
-        self.s = subject
+    def __init__(self, task: Task, roles: Roles) -> None:
+        self.task = task
+        self.roles = roles
 
     def _confidence(self, *strings: str) -> list[float]:
-        return self.s.behaviour.confidence(strings).tolist()
+        return self.task.confidence(strings).tolist()
 
-    @property
-    def published_string(self) -> float:
-        """Confidence, in per cent, of the published string (A of length 30, B of length 8)."""
-        return 100 * self._confidence(attack(30))[0]
-
-    @property
-    def published_string_flat(self) -> float:
-        """The same with A and B made of "()" only."""
-        return 100 * self._confidence(flat(30) + ")(" + flat(8))[0]
+    def published_attack(self, *, flat_halves: bool = False) -> float:
+        """Confidence, in per cent, of the published string: A of length 30 and B of length 8, both
+        nested. With `flat_halves`, A and B are made of "()" only."""
+        string = flat(30) + ")(" + flat(8) if flat_halves else attack(30)
+        return 100 * self._confidence(string)[0]
 
     @cached_property
     def by_length(self) -> dict[int, float]:
@@ -73,15 +72,12 @@ class Adversarial:
         found = self._confidence(*(attack(i) for i in PUBLISHED_LENGTHS))
         return dict(zip(PUBLISHED_LENGTHS, found, strict=True))
 
-    @property
-    def strongest(self) -> float:
-        """Lowest confidence among the lengths that the document names as best: 24 to 32."""
-        return min(self.by_length[i] for i in STRONGEST)
-
-    @property
-    def weak(self) -> float:
-        """Highest confidence among lengths 12, 14, 18, 34 and 36."""
-        return max(self.by_length[i] for i in WEAK)
+    def confidence_at(
+        self, lengths: Iterable[int], extreme: Callable[[Iterable[float]], float] = min
+    ) -> float:
+        """The lowest (or, with `extreme` = max, the highest) confidence of the published family
+        over these lengths of A."""
+        return extreme(self.by_length[i] for i in lengths)
 
     @property
     def best_length(self) -> int:
@@ -93,15 +89,13 @@ class Adversarial:
         """Confidence, in per cent, of "()", "(())" and "))"."""
         return [100 * p for p in self._confidence("()", "(())", "))")]
 
-    @property
-    def gain_from_height(self) -> float:
-        """Confidence of the published string less that of its flat counterpart."""
-        return (self.published_string - self.published_string_flat) / 100
+    def gain_from_height(self, *, swapped: bool = False) -> float:
+        """Confidence of the published string less that of its flat counterpart.
 
-    @property
-    def loss_from_height(self) -> float:
-        """The opposite difference."""
-        return -self.gain_from_height
+        With `swapped`, that of the flat one less that of the published one.
+        """
+        gain = self.published_attack() - self.published_attack(flat_halves=True)
+        return (-gain if swapped else gain) / 100
 
     @cached_property
     def family(self) -> tuple[Attack, ...]:
@@ -128,37 +122,34 @@ class Adversarial:
             "best_b": best.right,
         }
 
-    @property
-    def negative_places(self) -> dict[str, float]:
-        """Over the published family: positions with a negative suffix, most and fewest, and the
-        lowest elevation there."""
-        return _negative_places([attack(i) for i in PUBLISHED_LENGTHS])
-
-    @property
-    def negative_places_doubled(self) -> dict[str, float]:
-        """The same for A))((B."""
-        return _negative_places([nested(i) + "))((" + nested(36 - i) for i in range(2, 36, 2)])
+    def negative_positions(self, *, doubled: bool = False) -> dict[str, float]:
+        """Over the published family, or with `doubled` over A))((B: the most and the fewest
+        positions with a negative suffix in a string, and the lowest elevation at any of them."""
+        strings = [nested(i) + "))((" + nested(36 - i) for i in range(2, 36, 2)]
+        if not doubled:
+            strings = [attack(i) for i in PUBLISHED_LENGTHS]
+        elevation = suffix_elevation(tokenize(strings))
+        counts = (elevation < 0).sum(-1)
+        return {
+            "most": int(counts.max()),
+            "fewest": int(counts.min()),
+            "lowest_elevation": int(elevation.min()),
+        }
 
     def undercounts(self, *lengths: int) -> float:
-        """For A of the given lengths: share of '(' in the suffix of the '(' before B, as the
-        elevation head weights it, less the true share; the largest."""
+        """By how much the '(' before B overrates the share of '(' in its own suffix.
+
+        The share as the elevation head weights it, less the true share: the largest difference
+        over the given lengths of A. Negative if the head counts too few '(' in every one.
+        """
         return max(self._undercount(i) for i in lengths)
 
     def _undercount(self, length: int) -> float:
-        weighted, true = self.s.elevation_head.weighted_and_true_share(attack(length), length + 2)
+        head = ElevationHead(self.task, self.roles.elevation)
+        weighted, true = head.weighted_and_true_share(attack(length), length + 2)
         return weighted - true
 
     @property
     def rule_confidence(self) -> float:
         """What the hand-written rule says of the published string, in per cent."""
         return 100.0 * is_balanced_loop(attack(30))
-
-
-def _negative_places(strings: list[str]) -> dict[str, float]:
-    elevation = suffix_elevation(tokenize(strings))
-    counts = (elevation < 0).sum(-1)
-    return {
-        "most": int(counts.max()),
-        "fewest": int(counts.min()),
-        "lowest_elevation": int(elevation.min()),
-    }

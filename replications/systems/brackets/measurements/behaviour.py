@@ -1,0 +1,190 @@
+"""Section 1 of the document: verdicts, confidences, padding, tokens and the data set.
+
+All of it is seen from outside the model, except the attention mask and the positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from replications.models import Edit, apply, sites
+from replications.systems.brackets.data import (
+    CLOSE,
+    CONTEXT,
+    MAX_LENGTH,
+    OPEN,
+    PAD,
+    BracketData,
+    decode,
+    failures,
+    tokenize,
+)  # fmt: skip
+from replications.systems.brackets.model import sinusoid
+from replications.systems.brackets.recording import LAYERS
+from replications.systems.brackets.task import Task
+
+EXAMPLES = (
+    "()()", "(())", "))((", "()", "((()()()()))", "(()()()(()(())()", "()(()(((())())()))",
+)  # fmt: skip
+"""The seven strings whose confidences the document prints."""
+EXAMPLE_LABELS = (True, True, False, True, True, False, True)
+
+
+class Behaviour:
+    """What the classifier does, and what it was trained to do."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    # ---------------------------------------------------------------- verdicts
+    @property
+    def example_confidences(self) -> list[float]:
+        """P(balanced) of the seven printed examples, in per cent."""
+        return (100 * self.task.confidence(EXAMPLES)).tolist()
+
+    def correct(self, *, shuffled_labels: bool = False) -> int:
+        """How many of the subject's strings get the right verdict."""
+        labels = _shuffled(self.task.B) if shuffled_labels else self.task.B
+        return int((self.task.recording.calls_balanced == labels).sum())
+
+    @cached_property
+    def _full_verdicts(self) -> Tensor:
+        """Whether each string of the whole data set is called balanced, bool [n].
+
+        Equal strings are run once, short ones together.
+        """
+        strings = self.task.full_data.strings
+        unique = sorted(set(strings), key=len)
+        verdicts: dict[str, bool] = {}
+        for start in range(0, len(unique), 1000):
+            chunk = unique[start : start + 1000]
+            confidence = self.task.confidence_of_tokens(tokenize(chunk))
+            verdicts |= zip(chunk, (confidence > 0.5).tolist(), strict=True)
+        return torch.tensor([verdicts[string] for string in strings])
+
+    def errors_in_full_data(self, *, shuffled_labels: bool = False) -> int:
+        """How many strings of the whole data set get the wrong verdict."""
+        labels = self.task.full_data.labels
+        labels = _shuffled(labels) if shuffled_labels else labels
+        return int((self._full_verdicts != labels).sum())
+
+    # ---------------------------------------------------------------- padding
+    def padding_effect(self, *, masked: bool = True) -> dict[str, float]:
+        """Largest change of a logit when pads are cut off, and largest attention paid to pads.
+
+        The attention is that of one query of one head to all pads. Without `masked`, padding keys
+        are left visible.
+        """
+        shift, leak = [], []
+        for length in (2, 8, 16, 24, 32, 40):
+            data = self.task.data.with_length(length)
+            tokens = data.tokens[:100]
+            short = tokens[:, : int(data.lengths[0]) + 2]
+            reads = {f"{i}": sites.PATTERN(i) for i in LAYERS}
+            padded = self.task.lens.run(tokens, reads, masked=masked)
+            bare = self.task.lens.run(short, masked=masked)
+            shift.append((padded.logits[:, 0] - bare.logits[:, 0]).abs().max())
+            on_pads = (tokens == PAD)[:, None, None, :]
+            leak += [(padded[name] * on_pads).sum(-1).max() for name in reads]
+        return {
+            "logit_shift": torch.stack(shift).max().item(),
+            "attention_to_pads": torch.stack(leak).max().item(),
+        }
+
+    # ---------------------------------------------------------------- direction of attention
+    def excess_accuracy(self, *, causal: bool) -> float:
+        """Accuracy on the first thousand strings, less the share of the larger class.
+
+        With `causal`, every attention pattern is made causal and normalised again; without, the
+        model is left as it is.
+        """
+        data = self.task.data.subset(slice(1000))
+        edits = [apply(sites.PATTERN(i), _make_causal) for i in LAYERS] if causal else []
+        return self._accuracy(edits, data) - _larger_share(data)
+
+    def _accuracy(self, edits: Sequence[Edit], data: BracketData) -> float:
+        return (self.task.calls_balanced(edits, data) == data.labels).double().mean().item()
+
+    # ---------------------------------------------------------------- tokens and positions
+    def token_table(self, *, swapped: bool = False) -> dict[str, object]:
+        """Token ids of printed examples with "()" decoded again, and how many of the seven
+        examples get the right verdict. With `swapped`, the two brackets exchange their ids."""
+
+        def encode(strings: Sequence[str]) -> Tensor:
+            tokens = tokenize(strings)
+            return torch.where(tokens >= OPEN, OPEN + CLOSE - tokens, tokens) if swapped else tokens
+
+        one, two = encode(["()"]), encode(["()", "()()"])
+        ids = [" ".join(map(str, row)) for row in [*one.tolist(), *two.tolist()]]
+        verdicts = self.task.confidence_of_tokens(encode(EXAMPLES)) > 0.5
+        right = verdicts == torch.tensor(EXAMPLE_LABELS)
+        return {"ids_and_decoding": [*ids, *decode(one)], "examples_right": int(right.sum())}
+
+    @property
+    def distance_from_sinusoid(self) -> float:
+        """Largest difference between the positional embeddings and the fixed sinusoidal table."""
+        return (self.task.weights.W_pos - sinusoid()).abs().max().item()
+
+    # ---------------------------------------------------------------- the data set
+    def data_profile(self, *, random_strings: bool = False) -> dict[str, float]:
+        """Size, balanced share and longest string of the whole data set.
+
+        With `random_strings`, of as many uniformly random strings of even length instead.
+        """
+        data = self.task.full_data
+        data = _uniform_strings(len(data), even=True) if random_strings else data
+        return {
+            "strings": len(data),
+            "balanced_share": data.labels.double().mean().item(),
+            "longest": int(data.lengths.max()),
+        }
+
+    def odd_lengths(self, *, random_strings: bool = False) -> int:
+        """How many strings of the whole data set have odd length.
+
+        With `random_strings`, of as many strings of random length instead.
+        """
+        data = self.task.full_data
+        data = _uniform_strings(len(data), even=False) if random_strings else data
+        return int((data.lengths % 2).sum())
+
+    def rule_disagreements(self, *, total: bool = True, negative: bool = True) -> int:
+        """In the whole data set, strings whose label differs from the right-to-left rule.
+
+        The rule calls a string unbalanced if its total is not zero or some suffix is negative;
+        either condition can be left out.
+        """
+        data = self.task.full_data
+        found = failures(data.tokens)
+        unbalanced = (found.total & total) | (found.negative & negative)
+        return int((unbalanced == data.labels).sum())
+
+
+def _shuffled(labels: Tensor) -> Tensor:
+    return labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))]
+
+
+def _make_causal(pattern: Tensor) -> Tensor:
+    kept = pattern * torch.ones(CONTEXT, CONTEXT).tril().to(pattern)
+    return kept / kept.sum(-1, keepdim=True)
+
+
+def _larger_share(data: BracketData) -> float:
+    share = data.labels.double().mean().item()
+    return max(share, 1 - share)
+
+
+def _uniform_strings(n: int, *, even: bool) -> BracketData:
+    """n strings of uniform (even) length and fair, independent brackets."""
+    rng = np.random.default_rng(0)
+    step = 2 if even else 1
+    lengths = rng.integers(1, MAX_LENGTH // step + 1, n) * step
+    symbols = rng.integers(0, 2, (n, MAX_LENGTH))
+    return BracketData.from_strings(
+        ["".join("()"[b] for b in row[:k]) for row, k in zip(symbols, lengths, strict=True)]
+    )
