@@ -1,0 +1,336 @@
+"""Mutation testing: do the tests and claims notice a single wrong character in a measurement?
+
+    python -m tests.mutants --count 100 --seed 0 --out docs/mutants.md
+
+draws single-point changes ("mutants") of judging/, analysis/, patching/ and the systems'
+measurements, each in a copy of the repository, and runs the tests that mirror the changed file, then
+the claims of one subject. A mutant that makes any of them fail is *killed*; the others *survive* and
+are listed. With `--reached coverage.json` mutants are drawn only from lines that were executed:
+
+    python -m coverage run -m pytest claims/ --offline && python -m coverage json
+
+Tools such as mutmut and cosmic-ray run every mutant against one fixed command; neither draws a
+seeded sample or chooses the tests of the changed place, hence this script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PLACES = ("judging", "analysis", "patching", "systems/*/measurements", "systems/*/roles.py")
+"""Under replications/: what is mutated unless `--where` says otherwise."""
+SUBJECTS = {
+    "brackets": "retrained/seed0",
+    "ioi": "repairing/seed0",
+    "list_update": "seed0",
+    "name_recall": "toy/seed0",
+}
+"""The subject whose claims are run for each system."""
+SECONDS = 300
+"""A mutant that runs longer than this is stuck, which counts as killed."""
+
+COMPARISONS = {
+    ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<", ast.Eq: "!=", ast.NotEq: "==",
+    ast.In: "not in", ast.NotIn: "in",
+}  # fmt: skip
+ARITHMETIC = {
+    ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "*", ast.Mod: "*",
+    ast.Pow: "*", ast.BitAnd: "|", ast.BitOr: "&",
+}  # fmt: skip
+METHODS = {
+    "max": "min", "min": "max", "amax": "amin", "amin": "amax", "argmax": "argmin",
+    "argmin": "argmax", "sum": "mean", "mean": "sum", "any": "all", "all": "any", "abs": "neg",
+    "tril": "triu", "triu": "tril", "cumsum": "cumprod", "softmax": "sigmoid", "clamp_min": "clamp_max",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: characters `start` to `stop` of a file become `new`."""
+
+    path: str
+    line: int
+    start: int
+    stop: int
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.old!r} → {self.new!r}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a mutant: `killed_by` is "tests", "claims", "time" or "" for a survivor."""
+
+    mutant: Mutant
+    killed_by: str
+    seconds: float
+
+
+# ---- where a change can be made ----------------------------------------------------------------
+
+
+def mutants(path: str, source: str) -> list[Mutant]:
+    """Every mutant of one file, in the order of the text."""
+    lines = source.splitlines(keepends=True)
+    begins = [0]
+    for line in lines:
+        begins.append(begins[-1] + len(line))
+
+    def offset(line: int, column: int) -> int:
+        # ast counts bytes of UTF-8.
+        return begins[line - 1] + len(lines[line - 1].encode()[:column].decode())
+
+    def span(node: ast.expr) -> tuple[int, int]:
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        end = offset(node.end_lineno, node.end_col_offset)
+        return offset(node.lineno, node.col_offset), end
+
+    found = []
+    for node in _code(ast.parse(source)):
+        for start, stop, new in _changes(node, source, span):
+            line = source.count("\n", 0, start) + 1
+            found.append(Mutant(path, line, start, stop, source[start:stop], new))
+    return sorted(found, key=lambda mutant: (mutant.start, mutant.new))
+
+
+Span = Callable[[ast.expr], tuple[int, int]]
+
+
+def _changes(node: ast.AST, source: str, span: Span) -> Iterator[tuple[int, int, str]]:
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
+        start, stop = span(node.left)[1], span(node.comparators[0])[0]
+        yield start, stop, _between(source[start:stop], COMPARISONS[type(node.ops[0])])
+    elif isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+        start, stop = span(node.left)[1], span(node.right)[0]
+        yield start, stop, _between(source[start:stop], ARITHMETIC[type(node.op)])
+    elif isinstance(node, ast.BoolOp):
+        start, stop = span(node.values[0])[1], span(node.values[1])[0]
+        word = "or" if isinstance(node.op, ast.And) else "and"
+        yield start, stop, _between(source[start:stop], word)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Invert, ast.Not)):
+        start = span(node)[0]
+        yield start, start + (3 if isinstance(node.op, ast.Not) else 1), ""
+    elif isinstance(node, ast.Constant):
+        new = _constant(node.value)
+        if new is not None:
+            yield *span(node), new
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        name = node.func.attr
+        if name in METHODS:
+            stop = span(node.func)[1]
+            yield stop - len(name), stop, METHODS[name]
+    elif isinstance(node, (ast.If, ast.IfExp)):
+        start, stop = span(node.test)
+        yield start, stop, f"not ({source[start:stop]})"
+
+
+def _between(text: str, operator: str) -> str:
+    """`text` is what stands between two operands; brackets of the operands stay."""
+    before = text[: len(text) - len(text.lstrip(")\n "))]
+    after = text[len(text.rstrip("(\n ")) :]
+    return f"{before.rstrip(' ')} {operator} {after.lstrip(' ')}"
+
+
+def _constant(value: object) -> str | None:
+    if isinstance(value, bool):
+        return str(not value)
+    if isinstance(value, int):
+        return str(value + 1)
+    if isinstance(value, float):
+        return repr(value * 2 if value else 1.0)
+    return None
+
+
+def _code(tree: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that compute: no annotations, decorators, default texts, messages of errors."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.Raise, ast.Assert, ast.Import, ast.ImportFrom, ast.JoinedStr)):
+            continue
+        if isinstance(node, ast.AnnAssign):
+            if node.value is not None:
+                yield node.value
+                yield from _code(node.value)
+            continue
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if node.name == "__repr__":
+                continue
+            for statement in node.body:
+                yield statement
+                yield from _code(statement)
+            continue
+        if isinstance(node, ast.ClassDef):
+            for statement in node.body:
+                yield from _code(ast.Module([statement], []))
+            continue
+        yield node
+        yield from _code(node)
+
+
+def files(places: Sequence[str]) -> list[str]:
+    """Python files of the places, relative to the repository."""
+    found: set[Path] = set()
+    for place in places:
+        for path in (ROOT / "replications").glob(place):
+            found |= {path} if path.is_file() else set(path.rglob("*.py"))
+    return sorted(str(path.relative_to(ROOT)) for path in found)
+
+
+def draw(
+    places: Sequence[str], count: int, seed: int, reached: Mapping[str, Sequence[int]] | None
+) -> list[Mutant]:
+    """A seeded sample; with `reached` (file → lines) only of those lines."""
+    everything = []
+    for path in files(places):
+        of_file = mutants(path, (ROOT / path).read_text(encoding="utf-8"))
+        lines = None if reached is None else set(reached.get(path, ()))
+        everything += [m for m in of_file if lines is None or m.line in lines]
+    return random.Random(seed).sample(everything, min(count, len(everything)))
+
+
+def _executed(path: Path) -> dict[str, list[int]]:
+    """File → executed lines, from `coverage json`."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {name: entry["executed_lines"] for name, entry in content["files"].items()}
+
+
+# ---- running one ----------------------------------------------------------------------------
+
+
+def commands(path: str) -> list[tuple[str, list[str]]]:
+    """What must notice a change of a file: the tests that mirror it, then claims of one subject."""
+    parts = Path(path).parts
+    folder = Path("tests", *parts[1:3]) if parts[1] == "systems" else Path("tests", parts[1])
+    systems = [parts[2]] if parts[1] == "systems" else list(SUBJECTS)
+    found = [("tests", [str(folder), "-m", "not packaging and not tutorial"])]
+    for system in systems:
+        found.append(("claims", [f"claims/{system}", "--offline", "-k", SUBJECTS[system]]))
+    return found
+
+
+def judge(mutant: Mutant, folder: Path) -> Result:
+    """Apply a mutant to the copy in `folder`, run what must notice it, and restore the file."""
+    target, started = folder / mutant.path, time.perf_counter()
+    source = target.read_text(encoding="utf-8")
+    assert source[mutant.start : mutant.stop] == mutant.old
+    target.write_text(source[: mutant.start] + mutant.new + source[mutant.stop :], encoding="utf-8")
+    killed_by = ""
+    try:
+        for name, arguments in commands(mutant.path):
+            status = _pytest(arguments, folder)
+            if status != 0:
+                killed_by = name if status is not None else "time"
+                break
+    finally:
+        target.write_text(source, encoding="utf-8")
+    return Result(mutant, killed_by, time.perf_counter() - started)
+
+
+def _pytest(arguments: Sequence[str], folder: Path) -> int | None:
+    """The exit status of pytest, None if it took too long."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, timeout=SECONDS,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return None
+    return done.returncode
+
+
+def run(chosen: Sequence[Mutant], workers: int, say: Callable[[str], None]) -> list[Result]:
+    """Judge mutants, each worker in a copy of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copies = [_copy(Path(scratch) / str(i)) for i in range(workers)]
+        free = list(copies)
+
+        def one(mutant: Mutant) -> Result:
+            folder = free.pop()
+            try:
+                result = judge(mutant, folder)
+            finally:
+                free.append(folder)
+            say(f"{result.killed_by or 'SURVIVED':8} {result.seconds:5.0f} s  {mutant}")
+            return result
+
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(one, chosen))
+
+
+def _copy(target: Path) -> Path:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target / name)
+    return target
+
+
+# ---- the report --------------------------------------------------------------------------------
+
+
+def report(results: Sequence[Result], command: str) -> str:
+    """Share killed by place, and every survivor, as Markdown."""
+    lines = ["# Mutants", "", f"`{command}`", "", "| place | mutants | killed | share |"]
+    lines.append("|---|---:|---:|---:|")
+    places: dict[str, list[Result]] = {"all": list(results)}
+    for result in results:
+        parts = Path(result.mutant.path).parts
+        name = "/".join(parts[1:3]) if parts[1] == "systems" else parts[1]
+        places.setdefault(name, []).append(result)
+    for name, some in sorted(places.items()):
+        killed = sum(bool(result.killed_by) for result in some)
+        lines.append(f"| {name} | {len(some)} | {killed} | {killed / len(some):.0%} |")
+    survivors = [result.mutant for result in results if not result.killed_by]
+    lines += ["", f"## Survivors ({len(survivors)})", ""]
+    lines += [f"- `{mutant}`" for mutant in survivors] or ["None."]
+    return "\n".join(lines) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw, run, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.mutants")
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--where", nargs="+", default=PLACES, help="under replications/")
+    parser.add_argument(
+        "--reached", type=Path, help="a JSON of coverage.py: draw from executed lines"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--out", type=Path, help="Markdown")
+    parser.add_argument("--json", type=Path, help="every mutant with its fate")
+    args = parser.parse_args(argv)
+    reached = _executed(args.reached) if args.reached else None
+    chosen = draw(args.where, args.count, args.seed, reached)
+    results = run(chosen, args.workers, lambda line: print(line, flush=True))
+    text = report(results, "python -m tests.mutants " + " ".join(argv or sys.argv[1:]))
+    print(text)
+    if args.out:
+        args.out.write_text(text, encoding="utf-8")
+    if args.json:
+        args.json.write_text(json.dumps([asdict(r) for r in results], indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

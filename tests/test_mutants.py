@@ -1,0 +1,77 @@
+"""The mutants: each is one change, the file stays valid Python, and a planted one is noticed."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests import mutants
+
+
+def changed(source: str) -> list[str]:
+    return [source[: m.start] + m.new + source[m.stop :] for m in mutants.mutants("x.py", source)]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("x = a < b", ["x = a >= b"]),
+        ("x = (a) == (b)", ["x = (a) != (b)"]),
+        ("x = (a + b)", ["x = (a - b)"]),
+        ("x = (a) / (b)", ["x = (a) * (b)"]),
+        ("x = -a", ["x = a"]),
+        ("x = -(a)", ["x = (a)"]),
+        ("x = a.mean(0)", ["x = a.sum(0)", "x = a.mean(1)"]),
+        ("x = a and b", ["x = a or b"]),
+        ("x = True", ["x = False"]),
+        ("x = 0.5", ["x = 1.0"]),
+        ("x = a if b else c", ["x = a if not (b) else c"]),
+        ("x: Literal[3] = 1", ["x: Literal[3] = 2"]),
+        ("raise ValueError(f'{a + 1}')", []),
+        ("'''Docstring 1 < 2.'''", []),
+        ("x = 'é' if a < b else 2", None),
+    ],
+)
+def test_every_change_is_made_where_it_should(source: str, expected: list[str] | None) -> None:
+    found = changed(source)
+    if expected is None:
+        assert "x = 'é' if a >= b else 2" in found
+    else:
+        assert sorted(found) == sorted(expected)
+
+
+def test_every_mutant_of_the_package_is_valid_python() -> None:
+    paths = mutants.files(mutants.PLACES)
+    assert len(paths) > 20
+    for path in paths:
+        source = (mutants.ROOT / path).read_text(encoding="utf-8")
+        for text in (
+            source[: m.start] + m.new + source[m.stop :] for m in mutants.mutants(path, source)
+        ):
+            ast.parse(text)
+
+
+def test_a_sample_is_the_same_for_one_seed_and_keeps_to_the_reached_lines() -> None:
+    first = mutants.draw(mutants.PLACES, 20, 0, None)
+    assert first == mutants.draw(mutants.PLACES, 20, 0, None)
+    assert first != mutants.draw(mutants.PLACES, 20, 1, None)
+    one = first[0]
+    drawn = mutants.draw(mutants.PLACES, 1000, 0, {one.path: [one.line]})
+    assert {(m.path, m.line) for m in drawn} == {(one.path, one.line)}
+
+
+def test_the_tests_of_the_place_and_the_claims_of_its_system_judge_a_mutant() -> None:
+    (tests, claims) = mutants.commands("replications/systems/ioi/measurements/backup.py")
+    assert tests == ("tests", ["tests/systems/ioi", "-m", "not packaging and not tutorial"])
+    assert claims[1][0] == "claims/ioi"
+    assert len(mutants.commands("replications/judging/verdict.py")) == 1 + len(mutants.SUBJECTS)
+
+
+def test_the_report_names_every_survivor() -> None:
+    here = mutants.Mutant("replications/analysis/x.py", 3, 0, 1, "<", ">=")
+    text = mutants.report(
+        [mutants.Result(here, "", 1.0), mutants.Result(here, "tests", 1.0)], "command"
+    )
+    assert "| analysis | 2 | 1 | 50% |" in text
+    assert text.count("replications/analysis/x.py:3") == 1
