@@ -27,7 +27,9 @@ def on_files(files: Files, config: Any) -> Files:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """In pages of docs/, links to files outside docs/ become the file's name."""
-    return LINK.sub(lambda found: _outside(found) if found[3].startswith("../") else found[0], markdown)
+    return LINK.sub(
+        lambda found: _outside(found) if found[3].startswith("../") else found[0], markdown
+    )
 
 
 def _links(text: str) -> str:

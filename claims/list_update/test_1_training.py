@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .common import BOTH, SETUP, TRAINING, one_layer, untrained
 from replications.judging.claim import claim, instead, on
 from replications.judging.expectation import at_least, at_most, exactly, near, parts
+
+from .common import BOTH, SETUP, TRAINING, one_layer, untrained
 
 
 @claim(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .common import PATCHING, SEED_0, one_layer, untrained
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import Expectation, at_least, at_most, between, exactly, parts
 from replications.models.sites import K, Q, V
+
+from .common import PATCHING, SEED_0, one_layer, untrained
 
 SEED_2 = "in seed 2 the index token's own key also plays a part, on the printed prompts"
 FULL = (

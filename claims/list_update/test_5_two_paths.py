@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, between, exactly, parts, ranks
+from replications.models.sites import K, Q
+
 from .common import (
     ALL_PREDICTIONS,
     BOTH,
@@ -11,9 +15,6 @@ from .common import (
     one_layer,
     untrained,
 )
-from replications.judging.claim import claim, instead
-from replications.judging.expectation import at_least, at_most, between, exactly, parts, ranks
-from replications.models.sites import K, Q
 
 
 @claim(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .common import ALL, RESIDUAL
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, exactly, parts
+
+from .common import ALL, RESIDUAL
 
 ROW = "rows of the picture and blocks differ by one, and the document uses both"
 
