@@ -12,7 +12,7 @@ from torch import Tensor
 from replications import fixtures
 from replications.errors import BadInput
 from replications.judging.claim import SubjectInfo
-from replications.lens import PRETRAINED, open_lens, open_pretrained
+from replications.lens import PRETRAINED, open_pretrained
 from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi import model
@@ -21,7 +21,6 @@ from replications.systems.ioi.measure import IoiSubject
 from replications.systems.ioi.regimes import regime
 from replications.systems.ioi.roles import GPT2_SMALL
 from replications.systems.ioi.words import toy_tokenizer
-from replications.training import transformer as gpt
 
 GPT2 = "gpt2-small"
 GPT2_TOKENIZER = f"{GPT2}/tokenizer.json"
@@ -116,7 +115,7 @@ def subject(
 def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
     chosen = regime(toy.regime)
     shape = model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
-    weights = gpt.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, shape)
+    weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, shape)
     other = partial(_open, _other(toy), device, dtype)
     return _measured(toy.name, weights, shape, device, dtype, other)
 
@@ -129,8 +128,7 @@ def _measured(
     dtype: str,
     other: Callable[[], IoiSubject] | None = None,
 ) -> IoiSubject:
-    checked = gpt.check_state_dict(weights, shape)
-    lens = open_lens(shape, checked, device=device, dtype=getattr(torch, dtype))
+    lens = model.open_model(weights, shape, device=device, dtype=dtype)
     return IoiSubject(name, lens, toy_tokenizer(), other=other)
 
 
