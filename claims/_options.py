@@ -29,7 +29,7 @@ def add(parser: pytest.Parser) -> None:
         group.addoption(flag, action="store_true", help=text)
     group.addoption(
         "--lens",
-        choices=lines.KINDS,
+        choices=lines.LENS_KINDS,
         help="the kind of model TransformerLens opens, where the installed line has both",
     )
     group.addoption("--device", default="cpu", help="cpu, cuda or cuda:N (default cpu)")

@@ -48,7 +48,7 @@ def weights(seed: int = 0) -> Mapping[str, Tensor]:
     """Random weights for either shape: LayerNorms far from the identity, no bias zero."""
     found = {}
     for i, (name, size) in enumerate(parameters.classic(PADDED).items()):
-        value = 0.4 * random(*size, seed=100 * seed + i)
+        value = 0.4 * random(*size, seed=100 * (seed + 1) + i)
         found[name] = 1 + value if name.endswith(".w") else value
     return found
 
@@ -85,5 +85,5 @@ def distance(a: Tensor, b: Tensor) -> float:
     return float((a.double() - b.double()).abs().max())
 
 
-LIVE = [place for place in PLACES if place.site not in opened("padded").dead]
+LIVE = [place for place in PLACES if place.site not in opened("padded").soundness().dead]
 """The places that the installed TransformerLens lets us edit."""

@@ -73,7 +73,7 @@ class Run:
         The metadata say how the weights were made, then `more`, the results `held_out`, the mean
         of the last losses [step] and the norms of the weights. Raises BadInput as `save`.
         """
-        metadata = provenance(self.system, self.seed, self.recipe, self.threads) | (more or {})
+        metadata = provenance(self.system, self.seed, self.recipe, self.threads) | dict(more or {})
         metadata |= {
             "held_out": held_out,
             "final_loss": losses[-FINAL_STEPS:].mean().item(),

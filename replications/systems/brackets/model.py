@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from replications import lens as lenses
-from replications.errors import BadInput
 from replications.models import parameters, state_dicts, untrained
 from replications.models.positions import sinusoids
 from replications.models.shape import Shape
@@ -69,9 +67,6 @@ def open_model(
 ) -> lenses.Lens:
     """A lens on the classifier with these weights.
 
-    Raises BadInput if they do not fit, or if `dtype` is not the name of a floating-point type.
+    Raises BadInput if they do not fit, and as `open_lens`.
     """
-    real = getattr(torch, dtype, None)
-    if not (isinstance(real, torch.dtype) and real.is_floating_point):
-        raise BadInput(f"unknown dtype {dtype!r}: give float32 or float64")
-    return lenses.open_lens(SHAPE, check_state_dict(state_dict), device=device, dtype=real)
+    return lenses.open_lens(SHAPE, check_state_dict(state_dict), device=device, dtype=dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from replications.lens import Lens, open_lens
@@ -46,7 +45,7 @@ def open_model(
 ) -> Lens:
     """A lens on the model with these weights. Raises BadInput if they do not fit."""
     checked = state_dicts.check_state_dict(state_dict, shape, model=NAME)
-    return open_lens(shape, checked, device=device, dtype=getattr(torch, dtype))
+    return open_lens(shape, checked, device=device, dtype=dtype)
 
 
 def untrained_like(lens: Lens) -> dict[str, Tensor]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from replications import fixtures
@@ -134,6 +133,6 @@ def _measured(
 
 def _gpt2(device: str, dtype: str) -> IoiSubject:
     words = Tokenizer.from_json(fixtures.read_bytes(GPT2_TOKENIZER))
-    lens = open_pretrained(GPT2, device=device, dtype=getattr(torch, dtype))
+    lens = open_pretrained(GPT2, device=device, dtype=dtype)
     # The document does not say whether a token opens its prompts; none does here.
     return IoiSubject(GPT2, lens, words, roles=GPT2_SMALL, bos=False, prompts=GPT2_PROMPTS)

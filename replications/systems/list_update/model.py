@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from replications import lens as lenses
@@ -92,9 +91,7 @@ def open_model(
 ) -> lenses.Lens:
     """A lens on the model with these weights. Raises BadInput if they do not fit."""
     checked = check_state_dict(state_dict, layers, task)
-    return lenses.open_lens(
-        shape(layers, task), checked, device=device, dtype=getattr(torch, dtype)
-    )
+    return lenses.open_lens(shape(layers, task), checked, device=device, dtype=dtype)
 
 
 def attention(state_dict: Mapping[str, Tensor], layer: int) -> dict[str, Tensor]:

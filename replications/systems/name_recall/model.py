@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from replications import lens as lenses
@@ -56,4 +55,4 @@ def open_model(
 ) -> lenses.Lens:
     """A lens on the model with these weights. Raises BadInput if they do not fit."""
     checked = state_dicts.check_state_dict(state_dict, shape(layers), model=NAME)
-    return lenses.open_lens(shape(layers), checked, device=device, dtype=getattr(torch, dtype))
+    return lenses.open_lens(shape(layers), checked, device=device, dtype=dtype)
