@@ -323,7 +323,7 @@ def test_a_model_that_cannot_be_reached_says_what_to_do(monkeypatch: pytest.Monk
     manifest = Path(__file__).parents[2] / "fixtures" / "manifest.toml"
     monkeypatch.setenv("REPLICATIONS_MANIFEST", str(manifest))
     monkeypatch.delenv("REPLICATIONS_FIXTURES")
-    monkeypatch.setattr("replications.fixtures.store._shipped", lambda: Path("/nowhere"))
+    monkeypatch.setattr("replications.fixtures.finding._shipped", lambda: Path("/nowhere"))
     monkeypatch.setenv("REPLICATIONS_CACHE", "/nowhere")
     monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
     with pytest.raises(FixtureMissing, match=r"gpt2-small/config\.json.*downloads are off.*fetch"):
