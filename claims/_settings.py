@@ -25,7 +25,7 @@ def add(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--lens",
-        choices=lines.KINDS,
+        choices=lines.LENS_KINDS,
         help="the kind of model TransformerLens opens, where the installed line has both",
     )
     group.addoption("--device", default="cpu", help="cpu, cuda or cuda:N (default cpu)")

@@ -1,14 +1,14 @@
-"""The errors every part of the package raises.  Each message names the thing and the remedy."""
+"""The errors that the package raises on purpose. Each message names the thing and the remedy."""
 
 from __future__ import annotations
 
 
 class ReplicationError(Exception):
-    """Base of all errors this package raises on purpose."""
+    """The base class of all errors that this package raises on purpose."""
 
 
 class FixtureMissing(ReplicationError):
-    """A file cannot be reached from here.  Its claims are skipped, with the remedy.
+    """A file cannot be reached from here. The claims that need it are skipped, with the remedy.
 
     `command` is the command that obtains the file, empty if there is none.
     """
@@ -19,12 +19,12 @@ class FixtureMissing(ReplicationError):
 
 
 class FixtureCorrupt(ReplicationError):
-    """A file was found, and it is not the file the manifest names.  Always an error."""
+    """A file was found, but it is not the one that the manifest names. This is never skipped."""
 
 
 class Unsupported(ReplicationError):
-    """The installed TransformerLens cannot express what was asked for."""
+    """The installed TransformerLens, or this package, cannot do what was asked for."""
 
 
 class BadInput(ReplicationError, ValueError):
-    """An argument, a file or a record that makes no sense."""
+    """An argument, a file or a record makes no sense."""

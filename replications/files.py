@@ -1,4 +1,4 @@
-"""Reading and writing whole files: what is written is complete or not there at all."""
+"""Reading and writing files. What is written is complete, or not there at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from replications.errors import BadInput
 
 
 def read_text(path: Path) -> str:
-    """The text of a file.  BadInput if it cannot be read."""
+    """The text of a UTF-8 file. Raises BadInput if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
@@ -17,12 +17,12 @@ def read_text(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text, whole or not at all.  BadInput if it cannot be written."""
+    """Write a UTF-8 text, whole or not at all. Raises BadInput if it cannot be written."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all.  BadInput if it cannot be written."""
+    """Write a file, whole or not at all. Raises BadInput if it cannot be written."""
     try:
         put(path, content)
     except OSError as exc:
@@ -30,10 +30,10 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def put(path: Path, content: bytes) -> None:
-    """As `write_bytes`, for callers that deal with OSError themselves.
+    """Write a file as `write_bytes` does. Raises OSError if it cannot be written.
 
-    The content goes to a name of its own in the same folder, which then takes the place of the
-    target: an interrupt or a full disk leaves what was there before.
+    The content goes to a temporary file in the same folder, which is then renamed to `path`: an
+    interrupt or a full disk leaves what was there before.
     """
     if path.exists() and not path.is_file():
         path.write_bytes(content)  # /dev/stdout must not be replaced by a file; a folder is refused

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from replications.lens import Lens, open_lens
-from replications.models import parameters as layout
+from replications.models import parameters
 from replications.models.network import Network
 from replications.models.shape import Shape
 
@@ -43,22 +43,19 @@ def state_dict(
 
     Without `biases` they are zero; `folded` leaves out the LayerNorms' w and b.
     """
-    found = {}
     # Without LayerNorms streams grow from layer to layer: smaller weights keep logits near one.
     scale = 0.5 if shape.normalization else 0.3
-    norms = () if folded or shape.normalization is None else ("ln1", "ln2", "ln_final")
-    norms = tuple(n for n in norms if not (shape.attn_only and n == "ln2"))
-    for i, (name, size) in enumerate(layout.parameters(shape).values()):
-        names = [name.format(layer=n) for n in range(shape.n_layers)]
-        for n, each in enumerate(names if "{layer}" in name else [name]):
-            value = scale * random(*size, seed=10_000 * seed + 100 * i + n)
-            part, parameter = each.split(".")[-2:]
-            if part.startswith("ln"):
-                if part in norms:
-                    found[each] = 1 + value if parameter == "w" else value
-            elif not (shape.attn_only and part == "mlp"):
-                plain = biases or not parameter.startswith("b_")
-                found[each] = value if plain else torch.zeros_like(value)
+    kept = parameters.classic(shape, folded=folded)
+    found = {}
+    # All parameters are numbered, so that a folded model has the matrices of the whole one.
+    for i, (name, size) in enumerate(parameters.classic(shape).items()):
+        if name not in kept:
+            continue
+        value = scale * random(*size, seed=10_000 * seed + i)
+        plain = biases or not parameters.is_bias(name)
+        found[name] = value if plain else torch.zeros_like(value)
+        if name.endswith(".w"):
+            found[name] += 1
     return found
 
 

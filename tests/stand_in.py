@@ -22,6 +22,9 @@ import torch
 from tokenizers import decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
+from replications.models import parameters
+from replications.models.shape import Shape
+
 TEXT = (
     "When John and Mary went to the store, John gave a drink to Mary.",
     "Then Alice and Bob met at the park, and Bob handed the book to Alice.",
@@ -71,24 +74,15 @@ def gpt2_weights(vocabulary: int) -> dict[str, Tensor]:
 
 def classic_weights(vocabulary: int) -> dict[str, Tensor]:
     """As an early TransformerLens saved them: masks included, heads not as wide as the model."""
-    d_head, neurons = 5, 10
-    sizes: dict[str, tuple[int, ...]] = {"embed.W_E": (vocabulary, WIDTH)}
-    sizes |= {"pos_embed.W_pos": (CONTEXT, WIDTH), "unembed.W_U": (WIDTH, vocabulary)}
-    sizes |= {"unembed.b_U": (vocabulary,), "ln_final.w": (WIDTH,), "ln_final.b": (WIDTH,)}
-    for layer in range(LAYERS):
-        block: dict[str, tuple[int, ...]] = {}
-        for name in "QKV":
-            block |= {f"attn.W_{name}": (HEADS, WIDTH, d_head), f"attn.b_{name}": (HEADS, d_head)}
-        block |= {"attn.W_O": (HEADS, d_head, WIDTH), "attn.b_O": (WIDTH,)}
-        block |= {"mlp.W_in": (WIDTH, neurons), "mlp.b_in": (neurons,)}
-        block |= {"mlp.W_out": (neurons, WIDTH), "mlp.b_out": (WIDTH,)}
-        for name in ("ln1", "ln2"):
-            block |= {f"{name}.{part}": (WIDTH,) for part in "wb"}
-        sizes |= {f"blocks.{layer}.{name}": size for name, size in block.items()}
+    shape = Shape(
+        n_layers=LAYERS, n_heads=HEADS, d_model=WIDTH, d_head=5, d_mlp=10, n_ctx=CONTEXT,
+        d_vocab=vocabulary, d_vocab_out=vocabulary,
+    )  # fmt: skip
+    sizes = parameters.classic(shape)
     found = _random(sizes, ones=("ln1.w", "ln2.w", "ln_final.w"))
     for layer in range(LAYERS):
-        found[f"blocks.{layer}.attn.mask"] = torch.ones(CONTEXT, CONTEXT).tril().bool()
-        found[f"blocks.{layer}.attn.IGNORE"] = torch.tensor(-1e5)
+        found[parameters.in_layer(layer, "attn.mask")] = torch.ones(CONTEXT, CONTEXT).tril().bool()
+        found[parameters.in_layer(layer, "attn.IGNORE")] = torch.tensor(-1e5)
     return found
 
 

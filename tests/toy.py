@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from replications.lens import Lens, open_lens
+from replications.models import parameters
 from replications.models.shape import Shape
 from replications.models.sites import SITES, Place
 from tests import oracle
@@ -45,24 +46,9 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 @cache
 def weights(seed: int = 0) -> Mapping[str, Tensor]:
     """Random weights for either shape: LayerNorms far from the identity, no bias zero."""
-    s = PADDED
-    d, heads, d_head, m = s.d_model, s.n_heads, s.d_head, s.d_mlp
-    sizes: dict[str, tuple[int, ...]] = {}
-    sizes |= {"embed.W_E": (s.d_vocab, d), "pos_embed.W_pos": (s.n_ctx, d)}
-    for layer in range(s.n_layers):
-        block: dict[str, tuple[int, ...]] = {}
-        for name in ("ln1", "ln2"):
-            block |= {f"{name}.w": (d,), f"{name}.b": (d,)}
-        for name in "QKV":
-            block |= {f"attn.W_{name}": (heads, d, d_head), f"attn.b_{name}": (heads, d_head)}
-        block |= {"attn.W_O": (heads, d_head, d), "attn.b_O": (d,)}
-        block |= {"mlp.W_in": (d, m), "mlp.b_in": (m,), "mlp.W_out": (m, d), "mlp.b_out": (d,)}
-        sizes |= {f"blocks.{layer}.{name}": size for name, size in block.items()}
-    sizes |= {"ln_final.w": (d,), "ln_final.b": (d,)}
-    sizes |= {"unembed.W_U": (d, s.d_vocab_out), "unembed.b_U": (s.d_vocab_out,)}
     found = {}
-    for i, (name, size) in enumerate(sizes.items()):
-        value = 0.4 * random(*size, seed=100 * seed + i)
+    for i, (name, size) in enumerate(parameters.classic(PADDED).items()):
+        value = 0.4 * random(*size, seed=100 * (seed + 1) + i)
         found[name] = 1 + value if name.endswith(".w") else value
     return found
 
@@ -99,5 +85,5 @@ def distance(a: Tensor, b: Tensor) -> float:
     return float((a.double() - b.double()).abs().max())
 
 
-LIVE = [place for place in PLACES if place.site not in opened("padded").dead]
+LIVE = [place for place in PLACES if place.site not in opened("padded").soundness().dead]
 """The places that the installed TransformerLens lets us edit."""

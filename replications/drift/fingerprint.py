@@ -96,7 +96,9 @@ def marks(lens: Lens, tokens: Tensor) -> list[Mark]:
     """Marks of the weights, of every activation in the order of computation, and of the logits."""
     stacked = torch.cat([v.detach().cpu().flatten() for _, v in sorted(lens.state_dict.items())])
     places = places_of(lens, range(lens.shape.n_layers))
-    run = lens.run(tokens, {repr(place): place for place in places if place.site not in lens.wrong})
+    run = lens.run(
+        tokens, {repr(place): place for place in places if place.site not in lens.soundness().wrong}
+    )
     found = [Mark.of("weights", stacked)]
     found += [Mark.of(name, value) for name, value in run.reads.items()]
     centred = run.logits - run.logits.mean(-1, keepdim=True)

@@ -4,7 +4,7 @@
 reads activations and edits them, with the same meaning on every supported version.
 """
 
-from replications.lens.base import Lens, Read, Run, Weights
+from replications.lens.base import Lens, Read, Run, Soundness, Weights
 from replications.lens.networks import as_network
 from replications.lens.opening import PRETRAINED, open_lens, open_pretrained
 
@@ -13,6 +13,7 @@ __all__ = [
     "Lens",
     "Read",
     "Run",
+    "Soundness",
     "Weights",
     "as_network",
     "open_lens",

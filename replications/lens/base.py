@@ -1,4 +1,8 @@
-"""What the suite asks of a model, whatever TransformerLens is installed."""
+"""The interface of a lens: what the suite asks of a model, whatever TransformerLens is installed.
+
+A lens holds one model and its weights. It runs tokens through it, reads activations at places
+(`models.sites`) and edits them on the way; a place means the same on every supported version.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,9 @@ from replications.models.sites import LN1, LN2, LN_FINAL, MLP_OUT, MLP_POST, Pla
 
 @dataclass(frozen=True)
 class Weights:
-    """A model's parameters, on the CPU. Axes as in TransformerLens: W_Q [layer head d_model …].
+    """A model's parameters, on the CPU, all layers stacked: W_Q is [layer head d_model d_head].
 
-    Without MLPs their matrices have no neurons.
+    Axes are those of TransformerLens. In a model without MLPs, W_in and W_out have no neurons.
     """
 
     W_E: Tensor
@@ -48,7 +52,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class Read:
-    """What to keep of a place: the picked part, then `reduce` of it (to save memory)."""
+    """A place to read. `reduce`, if given, maps what stands there to what is kept in its stead.
+
+    It is applied batch by batch, and so saves memory.
+    """
 
     place: Place
     reduce: Callable[[Tensor], Tensor] | None = None
@@ -56,7 +63,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Run:
-    """The logits [batch pos d_vocab_out] of a run and what was read, by the caller's names."""
+    """The logits [batch pos d_vocab_out] of a run, and what was read, by the caller's names."""
 
     logits: Tensor
     reads: Mapping[str, Tensor] = field(default_factory=dict)
@@ -65,26 +72,35 @@ class Run:
         return self.reads[name]
 
 
+@dataclass(frozen=True)
+class Soundness:
+    """The sites that a lens refuses: those it reads wrongly, and those where edits are dropped."""
+
+    wrong: tuple[Site, ...] = ()
+    """What the installed TransformerLens shows there is not what the weights give."""
+    dead: tuple[Site, ...] = ()
+    """An edit there does not do to the logits what it should."""
+
+
 class Lens(ABC):
-    """A model seen through one version of TransformerLens."""
+    """A model seen through one version of TransformerLens; opened by `open_lens`.
+
+    `run` and `read` are the whole of what can be asked of it; `with_edits` and `reopen` make other
+    lenses of it.
+    """
 
     shape: Shape
     state_dict: Mapping[str, Tensor]
     """What the model was opened with, in TransformerLens's classic layout."""
     weights: Weights
     device: torch.device
-    """Where it computes; sweeps of it compute there too."""
+    """Where the model computes; sweeps over it compute there too."""
     edits: tuple[Edit, ...] = ()
+    """Made in every run, before those of the run itself."""
 
-    @property
-    def wrong(self) -> tuple[Site, ...]:
-        """Sites where the installed TransformerLens shows something else; they are refused."""
-        return ()
-
-    @property
-    def dead(self) -> tuple[Site, ...]:
-        """Sites where it drops an edit without a word; there edits are refused."""
-        return ()
+    def soundness(self) -> Soundness:
+        """The sites that are refused. The first call for an architecture runs the model."""
+        return Soundness()
 
     def run(
         self,
@@ -97,10 +113,10 @@ class Lens(ABC):
     ) -> Run:
         """Run `tokens` [batch pos], reading and editing places on the way.
 
-        Padding keys are masked unless `masked=False` (only to show that the mask matters).
-        Results come back on the device of `tokens`, without gradients.
-        Raises BadInput for a place in a layer, MLP or LayerNorm the model lacks, Unsupported for
-        one that the installed TransformerLens shows wrongly or cannot edit.
+        Padding keys are masked unless `masked=False` (only to show that the mask matters). `batch`
+        is how many examples run at a time. Results come back on the device of `tokens`, without
+        gradients. Raises BadInput for a place in a layer, MLP or LayerNorm that the model lacks,
+        and Unsupported for one that the installed TransformerLens shows wrongly or cannot edit.
         """
         return self._run(tokens, read or {}, edits, masked, batch, stop=None)
 
@@ -112,7 +128,7 @@ class Lens(ABC):
         *,
         batch: int = 500,
     ) -> Mapping[str, Tensor]:
-        """What `run` reads, stopping after the last layer that is read."""
+        """What `run` reads, but the model stops after the last layer that is read."""
         layers = [(r.place if isinstance(r, Read) else r).layer for r in read.values()]
         known = [layer for layer in layers if layer is not None]
         # A place outside the layers (the final LayerNorm, say) needs the whole run.
@@ -151,15 +167,15 @@ class Lens(ABC):
             raise BadInput(f"{place!r}: the model has no LayerNorm")
 
     def _check_sound(self, reads: Iterable[Read], edits: Iterable[Edit]) -> None:
-        wrong, dead = self.wrong, self.dead
+        sound = self.soundness()
         for place in [r.place for r in reads]:
-            if place.site in wrong:
+            if place.site in sound.wrong:
                 raise Unsupported(
                     f"{place!r}: what the installed TransformerLens shows there is not what the "
-                    f"weights give; versions that were tested: {lines.supported()}"
+                    f"weights give; install a version that was tested: {lines.supported()}"
                 )
         for place in [e.place for e in edits]:
-            if place.site in (*wrong, *dead):
+            if place.site in (*sound.wrong, *sound.dead):
                 raise Unsupported(
                     f"{place!r}: this kind of model of the installed TransformerLens drops "
                     "edits there; use --lens hooked, or TransformerLens 4.3"
@@ -179,8 +195,11 @@ class Lens(ABC):
 
     @abstractmethod
     def with_edits(self, edits: Sequence[Edit]) -> Lens:
-        """The same model with `edits` made in every run, before those of the run itself."""
+        """This model with `edits` made in every run, after its own and before those of the run."""
 
     @abstractmethod
     def reopen(self, state_dict: Mapping[str, Tensor]) -> Lens:
-        """The same architecture with other weights, on the same device, in the same dtype."""
+        """This architecture with other weights, on the same device and in the same dtype.
+
+        `state_dict` is in TransformerLens's classic layout.
+        """

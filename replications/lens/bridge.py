@@ -1,4 +1,7 @@
-"""TransformerLens from 3.9: `TransformerBridge.boot_native`, and its shortformer sister."""
+"""Lenses on `TransformerBridge`, the model of TransformerLens from 3.9 on.
+
+Small models are built by `boot_native`, or by `shortformer` if their positions go past the stream.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from transformer_lens.model_bridge import TransformerBridge  # isort: skip
 from transformer_lens.config import TransformerBridgeConfig
 
 from replications.lens.hooks import Action, HookLens, Hooks, stacked_weights
-from replications.lens.layout import to_bridge
 from replications.lens.shortformer import boot_shortformer
+from replications.models import parameters
 from replications.models.edits import Edit
 from replications.models.shape import Shape
 
@@ -60,19 +63,20 @@ def boot(
     """A bridge on TransformerLens's own small transformer, with these weights (classic layout)."""
     model = _untrained(shape, device, dtype)
     named = _identity_layernorms(shape, state_dict) | dict(state_dict)
-    model.load_state_dict(to_bridge(shape, named), strict=True)
+    model.load_state_dict(parameters.bridge_state_dict(shape, named), strict=True)
     return model
 
 
 def _identity_layernorms(shape: Shape, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Scale one and bias zero for a state dict without LayerNorm parameters: they were folded."""
-    names = ["ln_final", *(f"blocks.{i}.ln{j}" for i in range(shape.n_layers) for j in (1, 2))]
-    if shape.normalization is None or any(f"{name}.w" in state_dict for name in names):
+    """Scale one and bias zero for weights without LayerNorm parameters: they were folded."""
+    if parameters.has_layernorms(state_dict):
         return {}
-    if shape.attn_only:
-        names = [name for name in names if not name.endswith("ln2")]
-    one, zero = torch.ones(shape.d_model), torch.zeros(shape.d_model)
-    return {f"{name}.w": one for name in names} | {f"{name}.b": zero for name in names}
+    left = parameters.classic(shape, folded=True)
+    return {
+        name: torch.ones(size) if name.endswith(".w") else torch.zeros(size)
+        for name, size in parameters.classic(shape).items()
+        if name not in left
+    }
 
 
 def _untrained(shape: Shape, device: str, dtype: torch.dtype) -> TransformerBridge:

@@ -1,4 +1,4 @@
-"""TransformerLens up to 3.9: `HookedTransformer`."""
+"""Lenses on `HookedTransformer`, the model of TransformerLens up to 3.9."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from transformer_lens import (  # type: ignore[attr-defined]
 )
 
 from replications.lens.hooks import (
-    BUFFERS,
     Action,
     HookLens,
     Hooks,
     stacked_state_dict,
     stacked_weights,
 )
+from replications.models import parameters
 from replications.models.edits import Edit
 from replications.models.shape import Shape
 
 
 class HookedLens(HookLens):
-    """A `HookedTransformer`; without a `state_dict` it has that of the model's own weights."""
+    """A lens on a `HookedTransformer`. Its `state_dict` is read off the model unless given."""
 
     def __init__(
         self,
@@ -84,17 +84,20 @@ class HookedLens(HookLens):
 def open_hooked(
     shape: Shape, state_dict: Mapping[str, Tensor], device: str, dtype: torch.dtype
 ) -> HookedLens:
-    """A lens on a model with these weights; without LayerNorm parameters they were folded."""
+    """A lens on a model with these weights. Without LayerNorm parameters LayerNorm is folded."""
     return HookedLens(load(shape, state_dict, device, dtype), shape, state_dict)
 
 
 def load(
     shape: Shape, state_dict: Mapping[str, Tensor], device: str, dtype: torch.dtype
 ) -> HookedTransformer:
-    """A model with exactly these parameters.  RuntimeError if one is missing or of no use."""
-    folded = not any(".ln" in f".{name}" for name in state_dict)
+    """A model with exactly these parameters.
+
+    Raises RuntimeError if one is missing, or if the model has no such parameter.
+    """
+    folded = not parameters.has_layernorms(state_dict)
     model = untrained(shape, device, dtype, folded=folded)
-    buffers = {n: v for n, v in model.state_dict().items() if n.endswith(BUFFERS)}
+    buffers = {n: v for n, v in model.state_dict().items() if n.endswith(parameters.BUFFERS)}
     model.load_state_dict(buffers | dict(state_dict), strict=True)
     return model
 

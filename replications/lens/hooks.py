@@ -1,4 +1,4 @@
-"""Running a model of TransformerLens with hooks: what its two kinds of model have in common."""
+"""Runs with hooks: what a lens does alike on both kinds of model that TransformerLens has had."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from replications.lens.base import Lens, Read, Run, Weights
-from replications.lens.soundness import Soundness, examine
+from replications.lens.base import Lens, Read, Run, Soundness, Weights
+from replications.lens.soundness import examine
 from replications.models.edits import Edit
+from replications.models.parameters import network_fields
 from replications.models.shape import Shape
-from replications.models.sites import RESID_MID, RESID_POST, Place, Site
+from replications.models.sites import RESID_MID, RESID_POST, Place
 
 Action = Callable[..., Any]
 """What a hook does: (value, hook) to a new value, or None to leave it."""
 Hooks = list[tuple[str, Action]]
-BUFFERS = (".mask", ".IGNORE")
-"""Ends of the names of what early versions keep and save beside the parameters."""
 
 
 class HookLens(Lens):
@@ -29,16 +28,11 @@ class HookLens(Lens):
     model: Any
     dtype: torch.dtype
 
-    @property
-    def wrong(self) -> tuple[Site, ...]:
-        return self._soundness().wrong
+    def soundness(self) -> Soundness:
+        """The sites that are refused, by `soundness.examine`.
 
-    @property
-    def dead(self) -> tuple[Site, ...]:
-        return self._soundness().dead
-
-    def _soundness(self) -> Soundness:
-        """Examined once for each architecture and each kind of module it can be built from."""
+        Each architecture, dtype and kind of module it is built from is examined once.
+        """
         built_from = type(getattr(self.model, "original_model", self.model))
         key = (type(self), built_from, self.shape, self.dtype)
         if key not in _EXAMINED:
@@ -119,6 +113,7 @@ class HookLens(Lens):
 
 
 _EXAMINED: dict[object, Soundness] = {}
+"""What `HookLens.soundness` found, for the life of the process."""
 
 
 def stacked_weights(model: Any, shape: Shape) -> Weights:
@@ -140,29 +135,29 @@ def stacked_weights(model: Any, shape: Shape) -> Weights:
 
 
 def stacked_state_dict(lens: HookLens) -> dict[str, Tensor]:
-    """The classic layout without LayerNorms, as views of `weights`: nothing is held twice."""
-    weights = lens.weights
-    found = {
-        "embed.W_E": weights.W_E,
-        "pos_embed.W_pos": weights.W_pos,
-        "unembed.W_U": weights.W_U,
-        "unembed.b_U": weights.b_U,
+    """The classic layout without LayerNorms, as views of `lens.weights`: nothing is held twice.
+
+    For models with MLPs, whose parameters outside the layers come first.
+    """
+    names = {
+        field: name
+        for field, (name, _) in network_fields(lens.shape).items()
+        if not field.startswith("ln")
     }
     biases = {name: getattr(lens.model, name).detach().cpu() for name in ("b_Q", "b_K", "b_V")}
+    values = vars(lens.weights) | biases
+    found = {name: values[field] for field, name in names.items() if "{layer}" not in name}
     for layer in range(lens.shape.n_layers):
-        for name in ("W_Q", "W_K", "W_V", "W_O", "b_O"):
-            found[f"blocks.{layer}.attn.{name}"] = getattr(weights, name)[layer]
-        for name, value in biases.items():
-            found[f"blocks.{layer}.attn.{name}"] = value[layer]
-        for name in ("W_in", "b_in", "W_out", "b_out"):
-            found[f"blocks.{layer}.mlp.{name}"] = getattr(weights, name)[layer]
+        for field, name in names.items():
+            if "{layer}" in name:
+                found[name.format(layer=layer)] = values[field][layer]
     return found
 
 
 def _reader(name: str, read: Read, kept: dict[str, Tensor]) -> Action:
     def keep(value: Tensor, hook: object = None) -> None:
         part = value[read.place.index]
-        # Cloned, since `reduce` may return a view, and a later edit changes the model's tensor.
+        # Cloned, because `reduce` may return a view, and a later edit changes the model's tensor.
         kept[name] = (part if read.reduce is None else read.reduce(part)).clone()
 
     return keep

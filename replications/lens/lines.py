@@ -1,7 +1,7 @@
 """The lines of TransformerLens that were tested, and which kind of model a lens opens on each.
 
-"hooked" is a `HookedTransformer`, "bridge" a `TransformerBridge`.  Standard library only, so that
-a run can be refused before anything heavy is imported.
+"hooked" is a `HookedTransformer`, "bridge" a `TransformerBridge`. Only the standard library is
+imported, so that a run can be refused before anything heavy is.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from importlib import metadata
 
 from replications.errors import BadInput, ReplicationError, Unsupported
 
-KINDS = ("hooked", "bridge")
+LENS_KINDS = ("hooked", "bridge")
 KIND = "REPLICATIONS_LENS"
-"""Environment variable: which kind to open, where the installed line has both."""
+"""Environment variable: which kind to open, if the installed line has both."""
 UNTESTED = "REPLICATIONS_UNTESTED"
 """Environment variable: 1 to try a TransformerLens that is not in `SUPPORTED`."""
 
@@ -25,7 +25,7 @@ SUPPORTED: Mapping[str, tuple[str, ...]] = {
     "3.9": ("hooked", "bridge"),
     "4.3": ("bridge",),
 }
-"""The kinds of each line that was tested, the one that is opened unless asked otherwise first."""
+"""The kinds of each line that was tested; the first is opened unless another is asked for."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def installed() -> Line:
         )
     has = kinds()
     kind = os.environ.get(KIND) or has[0]
-    if kind not in KINDS:
-        raise BadInput(f"unknown lens {kind!r}; there are: {', '.join(KINDS)}")
+    if kind not in LENS_KINDS:
+        raise BadInput(f"unknown lens {kind!r}; there are: {', '.join(LENS_KINDS)}")
     if kind not in has:
         raise Unsupported(
             f"TransformerLens {version} has no {kind} model; it has: {', '.join(has)}; "

@@ -1,4 +1,4 @@
-"""Opening a lens: on weights of your own, or on a published model."""
+"""Opening a lens, on weights of your own or on a published model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRETRAINED: Mapping[str, tuple[str, ...]] = {
     "gpt2-small": ("gpt2-small/config.json", "gpt2-small/model.safetensors"),
     "gelu-2l": ("gelu-2l/model_final.pth",),
 }
-"""The fixtures that each published model is opened from, its tokenizer aside."""
+"""The fixtures that each published model is opened from, apart from its tokenizer."""
 
 
 def open_lens(
@@ -25,13 +25,15 @@ def open_lens(
     state_dict: Mapping[str, Tensor],
     *,
     device: str = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: str | torch.dtype = torch.float32,
 ) -> Lens:
     """A lens on a model with these weights (TransformerLens's classic names and axes).
 
-    A state dict without any LayerNorm parameters is one with LayerNorm folded.
-    The kind of model is `lines.installed()`'s, which says when it raises Unsupported.
+    In a state dict without LayerNorm parameters, LayerNorm is folded into the matrices. `dtype` is
+    a floating-point type of torch or its name. Raises BadInput for another type, and Unsupported
+    as `lines.installed`, which decides what kind of model is opened.
     """
+    dtype = _real(dtype)
     # Imported late: TransformerLens takes seconds to import, and no version has all of it.
     if lines.installed().kind == "hooked":
         from replications.lens.hooked import open_hooked
@@ -42,14 +44,17 @@ def open_lens(
     return BridgeLens(shape, state_dict, device, dtype)
 
 
-def open_pretrained(name: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Lens:
-    """A lens on a published model, from verified files: LayerNorm folded, value biases folded.
+def open_pretrained(
+    name: str, *, device: str = "cpu", dtype: str | torch.dtype = torch.float32
+) -> Lens:
+    """A lens on a published model, from verified files; `state_dict` has the processed weights.
 
-    Writing weights and unembedding are centred, so logits differ from the published model's by
-    one number for each position.  `state_dict` has the processed weights.  Raises BadInput for
-    an unknown name, FixtureMissing or FixtureCorrupt for its files, and Unsupported as
-    `open_lens`.
+    LayerNorm and value biases are folded, matrices that write to the residual stream and the
+    unembedding are centred, so logits differ from the published model's by one number for each
+    position. Raises BadInput for an unknown name, FixtureMissing or FixtureCorrupt for its files,
+    and BadInput or Unsupported as `open_lens`.
     """
+    dtype = _real(dtype)
     if name not in PRETRAINED:
         raise BadInput(f"unknown model {name!r}; there are: {', '.join(PRETRAINED)}")
     lines.installed()
@@ -59,3 +64,10 @@ def open_pretrained(name: str, *, device: str = "cpu", dtype: torch.dtype = torc
     if config:
         return pretrained.open_gpt2(config[0], weights, device=device, dtype=dtype)
     return pretrained.open_classic(weights, "gelu", device=device, dtype=dtype)
+
+
+def _real(dtype: str | torch.dtype) -> torch.dtype:
+    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if not (isinstance(found, torch.dtype) and found.is_floating_point):
+        raise BadInput(f"unknown dtype {dtype!r}: give float32 or float64")
+    return found

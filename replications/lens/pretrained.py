@@ -1,14 +1,13 @@
-"""Published language models, from the bytes of their files, processed as the documents have them.
+"""Published language models, from the bytes of their files, processed as in the documents.
 
 LayerNorm's scale and bias are folded into the matrices that read its output, the matrices that
 write to the residual stream and the unembedding are centred, and value biases are folded into
-output biases: TransformerLens's own processing, done once for each model.
+output biases. TransformerLens does this itself, once for each model.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import pickle
 from collections.abc import Mapping
 
@@ -20,7 +19,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from replications.errors import BadInput
 from replications.lens import lines
 from replications.lens.base import Lens
-from replications.lens.hooks import BUFFERS
+from replications.models.parameters import gpt2_config, gpt2_shape, without_buffers
 from replications.models.shape import Shape
 
 
@@ -29,21 +28,12 @@ def open_gpt2(
 ) -> Lens:
     """A GPT-2 from the content of its `config.json` and `model.safetensors`.
 
-    Raises BadInput if the weights are not those of the model that the configuration describes.
+    Raises BadInput if the configuration is not a GPT-2's or the weights are those of another
+    model, and Unsupported for options of the configuration that are not known here.
     """
-    settings = GPT2Config.from_dict(json.loads(config))
-    settings.use_cache = False  # keys and values of earlier runs are of no use here
-    shape = Shape(
-        n_layers=settings.n_layer,
-        n_heads=settings.n_head,
-        d_model=settings.n_embd,
-        d_head=settings.n_embd // settings.n_head,
-        d_mlp=settings.n_inner or 4 * settings.n_embd,
-        n_ctx=settings.n_positions,
-        d_vocab=settings.vocab_size,
-        d_vocab_out=settings.vocab_size,
-        act_fn=settings.activation_function,
-    )
+    settings = gpt2_config(config, "config.json")
+    settings.use_cache = False  # no run here continues an earlier one
+    shape = gpt2_shape(settings)
     module = _gpt2(settings, weights)
     if lines.installed().kind == "hooked":
         from replications.lens import hooked_pretrained
@@ -59,12 +49,12 @@ def open_classic(
 ) -> Lens:
     """A model saved by an early TransformerLens as a pickled state dict (`*_final.pth`).
 
-    The sizes are read off the weights.  Raises BadInput if they are not a causal transformer's
-    with LayerNorms and MLPs.
+    The sizes are read off the weights. Raises BadInput if these are not the weights of a causal
+    transformer with LayerNorms and MLPs.
     """
     try:
         loaded = torch.load(io.BytesIO(weights), map_location="cpu", weights_only=True)
-        state_dict = {n: v for n, v in loaded.items() if not n.endswith(BUFFERS)}
+        state_dict = without_buffers(loaded)
         shape = _shape(state_dict, act_fn)
         # Some of these files have no unembedding bias, which then is zero.
         state_dict.setdefault("unembed.b_U", torch.zeros(shape.d_vocab_out))

@@ -1,22 +1,22 @@
-"""Whether the sites of a model show and do what they should, by a recomputation from its weights.
+"""Whether the sites of a lens show and do what they should: a comparison with its weights.
 
-TransformerLens has changed the meaning of a hook without a word (`hook_normalized` in 3.0) and has
-hooks whose edits are dropped (`hook_pattern` of 3.9's own small bridge).  So each architecture is
-compared once, before its first run, with a plain forward pass: what a site reads, and what an edit
-there does to the logits.  A site that fails is refused from then on.
+TransformerLens has changed the meaning of a hook without notice (`hook_normalized` in 3.0) and has
+hooks whose edits are dropped (`hook_pattern` of 3.9's own small bridge). So each architecture is
+compared with a plain forward pass once, before its first run: what a site reads, and what an edit
+there does to the logits. A site that fails is refused from then on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from replications.errors import BadInput, Unsupported
-from replications.lens.base import Lens, Read, Run
+from replications.lens.base import Lens, Read, Run, Soundness
 from replications.models.edits import Edit, apply
+from replications.models.network import Network
 from replications.models.sites import (
     ATTN_OUT,
     LN1,
@@ -32,15 +32,15 @@ from replications.models.sites import (
     K,
     Place,
     Q,
-    Site,
     V,
     Z,
 )
 
 TOLERANCE = 1e-3
-"""On the root mean square of a difference, relative to what is compared; rounding is at 1e-5."""
+"""How far two values may lie apart, as the root mean square of the difference relative to that of
+the true value. Rounding in float32 gives about 1e-5."""
 SHOWS = 1e-3
-"""An edit that changes the logits by less than this part of them cannot show anything."""
+"""An edit is compared only if it changes the logits by more than this part of them."""
 
 ORDER = (
     RESID_PRE, LN1, Q, K, V, PATTERN, Z, ATTN_OUT, RESID_MID, LN2, MLP_POST, MLP_OUT, RESID_POST,
@@ -50,20 +50,11 @@ ORDER = (
 RunBatch = Callable[[Tensor, Mapping[str, Read], Sequence[Edit]], Run]
 
 
-@dataclass(frozen=True)
-class Soundness:
-    """The sites that a run must refuse: read wrongly (`wrong`), or edited in vain (`dead`)."""
-
-    wrong: tuple[Site, ...] = ()
-    dead: tuple[Site, ...] = ()
-
-
 def examine(lens: Lens, run: RunBatch) -> Soundness:
-    """Compare the first and the last layer of `lens`, run by `run`, with its weights alone."""
-    from replications.models.network import (
-        Network,  # imported late: it is written in terms of lenses
-    )
+    """Which sites of the first and last layer differ from a plain forward pass of the weights.
 
+    `run` runs one batch of the lens without any check.
+    """
     try:
         network = Network.from_state_dict(lens.shape, lens.state_dict)
     except Unsupported:  # nothing to compare with
@@ -86,9 +77,9 @@ def examine(lens: Lens, run: RunBatch) -> Soundness:
 
 
 def random_tokens(lens: Lens, batch: int, length: int) -> Tensor:
-    """Always the same random tokens [batch pos], `length` or the model's context if that is less.
+    """Random tokens [batch pos], equal in every call; cut to the model's context if that is less.
 
-    Where the model has padding, each row but the first ends in some.
+    If the model has a padding token, each row but the first ends in some.
     """
     generator = torch.Generator().manual_seed(0)
     length = min(length, lens.shape.n_ctx)
@@ -102,7 +93,7 @@ def random_tokens(lens: Lens, batch: int, length: int) -> Tensor:
 
 
 def places_of(lens: Lens, layers: Iterable[int]) -> list[Place]:
-    """The places a model has in some layers and outside them, in the order they are computed."""
+    """The places of a model in `layers` and outside the layers, in the order they are computed."""
     found = [site() for site in SITES if not site.layered and site is not LN_FINAL]
     found += [site(layer) for layer in sorted(set(layers)) for site in ORDER]
     found.append(LN_FINAL())

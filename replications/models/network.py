@@ -93,7 +93,7 @@ class Network:
         """
         if not shape.attn_only and shape.act_fn not in ACTIVATIONS:
             raise Unsupported(f"act_fn {shape.act_fn!r}: only {', '.join(ACTIVATIONS)} are known")
-        table = layout.parameters(shape)
+        table = layout.network_fields(shape)
         dtype = layout.take(state_dict, *table["W_E"]).dtype
         found: dict[str, Tensor | None] = {}
         for field, (pattern, size) in table.items():

@@ -1,4 +1,4 @@
-"""What the training commands of the systems share: options, file names, writing, provenance."""
+"""A run of `train SYSTEM`: its options, its three files, and how its weights were made."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from torch import Tensor
 
 from replications import files
 from replications.errors import BadInput
+
+FINAL_STEPS = 100
+"""The last steps, over which the final loss is averaged."""
 
 
 # ------------------------------------------------------------------------------------- options
@@ -39,7 +42,7 @@ def parser(system: str, description: str, recipe: type[Any], out: str) -> argpar
 
 
 def recipe_of(options: argparse.Namespace, recipe: type[Any]) -> Any:
-    """The recipe that parsed options describe.  BadInput for values that make no sense."""
+    """The recipe that parsed options describe. Raises BadInput for values that make no sense."""
     chosen = recipe(**{field.name: getattr(options, field.name) for field in fields(recipe)})
     if options.threads < 1:
         raise BadInput(f"threads must be at least 1, not {options.threads}")
@@ -47,13 +50,36 @@ def recipe_of(options: argparse.Namespace, recipe: type[Any]) -> Any:
 
 
 @dataclass(frozen=True)
-class Start:
-    """A run that may begin: its options are good and its files can be written."""
+class Run:
+    """A run whose options are good and whose files can be written."""
 
+    system: str
     seed: int
     recipe: Any
     threads: int
     paths: Mapping[str, Path]
+
+    def write(
+        self,
+        weights: Mapping[str, Tensor],
+        losses: Tensor,
+        held_out: Mapping[str, object],
+        *,
+        loss_curve: str | None = None,
+        more: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write weights, metadata and loss curve (every loss, unless one is given).
+
+        The metadata say how the weights were made, then `more`, the results `held_out`, the mean
+        of the last losses [step] and the norms of the weights. Raises BadInput as `save`.
+        """
+        metadata = provenance(self.system, self.seed, self.recipe, self.threads) | dict(more or {})
+        metadata |= {
+            "held_out": held_out,
+            "final_loss": losses[-FINAL_STEPS:].mean().item(),
+            "weight_norms": weight_norms(weights),
+        }
+        save(self.paths, weights, metadata, curve(losses) if loss_curve is None else loss_curve)
 
 
 def start(
@@ -63,11 +89,11 @@ def start(
     recipe: type[Any],
     name: Callable[[int, Any], str],
     shown: str,
-) -> Start:
+) -> Run:
     """Parse the options of `train SYSTEM`, check them, and set the number of threads.
 
-    `name` gives the default name of the files, `shown` says it in the help.  BadInput for values
-    that make no sense, an existing file or a missing folder.
+    `name(seed, recipe)` is the default name of the files, `shown` what the help says of it. Raises
+    BadInput for values that make no sense, an existing file or a missing folder.
     """
     options = parser(system, about, recipe, shown).parse_args(argv)
     chosen = recipe_of(options, recipe)
@@ -76,7 +102,7 @@ def start(
     out = options.out or Path(name(options.seed, chosen))
     paths = outputs(out, force=options.force)
     torch.set_num_threads(options.threads)
-    return Start(options.seed, chosen, options.threads, paths)
+    return Run(system, options.seed, chosen, options.threads, paths)
 
 
 def command(system: str, seed: int, recipe: Any, threads: int) -> str:
@@ -109,12 +135,15 @@ def provenance(system: str, seed: int, recipe: Any, threads: int) -> dict[str, o
 
 
 def weight_norms(weights: Mapping[str, Tensor]) -> dict[str, float]:
-    """The norm of every tensor, to four decimals."""
+    """The Euclidean norm of every tensor, to four decimals."""
     return {name: round(tensor.norm().item(), 4) for name, tensor in weights.items()}
 
 
 def outputs(out: Path, *, force: bool) -> dict[str, Path]:
-    """The three files of a run. Raises BadInput if one exists or the folder does not."""
+    """The three files of a run: weights, metadata and curve.
+
+    Raises BadInput if the folder does not exist, or if a file does and `force` is not given.
+    """
     stem = out.with_suffix("") if out.suffix == ".safetensors" else out
     endings = {"weights": ".safetensors", "metadata": ".json", "curve": ".loss.csv"}
     paths = {role: stem.with_name(stem.name + ending) for role, ending in endings.items()}
@@ -132,9 +161,9 @@ def save(
     metadata: Mapping[str, object],
     curve: str,
 ) -> None:
-    """Write the files of a run, the weights last.  Equal runs write equal bytes.
+    """Write the files of a run, the weights last. Equal runs write equal bytes.
 
-    Raises BadInput if one cannot be written; each is whole or not there.
+    Each file is complete or not there. Raises BadInput if one cannot be written.
     """
     training = {name: metadata[name] for name in ("seed", "recipe")}
     # One key only: the order of several is not the same in every run.

@@ -10,10 +10,10 @@ import torch
 
 from claims import _settings
 from replications.errors import BadInput, Unsupported
-from replications.lens import hooks, lines, open_lens
-from replications.lens.layout import to_bridge
+from replications.lens import Soundness, hooks, lines, open_lens
 from replications.models import sites
 from replications.models.edits import apply
+from replications.models.parameters import bridge_state_dict
 from tests.toy import EXACT, PADDED, PLACES, SHAPES, TOKENS, distance, opened, weights
 
 HERE = lines.installed()
@@ -97,7 +97,7 @@ def test_the_kind_can_be_chosen_where_there_are_two(
 @EVERY_MODEL
 def test_both_kinds_show_the_same(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = []
-    for kind in lines.KINDS:
+    for kind in lines.LENS_KINDS:
         monkeypatch.setenv(lines.KIND, kind)
         lens = open_lens(SHAPES[model], weights(), dtype=torch.float64)
         runs.append(lens.run(TOKENS, {repr(place): place for place in PLACES}))
@@ -110,7 +110,7 @@ def test_both_kinds_show_the_same(model: str, monkeypatch: pytest.MonkeyPatch) -
 def test_the_bridge_s_layout_is_the_one_of_its_own_converter() -> None:
     from transformer_lens.utilities.tl_checkpoint_conversion import convert_tl_checkpoint
 
-    ours = to_bridge(PADDED, weights())
+    ours = bridge_state_dict(PADDED, weights())
     theirs = convert_tl_checkpoint(dict(weights()), opened("padded").model.cfg)  # type: ignore[attr-defined]
     assert set(ours) == set(theirs)
     assert [name for name in ours if not ours[name].equal(theirs[name])] == []
@@ -122,7 +122,7 @@ def test_the_bridge_s_layout_is_the_one_of_its_own_converter() -> None:
 )
 def test_a_layout_that_is_not_the_classic_one_is_refused(name: str, value: torch.Tensor) -> None:
     with pytest.raises(BadInput, match=name):
-        to_bridge(PADDED, dict(weights()) | {name: value})
+        bridge_state_dict(PADDED, dict(weights()) | {name: value})
 
 
 # ------------------------------------------------------------------------- what every line shows
@@ -133,7 +133,7 @@ def test_no_site_is_wrong_and_only_3_9_s_own_bridge_has_a_dead_one(
 ) -> None:
     dead = (sites.PATTERN,) if (HERE.number, HERE.kind) == ((3, 9), "bridge") else ()
     lens = opened(model, dtype)
-    assert (lens.wrong, lens.dead) == ((), dead)
+    assert lens.soundness() == Soundness(dead=dead)
 
 
 def test_the_hook_of_a_normalised_stream_changed_its_meaning_in_3_0() -> None:
@@ -172,7 +172,7 @@ def layernorm_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("layernorm_by_name")
 def test_planted_lens_that_reads_layernorms_by_name_is_refused(dtype: torch.dtype) -> None:
     lens = opened("padded", dtype)
-    assert lens.wrong == LAYERNORMS
+    assert lens.soundness().wrong == LAYERNORMS
     for place in (sites.LN1(1), sites.LN_FINAL()):
         with pytest.raises(
             Unsupported, match=r"ln.*shows there is not what the weights give.*4\.3"
@@ -191,7 +191,7 @@ def test_planted_edit_that_is_dropped_is_refused(monkeypatch: pytest.MonkeyPatch
         return (lambda value, hook=None: None) if edit.place.site is sites.Z else editor(edit, rows)
 
     monkeypatch.setattr(type(lens), "_editor", staticmethod(drops_z))
-    assert sites.Z in lens.dead
+    assert sites.Z in lens.soundness().dead
     with pytest.raises(Unsupported, match=r"z\[layer=1\].*drops edits there; use --lens hooked"):
         lens.run(TOKENS, edits=[apply(sites.Z(1), torch.zeros_like)])
     lens.run(TOKENS, {"z": sites.Z(1)})

@@ -186,7 +186,7 @@ def test_every_site_is_the_one_of_the_maths(model: str) -> None:
 
 
 def live(model: str) -> list[Place]:
-    return [place for place in PLACES if place.site not in opened(model).dead]
+    return [place for place in PLACES if place.site not in opened(model).soundness().dead]
 
 
 def lost(model: str, places: list[Place]) -> list[str]:
@@ -210,7 +210,7 @@ def lost(model: str, places: list[Place]) -> list[str]:
 @EVERY_PLACE
 def test_an_edit_changes_the_logits_as_the_maths_says(model: str, place: Place) -> None:
     lens = opened(model)
-    if place.site in lens.dead:
+    if place.site in lens.soundness().dead:
         with pytest.raises(Unsupported, match="drops edits there"):
             lens.run(TOKENS, edits=[apply(place, torch.zeros_like)])
     else:
@@ -224,10 +224,11 @@ def test_planted_edit_that_misses_the_skip_path_is_found(
     def returns_a_new_tensor(edit: Edit, rows: slice) -> object:
         return lambda value, hook=None: edit.change(value, rows)
 
+    places = live(model)  # asked first: the planted editor must not be what is examined
     monkeypatch.setattr(type(opened(model)), "_editor", staticmethod(returns_a_new_tensor))
     bridge = lines.installed().kind == "bridge"  # a HookedTransformer takes a new tensor anywhere
     missed = ["resid_mid[layer=0]", "resid_mid[layer=1]"] if bridge else []
-    assert lost(model, live(model)) == missed
+    assert lost(model, places) == missed
 
 
 @EVERY_MODEL
@@ -322,7 +323,7 @@ def test_a_model_that_cannot_be_reached_says_what_to_do(monkeypatch: pytest.Monk
     manifest = Path(__file__).parents[2] / "fixtures" / "manifest.toml"
     monkeypatch.setenv("REPLICATIONS_MANIFEST", str(manifest))
     monkeypatch.delenv("REPLICATIONS_FIXTURES")
-    monkeypatch.setattr("replications.fixtures.store._shipped", lambda: Path("/nowhere"))
+    monkeypatch.setattr("replications.fixtures.finding._shipped", lambda: Path("/nowhere"))
     monkeypatch.setenv("REPLICATIONS_CACHE", "/nowhere")
     monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
     with pytest.raises(FixtureMissing, match=r"gpt2-small/config\.json.*downloads are off.*fetch"):

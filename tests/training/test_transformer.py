@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from replications.errors import BadInput, ReplicationError
+from replications.errors import BadInput
 from replications.lens import open_lens
+from replications.models import parameters
 from replications.models.edits import put
 from replications.models.shape import Shape
 from replications.models.sites import Z
@@ -46,7 +47,7 @@ def weights(shape: Shape) -> dict[str, Tensor]:
     return {
         name: (1.0 if name.endswith(".w") else 0.0)
         + 0.4 * torch.randn(size, generator=generator, dtype=torch.float64)
-        for name, size in gpt.parameter_shapes(shape).items()
+        for name, size in parameters.classic(shape).items()
     }
 
 
@@ -90,58 +91,27 @@ def test_rescaled_dropout_keeps_the_mean() -> None:
     assert (kept.mean((1, 2)) - 1).abs().max() < 0.03
 
 
-def test_learning_lowers_the_loss_and_leaves_the_start_alone() -> None:
-    start = gpt.untrained_state_dict(SHAPE, seed=1)
-    before = {name: w.clone() for name, w in start.items()}
-    given = tokens(20, 7)
-
-    def loss(w: object, step: int) -> Tensor:
-        logits = gpt.forward(w, given[:, :-1], SHAPE)  # type: ignore[arg-type]
-        return torch.nn.functional.cross_entropy(logits.flatten(0, 1), given[:, 1:].flatten())
-
-    learned, losses = gpt.learn(start, loss, 60, learning_rate=1e-2, warmup=5)
-    again, _ = gpt.learn(start, loss, 60, learning_rate=1e-2, warmup=5)
-    assert losses[-1] < 0.7 * losses[0]
-    assert all(torch.equal(before[name], w) for name, w in start.items())
-    assert all(torch.equal(again[name], w) for name, w in learned.items())
-    assert not any(w.requires_grad for w in learned.values())
-
-
-def test_a_loss_that_is_not_finite_is_an_error() -> None:
-    start = gpt.untrained_state_dict(SHAPE)
-    with pytest.raises(ReplicationError, match="diverged at step 0"):
-        gpt.learn(start, lambda w, _: w["unembed.b_U"].sum() / 0 * 0, 3, learning_rate=1e-3)
-
-
-def test_weights_survive_a_file() -> None:
-    start = gpt.untrained_state_dict(SHAPE, seed=2)
-    back = gpt.read_state_dict(safetensors.torch.save(start), "x.safetensors", SHAPE)
-    assert all(torch.equal(back[name], w) for name, w in start.items())
+def test_untrained_weights_are_smaller_where_they_write_to_the_stream() -> None:
+    wide = replace(SHAPE, d_model=60, d_mlp=80)
+    found = gpt.untrained_state_dict(wide, seed=1)
+    assert {name: tuple(w.shape) for name, w in found.items()} == parameters.classic(wide)
+    reads, writes = (found[f"blocks.1.mlp.{name}"].std().item() for name in ("W_in", "W_out"))
+    assert reads == pytest.approx(0.8 / 60**0.5, rel=0.05)
+    assert writes == pytest.approx(reads / 2, rel=0.05)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [
-        ({"ln_final.w": None}, "ln_final.w is missing"),
-        ({"extra": torch.zeros(1)}, "extra is not a parameter"),
-        ({"ln_final.w": torch.zeros(3)}, "ln_final.w has shape"),
-        ({"ln_final.b": torch.full((12,), torch.nan)}, "ln_final.b is not finite"),
-    ],
+    [({"attention": "bidirectional"}, "causal"), ({"act_fn": "swish"}, "swish")],
 )
-def test_weights_that_do_not_fit_are_named(change: dict[str, Tensor | None], message: str) -> None:
-    given = {**gpt.untrained_state_dict(SHAPE), **change}
+def test_other_architectures_are_refused(change: dict[str, Any], message: str) -> None:
+    other = replace(SHAPE, **change)
     with pytest.raises(BadInput, match=message):
-        gpt.check_state_dict({n: w for n, w in given.items() if w is not None}, SHAPE)
+        gpt.untrained_state_dict(other)
+    with pytest.raises(BadInput, match=message):
+        gpt.forward(weights(SHAPE), tokens(), other)
 
 
-def test_other_architectures_are_refused() -> None:
-    with pytest.raises(BadInput, match="causal"):
-        gpt.parameter_shapes(replace(SHAPE, attention="bidirectional"))
-    with pytest.raises(BadInput, match="unknown act_fn"):
-        gpt.parameter_shapes(replace(SHAPE, act_fn="swish"))
-    with pytest.raises(BadInput, match="seed"):
-        gpt.untrained_state_dict(SHAPE, seed=-1)
+def test_a_rate_of_dropout_is_a_share_below_one() -> None:
     with pytest.raises(BadInput, match="rates"):
         gpt.head_dropout(torch.ones(1, 2), 3, torch.Generator())
-    with pytest.raises(BadInput, match="cannot be read"):
-        gpt.read_state_dict(b"x", "x.safetensors", SHAPE)

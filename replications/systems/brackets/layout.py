@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from replications.errors import BadInput
+from replications.models.parameters import in_layer
 from replications.systems.brackets.classifier import D_HEAD, D_MODEL, HEADS, Block, Classifier
-
-_BUFFERS = (".attn.mask", ".attn.IGNORE")  # present in the published file, not weights
+from replications.systems.brackets.model import check_state_dict
 
 
 def export_state_dict(model: Classifier) -> dict[str, Tensor]:
@@ -25,20 +24,10 @@ def export_state_dict(model: Classifier) -> dict[str, Tensor]:
 def load_state_dict_into(model: Classifier, state_dict: Mapping[str, Tensor]) -> None:
     """Copy weights of the published layout into the model; the inverse of `export_state_dict`.
 
-    The mask buffers of the published file are ignored. Raises BadInput, with nothing copied, when
-    a key is missing or unknown, or a shape differs.
+    Raises BadInput, with nothing copied, as `model.check_state_dict`.
     """
-    views = _views(model)
-    given = {name: t for name, t in state_dict.items() if not name.endswith(_BUFFERS)}
-    if missing := sorted(views.keys() - given.keys()):
-        raise BadInput(f"the state dict lacks {missing[0]} ({len(missing)} missing in all)")
-    if unknown := sorted(given.keys() - views.keys()):
-        raise BadInput(f"the state dict has an unknown key {unknown[0]} ({len(unknown)} in all)")
-    for name, view in views.items():
-        if given[name].shape != view.shape:
-            have, want = list(given[name].shape), list(view.shape)
-            raise BadInput(f"{name} has shape {have} in the state dict; expected {want}")
-    for name, view in views.items():
+    given = check_state_dict(state_dict)
+    for name, view in _views(model).items():
         view.copy_(given[name])
 
 
@@ -47,7 +36,7 @@ def _views(model: Classifier) -> dict[str, Tensor]:
     views = {"embed.W_E": model.embed.weight, "pos_embed.W_pos": model.positions}
     for layer, block in enumerate(model.blocks):
         assert isinstance(block, Block)
-        views |= {f"blocks.{layer}.{name}": view for name, view in _block_views(block).items()}
+        views |= {in_layer(layer, name): view for name, view in _block_views(block).items()}
     views |= {
         "ln_final.w": model.ln_final.weight,
         "ln_final.b": model.ln_final.bias,

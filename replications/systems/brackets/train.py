@@ -15,13 +15,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
-from replications.errors import BadInput, ReplicationError
+from replications.errors import BadInput
 from replications.systems.brackets.classifier import Classifier, pack
 from replications.systems.brackets.data import BracketData, generate, sample_tokens
 from replications.systems.brackets.layout import export_state_dict, load_state_dict_into
-from replications.training import runs as training
+from replications.training import recipes, runs
+from replications.training.loop import descend
 
 __all__ = [
     "Classifier",
@@ -58,15 +58,12 @@ class Recipe:
     max_cycles: int = 12
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "learning_rate", "eps", "clip", "cycle_steps"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise BadInput(f"{name} must be positive and finite, not {getattr(self, name)}")
-        for name in ("weight_decay", "warmup", "target", "max_cycles"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise BadInput(f"{name} must be finite and at least 0, not {getattr(self, name)}")
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise BadInput(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
+        recipes.check(
+            self,
+            positive=("steps", "batch", "learning_rate", "eps", "clip", "cycle_steps"),
+            at_least_0=("weight_decay", "warmup", "target", "max_cycles"),
+            below_1=("beta1", "beta2"),
+        )
         if self.schedule not in ("cosine", "linear", "constant"):
             raise BadInput(f"schedule {self.schedule!r} is not cosine, linear or constant")
 
@@ -119,28 +116,21 @@ def _run(model: Classifier, seed: int, recipe: Recipe, cycle: int) -> Tensor:
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    losses = torch.empty(steps)
     batches = _batches(seed, cycle, recipe)
-    label = f"seed {seed}" + (f", cycle {cycle}" if cycle else "")
-    # disable=None: a progress bar on a terminal only
-    for step in tqdm(range(steps), desc=label, unit="step", disable=None):
-        optimizer.param_groups[0]["lr"] = recipe.rate(step, steps)
-        losses[step] = _step(model, optimizer, *next(batches), recipe.clip)
-    if not losses.isfinite().all():
-        raise ReplicationError(f"training diverged with seed {seed}; try a smaller learning rate")
-    return losses
 
+    def loss(step: int) -> Tensor:
+        tokens, labels = next(batches)
+        packed = pack(tokens)
+        return F.cross_entropy(model.packed_logits(packed), labels[packed.order])
 
-def _step(
-    model: Classifier, optimizer: torch.optim.Optimizer, tokens: Tensor, labels: Tensor, clip: float
-) -> Tensor:
-    packed = pack(tokens)
-    loss = F.cross_entropy(model.packed_logits(packed), labels[packed.order])
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
-    optimizer.step()
-    return loss.detach()
+    return descend(
+        loss,
+        optimizer,
+        steps,
+        rate=lambda step: recipe.rate(step, steps),
+        clip=(list(model.parameters()), recipe.clip),
+        label=f"seed {seed}" + (f", cycle {cycle}" if cycle else ""),
+    ).float()
 
 
 def _batches(seed: int, cycle: int, recipe: Recipe) -> Iterator[tuple[Tensor, Tensor]]:
@@ -189,17 +179,6 @@ def _pieces(losses: Tensor) -> list[tuple[int, Tensor]]:
     return [(i * CURVE_STEP, part) for i, part in enumerate(losses.split(CURVE_STEP))]
 
 
-def _metadata(
-    model: Classifier, losses: Tensor, seed: int, recipe: Recipe, threads: int
-) -> dict[str, object]:
-    held_out = evaluate(model, generate(HELD_OUT_SIZE, HELD_OUT_SEED))
-    return training.provenance("brackets", seed, recipe, threads) | {
-        "held_out": {"seed": HELD_OUT_SEED, **held_out},
-        "final_loss": losses[-CURVE_STEP:].mean().item(),
-        "weight_norms": training.weight_norms(export_state_dict(model)),
-    }
-
-
 # --------------------------------------------------------------------------------- command line
 def main(argv: Sequence[str]) -> int:
     """Train, write <out>.safetensors, .json and .loss.csv, print one line; 0 when done.
@@ -207,19 +186,15 @@ def main(argv: Sequence[str]) -> int:
     Raises BadInput before any work for bad options or existing files.
     """
     about = "Train a bracket classifier."
-    run = training.start(
-        argv,
-        "brackets",
-        about,
-        Recipe,
-        lambda seed, _: f"retrained-seed{seed}",
-        "retrained-seed<N>",
-    )
+    run = runs.start(argv, "brackets", about, Recipe, _name_of, "retrained-seed<N>")
     model, losses = train(run.seed, run.recipe)
-    metadata = _metadata(model, losses, run.seed, run.recipe, run.threads)
-    training.save(run.paths, export_state_dict(model), metadata, _curve(losses))
-    held_out = metadata["held_out"]
-    assert isinstance(held_out, dict)
+    held_out = evaluate(model, generate(HELD_OUT_SIZE, HELD_OUT_SEED))
+    run.write(
+        export_state_dict(model),
+        losses,
+        {"seed": HELD_OUT_SEED, **held_out},
+        loss_curve=_curve(losses),
+    )
     print(
         f"seed {run.seed}: {held_out['errors']} errors on {held_out['size']} held-out strings "
         f"({held_out['accuracy']:.3%}), wrote {run.paths['weights']}"

@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from replications import fixtures
 from replications.errors import BadInput
 from replications.judging.claim import SubjectInfo
-from replications.lens import PRETRAINED, open_lens, open_pretrained
+from replications.lens import PRETRAINED, open_pretrained
 from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi import model
@@ -23,7 +22,6 @@ from replications.systems.ioi.measurements import Arithmetic
 from replications.systems.ioi.regimes import regime
 from replications.systems.ioi.roles import PUBLISHED
 from replications.systems.ioi.task import Task
-from replications.training import transformer as gpt
 
 GPT2 = "gpt2-small"
 GPT2_TOKENIZER = f"{GPT2}/tokenizer.json"
@@ -125,7 +123,7 @@ def subject(
 def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
     chosen = regime(toy.regime)
     shape = model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
-    weights = gpt.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, shape)
+    weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, shape)
     other = partial(_open, _other(toy), device, dtype)
     return _measured(toy.name, weights, shape, device, dtype, other)
 
@@ -138,13 +136,12 @@ def _measured(
     dtype: str,
     other: Callable[[], IoiSubject] | None = None,
 ) -> IoiSubject:
-    checked = gpt.check_state_dict(weights, shape)
-    lens = open_lens(shape, checked, device=device, dtype=getattr(torch, dtype))
+    lens = model.open_model(weights, shape, device=device, dtype=dtype)
     return IoiSubject(name, Task(lens, toy_tokenizer(), bos=True, n=TOY_PROMPTS), other=other)
 
 
 def _gpt2(device: str, dtype: str) -> IoiSubject:
     words = Tokenizer.from_json(fixtures.read_bytes(GPT2_TOKENIZER))
-    lens = open_pretrained(GPT2, device=device, dtype=getattr(torch, dtype))
+    lens = open_pretrained(GPT2, device=device, dtype=dtype)
     # The document does not say whether a token opens its prompts. Here none does.
     return IoiSubject(GPT2, Task(lens, words, bos=False, n=GPT2_PROMPTS), roles=PUBLISHED)

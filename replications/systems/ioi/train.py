@@ -8,7 +8,6 @@ needed to train.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -29,13 +28,13 @@ from replications.systems.ioi.data import (
     toy_tokenizer,
 )
 from replications.systems.ioi.regimes import REGIMES, Regime, regime
-from replications.training import runs as training
-from replications.training import transformer as gpt
+from replications.training import recipes, runs
+from replications.training.loop import learn
+from replications.training.transformer import forward, head_dropout, untrained_state_dict
 
 __all__ = ["Recipe", "evaluate", "loss_of", "main", "train"]
 
 HELD_OUT_SEED, HELD_OUT_SIZE = 2_000_000, 3_000
-FINAL_STEPS = 100  # the last steps, over which the final loss is averaged
 ANSWER_WEIGHT = 2.0
 """The answer is one token of seventeen; it counts as much as the mean of all, twice."""
 
@@ -53,13 +52,11 @@ class Recipe:
     weight_decay: float = 1e-2
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise BadInput(f"{name} must be positive and finite, not {getattr(self, name)}")
+        recipes.check(
+            self, positive=("steps", "batch", "learning_rate"), at_least_0=("weight_decay",)
+        )
         if self.batch < 8:
             raise BadInput(f"batch must be at least 8, to hold every kind of text: {self.batch}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise BadInput(f"weight_decay must be finite and at least 0, not {self.weight_decay}")
         regime(self.regime)
 
     @property
@@ -89,7 +86,7 @@ class _Dropout:
         self._answer_at = given.answer_at
         rates = torch.tensor(chosen.dropout)[:, None].expand(-1, chosen.heads)
         n, length = given.tokens.shape
-        self.keep = gpt.head_dropout(rates, n, generator, rescale=chosen.rescale)
+        self.keep = head_dropout(rates, n, generator, rescale=chosen.rescale)
         if chosen.left_out == "end":
             at_end = torch.arange(length) == given.answer_at[:, None]
             at_end &= (given.answer_at > 0)[:, None]
@@ -119,11 +116,11 @@ def train(seed: int, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
         if step >= recipe.dropout_from and any(chosen.dropout):
             dropout = _Dropout(chosen, given, generator)
             keep, instead = dropout.keep, dropout.instead
-        logits = gpt.forward(weights, given.tokens, recipe.shape, keep=keep, instead=instead)
+        logits = forward(weights, given.tokens, recipe.shape, keep=keep, instead=instead)
         return loss_of(logits, given, chosen.smoothing)
 
-    return gpt.learn(
-        gpt.untrained_state_dict(recipe.shape, seed),
+    return learn(
+        untrained_state_dict(recipe.shape, seed),
         loss,
         recipe.steps,
         learning_rate=recipe.learning_rate,
@@ -143,7 +140,7 @@ def evaluate(weights: Mapping[str, Tensor], shape: Shape) -> dict[str, float]:
     io, s = (names[prompts.names_in(slot)] for slot in (prompts.io_slot, prompts.s_slot))
     parts = zip(batch.tokens.split(500), batch.end.split(500), strict=True)
     logits = torch.cat([
-        gpt.forward(weights, tokens, shape)[torch.arange(len(end)), end].double()
+        forward(weights, tokens, shape)[torch.arange(len(end)), end].double()
         for tokens, end in parts
     ])  # fmt: skip
     rows = torch.arange(len(batch))
@@ -168,17 +165,16 @@ def main(argv: Sequence[str]) -> int:
     Raises BadInput before any work for bad options or existing files.
     """
     about = f"Train a toy model on the indirect-object task. Regimes: {', '.join(REGIMES)}."
-    run = training.start(argv, "ioi", about, Recipe, name_of, "<regime>-seed<N>")
+    run = runs.start(argv, "ioi", about, Recipe, name_of, "<regime>-seed<N>")
     recipe = run.recipe
     weights, losses = train(run.seed, recipe)
     held_out = evaluate(weights, recipe.shape)
-    metadata = training.provenance("ioi", run.seed, recipe, run.threads) | {
-        "regime": asdict(regime(recipe.regime)),
-        "held_out": {"seed": HELD_OUT_SEED, **held_out},
-        "final_loss": losses[-FINAL_STEPS:].mean().item(),
-        "weight_norms": training.weight_norms(weights),
-    }
-    training.save(run.paths, weights, metadata, training.curve(losses))
+    run.write(
+        weights,
+        losses,
+        {"seed": HELD_OUT_SEED, **held_out},
+        more={"regime": asdict(regime(recipe.regime))},
+    )
     print(
         f"{recipe.regime}, seed {run.seed}: {held_out['errors']} errors in "
         f"{held_out['prompts']} held-out prompts, logit difference "

@@ -16,17 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from replications.errors import BadInput, ReplicationError
 from replications.systems.list_update.data import DOCUMENT, Task, answers, generate, generate_mixed
 from replications.systems.list_update.model import D_MODEL, attention, is_bias, untrained_state_dict
-from replications.training import runs as training
+from replications.training import recipes, runs
+from replications.training.loop import descend
 
 __all__ = ["Recipe", "evaluate", "loss_of", "main", "predictions", "train"]
 
 HELD_OUT_SEED, HELD_OUT_SIZE = 10**6, 20_000
-FINAL_STEPS = 100  # the last steps, over which the final loss is averaged
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,12 @@ class Recipe:
     numbers: int = DOCUMENT.numbers
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "learning_rate", "layers"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise BadInput(f"{name} must be positive and finite, not {getattr(self, name)}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise BadInput(f"weight_decay must be finite and at least 0, not {self.weight_decay}")
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise BadInput(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
+        recipes.check(
+            self,
+            positive=("steps", "batch", "learning_rate", "layers"),
+            at_least_0=("weight_decay",),
+            below_1=("beta1", "beta2"),
+        )
         _ = self.task
 
     @property
@@ -64,7 +60,9 @@ def predictions(weights: Mapping[str, Tensor], tokens: Tensor, layers: int, task
     """Logits of the answers, [batch list numbers], of prompts with their answers [batch pos].
 
     The last token predicts nothing and is left out; in the last layer only the positions that
-    predict need queries. Biases are zero and left out too.
+    predict need queries. Biases are zero and left out too. That is why this is not a case of
+    `training.transformer.forward`: its sums have another order, and retraining would no longer
+    give the shipped weights bit for bit.
     """
     seen = tokens[:, :-1]
     length = seen.shape[1]
@@ -104,18 +102,13 @@ def train(seed: int, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
     )
     # A pair is a stream of its own: no seed of `generate`, hence not the held-out data.
     rng = np.random.default_rng((seed, 1))
-    losses = torch.empty(recipe.steps, dtype=torch.float64)
-    # disable=None: a progress bar on a terminal only
-    for step in tqdm(range(recipe.steps), desc=f"seed {seed}", unit="step", disable=None):
+
+    def loss(step: int) -> Tensor:
         tokens = generate(recipe.batch, rng, recipe.task)
         logits = predictions(weights, tokens, recipe.layers, recipe.task)
-        loss = loss_of(logits, tokens, recipe.task)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses[step] = loss.detach()
-    if not losses.isfinite().all():
-        raise ReplicationError(f"training diverged with seed {seed}; try a smaller learning rate")
+        return loss_of(logits, tokens, recipe.task)
+
+    losses = descend(loss, optimizer, recipe.steps, label=f"seed {seed}")
     return {name: w.detach().requires_grad_(False) for name, w in weights.items()}, losses
 
 
@@ -149,30 +142,17 @@ def name_of(seed: int, recipe: Recipe) -> str:
     return "-".join([*parts, f"seed{seed}"])
 
 
-def _metadata(
-    weights: Mapping[str, Tensor], losses: Tensor, seed: int, recipe: Recipe, threads: int
-) -> dict[str, object]:
-    tokens = generate_mixed(HELD_OUT_SIZE, HELD_OUT_SEED, recipe.task)
-    held_out = evaluate(weights, tokens, recipe.layers, recipe.task)
-    return training.provenance("list_update", seed, recipe, threads) | {
-        "held_out": {"seed": HELD_OUT_SEED, **held_out},
-        "final_loss": losses[-FINAL_STEPS:].mean().item(),
-        "weight_norms": training.weight_norms(weights),
-    }
-
-
 def main(argv: Sequence[str]) -> int:
     """Train, write <out>.safetensors, .json and .loss.csv, print one line; 0 when done.
 
     Raises BadInput before any work for bad options or existing files.
     """
     about = "Train a list-update model."
-    run = training.start(argv, "list_update", about, Recipe, name_of, "seed<N>")
+    run = runs.start(argv, "list_update", about, Recipe, name_of, "seed<N>")
     weights, losses = train(run.seed, run.recipe)
-    metadata = _metadata(weights, losses, run.seed, run.recipe, run.threads)
-    training.save(run.paths, weights, metadata, training.curve(losses))
-    held_out = metadata["held_out"]
-    assert isinstance(held_out, dict)
+    tokens = generate_mixed(HELD_OUT_SIZE, HELD_OUT_SEED, run.recipe.task)
+    held_out = evaluate(weights, tokens, run.recipe.layers, run.recipe.task)
+    run.write(weights, losses, {"seed": HELD_OUT_SEED, **held_out})
     print(
         f"seed {run.seed}: {held_out['errors']} errors in {held_out['answers']} held-out "
         f"answers ({held_out['accuracy']:.3%}), wrote {run.paths['weights']}"

@@ -1,13 +1,12 @@
 """Train a name-recall toy: `python -m replications train name_recall --seed N`.
 
-Next-token prediction on texts about several people (`texts`), every token counted alike.  The seed
-fixes initial weights and texts.  A run depends on its seed, recipe, thread count, torch version
-and machine, and on nothing else.  Plain torch: TransformerLens is not needed to train.
+Next-token prediction on texts about several people (`texts`), every token counted alike. The seed
+fixes initial weights and texts. A run depends on its seed, recipe, thread count, torch version
+and machine, and on nothing else. Plain torch: TransformerLens is not needed to train.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,18 +18,18 @@ from torch.nn import functional
 from replications.errors import BadInput
 from replications.systems.name_recall import model
 from replications.systems.name_recall.data import generate, last_name_again
-from replications.training import runs as training
-from replications.training import transformer as gpt
+from replications.training import recipes, runs
+from replications.training.loop import learn
+from replications.training.transformer import forward
 
 __all__ = ["Recipe", "evaluate", "main", "name_of", "train"]
 
 HELD_OUT_SEED, HELD_OUT_SIZE = 10**6, 2000
-FINAL_STEPS = 100  # the last steps, over which the final loss is averaged
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything but the seed.  Raises BadInput for values that make no sense."""
+    """Everything but the seed. Raises BadInput for values that make no sense."""
 
     steps: int = 2000
     batch: int = 32
@@ -40,11 +39,11 @@ class Recipe:
     layers: int = model.LAYERS
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "learning_rate", "layers"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise BadInput(f"{name} must be positive and finite, not {getattr(self, name)}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise BadInput(f"weight_decay must be finite and at least 0, not {self.weight_decay}")
+        recipes.check(
+            self,
+            positive=("steps", "batch", "learning_rate", "layers"),
+            at_least_0=("weight_decay",),
+        )
         if not 0 <= self.repeats <= 1:
             raise BadInput(f"repeats is a share from 0 to 1, not {self.repeats}")
 
@@ -52,7 +51,7 @@ class Recipe:
 def train(seed: int, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
     """The trained weights, in the classic layout, and the loss of every step, float64 [step].
 
-    The loss of step 0 is that of the untrained model.  Raises ReplicationError when a loss is not
+    The loss of step 0 is that of the untrained model. Raises ReplicationError when a loss is not
     finite.
     """
     shape = model.shape(recipe.layers)
@@ -61,10 +60,10 @@ def train(seed: int, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
 
     def loss(weights: Mapping[str, Tensor], step: int) -> Tensor:
         tokens = generate(recipe.batch, rng, recipe.repeats)
-        logits = gpt.forward(weights, tokens[:, :-1], shape)
+        logits = forward(weights, tokens[:, :-1], shape)
         return functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
-    return gpt.learn(
+    return learn(
         model.untrained_state_dict(seed, recipe.layers),
         loss,
         recipe.steps,
@@ -81,7 +80,7 @@ def evaluate(weights: Mapping[str, Tensor], tokens: Tensor, layers: int) -> dict
     The share of such places where the right word has the largest logit, and its mean loss in nats.
     """
     shape = model.shape(layers)
-    parts = [gpt.forward(weights, part[:, :-1], shape) for part in tokens.split(500)]
+    parts = [forward(weights, part[:, :-1], shape) for part in tokens.split(500)]
     logits, right = torch.cat(parts), tokens[:, 1:]
     again = last_name_again(tokens)
     loss = -logits.double().log_softmax(-1).gather(-1, right[..., None])[..., 0]
@@ -100,29 +99,17 @@ def name_of(seed: int, recipe: Recipe) -> str:
     return f"{layers}seed{seed}"
 
 
-def _metadata(
-    weights: Mapping[str, Tensor], losses: Tensor, seed: int, recipe: Recipe, threads: int
-) -> dict[str, object]:
-    tokens = generate(HELD_OUT_SIZE, np.random.default_rng(HELD_OUT_SEED))
-    return training.provenance("name_recall", seed, recipe, threads) | {
-        "held_out": {"seed": HELD_OUT_SEED, **evaluate(weights, tokens, recipe.layers)},
-        "final_loss": losses[-FINAL_STEPS:].mean().item(),
-        "weight_norms": training.weight_norms(weights),
-    }
-
-
 def main(argv: Sequence[str]) -> int:
     """Train, write <out>.safetensors, .json and .loss.csv, print one line; 0 when done.
 
     Raises BadInput before any work for bad options or existing files.
     """
     about = "Train a name-recall toy."
-    run = training.start(argv, "name_recall", about, Recipe, name_of, "seed<N>")
+    run = runs.start(argv, "name_recall", about, Recipe, name_of, "seed<N>")
     weights, losses = train(run.seed, run.recipe)
-    metadata = _metadata(weights, losses, run.seed, run.recipe, run.threads)
-    training.save(run.paths, weights, metadata, training.curve(losses))
-    held_out = metadata["held_out"]
-    assert isinstance(held_out, dict)
+    tokens = generate(HELD_OUT_SIZE, np.random.default_rng(HELD_OUT_SEED))
+    held_out = evaluate(weights, tokens, run.recipe.layers)
+    run.write(weights, losses, {"seed": HELD_OUT_SEED, **held_out})
     print(
         f"seed {run.seed}: {held_out['accuracy']:.2%} of {held_out['last_names_again']} "
         f"held-out last names recalled, wrote {run.paths['weights']}"

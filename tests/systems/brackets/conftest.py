@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor
 
 from replications.errors import FixtureMissing
-from replications.fixtures.store import read_bytes
+from replications.fixtures import read_bytes
 from replications.systems.brackets import BracketData, BracketSubject, subject
 from replications.systems.brackets.data import generate
 from replications.systems.brackets.subjects import ARENA_DATA, ARENA_WEIGHTS

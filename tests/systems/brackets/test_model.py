@@ -16,6 +16,7 @@ from torch import Tensor
 
 from replications import lens
 from replications.errors import BadInput
+from replications.models.parameters import classic
 from replications.models.shape import Shape
 from replications.systems.brackets import data, model
 from replications.systems.brackets.classifier import Classifier
@@ -38,7 +39,7 @@ def test_the_architecture_is_the_published_one() -> None:
         n_layers=3, n_heads=2, d_model=56, d_head=28, d_mlp=56, n_ctx=42, d_vocab=5, d_vocab_out=2,
         act_fn="relu", attention="bidirectional", pad_token=1,
     ) == model.SHAPE  # fmt: skip
-    shapes = model.parameter_shapes()
+    shapes = classic(model.SHAPE)
     assert len(shapes) == 2 + 3 * 16 + 4
     assert sum(math.prod(shape) for shape in shapes.values()) == 60_986
 
@@ -76,7 +77,7 @@ def test_positions_are_sines_and_cosines() -> None:
 # -------------------------------------------------------------------------- untrained weights
 def test_untrained_weights_fit_and_follow_their_seed() -> None:
     one, again, other = (model.untrained_state_dict(seed) for seed in (0, 0, 1))
-    assert {name: tuple(t.shape) for name, t in one.items()} == model.parameter_shapes()
+    assert {name: tuple(t.shape) for name, t in one.items()} == classic(model.SHAPE)
     assert all(one[name].equal(again[name]) for name in one)
     assert not one["embed.W_E"].equal(other["embed.W_E"])
     assert (one["ln_final.w"] == 1).all()
@@ -163,7 +164,7 @@ def test_weights_come_back_from_bytes(ending: str) -> None:
     weights = random_weights()
     content = save(weights) if ending == ".safetensors" else as_pt(weights)
     read = model.read_state_dict(content, "brackets/some" + ending)
-    assert list(read) == list(model.parameter_shapes())
+    assert list(read) == list(classic(model.SHAPE))
     assert all(read[name].equal(weights[name]) for name in weights)
 
 

@@ -148,7 +148,7 @@ def test_a_subject_without_its_file_says_what_is_missing(
     promise(folder, {SEED0: b"x"}, monkeypatch)
     (folder / SEED0).unlink()
     # This checkout ships the seed; look as an installation without it would.
-    monkeypatch.setattr("replications.fixtures.store._shipped", lambda: folder)
+    monkeypatch.setattr("replications.fixtures.finding._shipped", lambda: folder)
     with pytest.raises(FixtureMissing, match="retrained-seed0"):
         brackets.subject("retrained/seed0")
 

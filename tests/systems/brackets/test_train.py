@@ -13,7 +13,7 @@ import torch
 
 from replications.errors import BadInput, ReplicationError
 from replications.systems.brackets import data, train
-from replications.systems.brackets.classifier import Classifier, sinusoids
+from replications.systems.brackets.classifier import Classifier
 from replications.systems.brackets.train import Recipe, export_state_dict, load_state_dict_into
 
 SMALL = ["--steps", "20", "--batch", "16", "--warmup", "5", "--max-cycles", "0"]
@@ -94,15 +94,6 @@ def test_pads_and_neighbours_do_not_change_a_verdict(model: Classifier) -> None:
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
 
 
-def test_positions_are_the_usual_sinusoids() -> None:
-    table = sinusoids()
-    assert table.shape == (42, 56)
-    for pos, i in ((0, 0), (1, 3), (7, 10), (41, 27)):
-        angle = pos / 10_000 ** (2 * i / 56)
-        assert table[pos, 2 * i].item() == pytest.approx(math.sin(angle), abs=1e-5)
-        assert table[pos, 2 * i + 1].item() == pytest.approx(math.cos(angle), abs=1e-5)
-
-
 # ------------------------------------------------------------------------------------- layout
 def test_export_has_the_published_shapes(model: Classifier) -> None:
     sd = export_state_dict(model)
@@ -141,9 +132,9 @@ def test_a_wrong_state_dict_is_named_and_changes_nothing(model: Classifier) -> N
     before = export_state_dict(other)
     lacking = {name: t for name, t in sd.items() if name != "unembed.b_U"}
     for wrong, message in (
-        (lacking, "lacks unembed.b_U"),
-        (sd | {"blocks.3.ln1.w": torch.ones(56)}, "unknown key blocks.3.ln1.w"),
-        (sd | {"unembed.W_U": torch.ones(2, 56)}, r"unembed.W_U has shape \[2, 56\]"),
+        (lacking, "unembed.b_U is missing"),
+        (sd | {"blocks.3.ln1.w": torch.ones(56)}, "blocks.3.ln1.w is not a parameter"),
+        (sd | {"unembed.W_U": torch.ones(2, 56)}, r"unembed.W_U has shape \(2, 56\)"),
     ):
         with pytest.raises(BadInput, match=message):
             load_state_dict_into(other, wrong)
@@ -212,7 +203,7 @@ def test_weight_decay_acts_through_the_gradient() -> None:
 
 
 def test_divergence_is_an_error() -> None:
-    with pytest.raises(ReplicationError, match="diverged with seed 0"):
+    with pytest.raises(ReplicationError, match="seed 0: the loss is not finite at step"):
         train.train(0, Recipe(steps=15, batch=8, learning_rate=1e38, warmup=0, max_cycles=0))
 
 

@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from replications.errors import BadInput
+from replications.models.parameters import classic
+from replications.models.state_dicts import check_state_dict
 from replications.systems.ioi import train
 from replications.systems.ioi.data import text
 from replications.systems.ioi.regimes import REGIMES, Regime
 from replications.systems.ioi.train import Recipe
-from replications.training import transformer as gpt
 
 SMALL = ["--steps", "4", "--batch", "12", "--dropout-from", "1"]
 ENDINGS = (".safetensors", ".json", ".loss.csv")
@@ -90,7 +91,7 @@ def test_training_depends_on_its_seed_alone() -> None:
     assert losses.equal(again)
     assert all(one[name].equal(two[name]) for name in one)
     assert not one["embed.W_E"].equal(other["embed.W_E"])
-    assert gpt.check_state_dict(one, recipe.shape)
+    assert check_state_dict(one, recipe.shape)
 
 
 def test_every_regime_trains() -> None:
@@ -98,7 +99,7 @@ def test_every_regime_trains() -> None:
         recipe = Recipe(regime=name, steps=2, batch=8, dropout_from=0)
         weights, losses = train.train(0, recipe)
         assert losses.isfinite().all()
-        assert weights.keys() == gpt.parameter_shapes(recipe.shape).keys()
+        assert weights.keys() == classic(recipe.shape).keys()
 
 
 @pytest.mark.usefixtures("held_out_is_small")
