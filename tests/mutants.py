@@ -3,9 +3,10 @@
     python -m tests.mutants --count 100 --seed 0 --out docs/mutants.md
 
 draws single-point changes ("mutants") of judging/, analysis/, patching/ and the systems'
-measurements, each in a copy of the repository, and runs the tests that mirror the changed file, then
-the claims of one subject. A mutant that makes any of them fail is *killed*; the others *survive* and
-are listed. With `--reached coverage.json` mutants are drawn only from lines that were executed:
+measurements, each in a copy of the repository, and runs the tests that mirror the changed file,
+then the claims of one subject. A mutant that makes any of them fail is *killed*; the others
+*survive* and are listed. With `--reached coverage.json` mutants are drawn only from lines that
+were executed:
 
     python -m coverage run -m pytest claims/ --offline && python -m coverage json
 
@@ -54,7 +55,8 @@ ARITHMETIC = {
 METHODS = {
     "max": "min", "min": "max", "amax": "amin", "amin": "amax", "argmax": "argmin",
     "argmin": "argmax", "sum": "mean", "mean": "sum", "any": "all", "all": "any", "abs": "neg",
-    "tril": "triu", "triu": "tril", "cumsum": "cumprod", "softmax": "sigmoid", "clamp_min": "clamp_max",
+    "tril": "triu", "triu": "tril", "cumsum": "cumprod", "softmax": "sigmoid",
+    "clamp_min": "clamp_max",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from replications.errors import BadInput
 from replications.models import Head
 from replications.models.sites import Q
-from replications.patching.paths import every_head
+from replications.patching import every_head
 from replications.systems.ioi.data import ABC
 from replications.systems.ioi.task import Task
 

@@ -13,11 +13,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from replications.analysis.logit_attribution import Attribution, attribute, directions
+from replications.analysis.logit_attribution import LogitAttribution, directions
 from replications.lens import Lens
 from replications.models import Edit, Head, Site, Tokenizer, put_rows, sites
-from replications.patching.paths import HeadInputs, Softmax, every_head, path_patch
-from replications.patching.reference import logit_difference
+from replications.patching import HeadInputs, Softmax, every_head, logit_difference, path_patch
 from replications.systems.ioi import data
 from replications.systems.ioi._repeated_tokens import RepeatedTokens
 from replications.systems.ioi.data import Batch, Prompts
@@ -95,13 +94,14 @@ class Task:
         return (best == self.answers[:, 0]).double().mean().item()
 
     @cached_property
-    def attribution(self) -> Attribution:
+    def attribution(self) -> LogitAttribution:
         """Direct logit attribution of the unedited run."""
         return self.attribute()
 
-    def attribute(self, edits: Sequence[Edit] = ()) -> Attribution:
+    def attribute(self, edits: Sequence[Edit] = ()) -> LogitAttribution:
         """Direct logit attribution of a run with edits: of each head, [layer head n]."""
-        return attribute(self.lens, self.batch.tokens, self.batch.end, self.answers, edits)
+        batch = self.batch
+        return logit_attribution(self.lens, batch.tokens, batch.end, self.answers, edits)
 
     def patterns(self, head: Head, tokens: Tensor, edits: Sequence[Edit] = ()) -> Tensor:
         """Attention pattern of one head on `tokens` [n pos]: [n query key]."""
@@ -207,11 +207,10 @@ class Task:
             self.abc.tokens,
             senders,
             answers=self.answers,
-            into=HeadInputs(site, into),
+            receiver=HeadInputs(site, into, softmax=softmax),
             at=self.batch.end,
-            softmax=softmax,
         )
-        clean, abc = found.receiver.mean(), found.donor.mean()
+        clean, abc = found.base.mean(), found.source.mean()
         effects: list[float] = ((found.mean() - clean) / (clean - abc)).tolist()
         return effects
 

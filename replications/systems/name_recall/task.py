@@ -23,7 +23,7 @@ from replications.models.edits import Edit, put_rows
 from replications.models.network import Network
 from replications.models.sites import Place
 from replications.models.tokenizers import Tokenizer
-from replications.patching.activation import Grid, Sweep, sweeps
+from replications.patching import Grid, Sweep, sweeps
 from replications.systems.name_recall import data
 from replications.systems.name_recall.data import DOCUMENT, Corruption, Names, Prompts
 
@@ -170,7 +170,7 @@ class Task:
         key = (kind, corruption)
         if key not in self._effects:
             found = self._swept(kind, corruption, self.prompts.answers)
-            parts = [part.receiver.double() - part.values.double() for part in found]
+            parts = [part.base.double() - part.values.double() for part in found]
             self._effects[key] = torch.cat(parts).mean(-1)
         return self._effects[key]
 

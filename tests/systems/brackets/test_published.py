@@ -13,6 +13,7 @@ from torch import Tensor
 from replications import lens
 from replications.analysis import statistics as stats
 from replications.errors import FixtureCorrupt
+from replications.models import parameters
 from replications.systems.brackets import BracketData, BracketSubject, model, subject
 from replications.systems.brackets.data import (
     failures,
@@ -51,7 +52,7 @@ def test_the_published_weights_are_this_architecture(
     raw = torch.load(io.BytesIO(published[ARENA_WEIGHTS]), map_location="cpu", weights_only=True)
     left_over = {name for name in raw if name not in weights}
     assert left_over == {f"blocks.{i}.attn.{b}" for i in range(3) for b in ("mask", "IGNORE")}
-    assert {name: tuple(t.shape) for name, t in weights.items()} == model.parameter_shapes()
+    assert {name: tuple(t.shape) for name, t in weights.items()} == parameters.classic(model.SHAPE)
 
 
 def test_an_mlp_of_the_usual_width_cannot_hold_them(weights: dict[str, Tensor]) -> None:

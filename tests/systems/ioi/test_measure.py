@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from replications.analysis.logit_attribution import attribute
+from replications.analysis.logit_attribution import logit_attribution
 from replications.errors import BadInput
 from replications.models import sites
 from replications.models.edits import put
-from replications.patching.paths import HeadInputs, path_patch
+from replications.patching import HeadInputs, path_patch
 from replications.systems.ioi import data
 from replications.systems.ioi.data import RULES, toy_tokenizer
 from replications.systems.ioi.measure import IoiSubject
@@ -217,7 +217,7 @@ def test_an_effect_is_relative_to_the_gap_to_abc(subject: IoiSubject) -> None:
         task.abc.tokens,
         senders,
         answers=task.answers,
-        into=into,
+        receiver=into,
         at=task.batch.end,
     ).values.mean(1)
     clean, abc = task.difference().mean(), task.difference(tokens=task.abc.tokens).mean()
@@ -244,7 +244,7 @@ def test_a_boost_is_the_mean_attribution_to_the_token_that_followed(repeated: bo
         assert coming.equal(tokens[:, position + 1]) == repeated
         at = torch.full((len(tokens),), position)
         answers = torch.stack([coming, coming.roll(1)], 1)
-        by_hand.append(attribute(task.lens, tokens, at, answers).heads.mean(-1))
+        by_hand.append(logit_attribution(task.lens, tokens, at, answers).heads.mean(-1))
     assert (texts.boost(repeated=repeated) - torch.stack(by_hand).mean(0)).abs().max() < EXACT
 
 

@@ -7,7 +7,6 @@ import torch
 
 from replications.errors import BadInput
 from replications.models import sites
-from replications.patching.reference import patch
 from replications.systems.list_update import model
 from replications.systems.list_update.data import generate_mixed, pairs, printed_pair
 from replications.systems.list_update.measurements.patching import (
@@ -69,7 +68,7 @@ def test_a_sweep_has_the_value_of_a_single_patch(
     axis = "query" if site is sites.PATTERN else "pos"
     place = site(1).pick(**{axis: 7})
     prompts = found.prompts
-    one = patch(task.lens, prompts.clean, prompts.corrupted, found.metric, place)
+    one = patch_by_hooks(task.lens, prompts.corrupted, prompts.clean, found.metric, place)
     assert (swept[1, 7] - one).abs().max() < EXACT
     mean = swept[..., prompts.index == 1].mean(-1)
     assert found.mean_share(site, 1).equal(mean)

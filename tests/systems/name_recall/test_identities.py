@@ -14,7 +14,7 @@ import torch
 from replications.models import sites
 from replications.models.edits import put_rows
 from replications.models.network import Network
-from replications.patching.activation import Grid, sweep
+from replications.patching import Grid, sweep
 from replications.systems.name_recall.data import CORRUPTIONS, END, FIRST, LAST, Corruption
 from replications.systems.name_recall.measure import NameRecallSubject
 from tests.systems.name_recall.conftest import EXACT
@@ -70,7 +70,7 @@ def test_information_moves_leftward_where_attention_is_bidirectional(
     prompts = subject.task.prompts
     grid = Grid(sites.RESID_POST, "layer pos")
     found = sweep(network, prompts.clean, prompts.last_name, grid, prompts.answers)
-    assert (found.values - found.receiver)[:, :LAST].abs().max() > 1e-3
+    assert (found.values - found.base)[:, :LAST].abs().max() > 1e-3
 
 
 @EVERY_CORRUPTION

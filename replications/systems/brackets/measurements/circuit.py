@@ -15,7 +15,7 @@ from torch import Tensor
 
 from replications.analysis import statistics as stats
 from replications.models import Edit, Head, Place, Site, put, put_rows, sites
-from replications.patching.activation import sweep
+from replications.patching import sweep
 from replications.systems.brackets.data import BracketData
 from replications.systems.brackets.model import BALANCED, UNBALANCED
 from replications.systems.brackets.recording import COMPONENTS, HEADS, head_label, sibling
@@ -244,7 +244,7 @@ class Circuit:
             return (ldu[1] - ldu[0]).mean().item()
         classes = torch.tensor([UNBALANCED, BALANCED]).expand(len(source), 2)
         found = sweep(lens, base.tokens, source, [place], classes, at=0)
-        return (found.values[0] - found.receiver).double().mean().item()
+        return (found.values[0] - found.base).double().mean().item()
 
     def information(self, head: Head | None = None, position: int = 1) -> dict[str, float]:
         """How far patching a head's v at a position moves LDu from '()' + B to '))' + B, and the

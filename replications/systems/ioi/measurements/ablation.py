@@ -11,11 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
-from replications.analysis.logit_attribution import Attribution
-from replications.analysis.statistics import ratio
+from replications.analysis.logit_attribution import LogitAttribution
+from replications.analysis.statistics import bootstrap_ratio, ratio
 from replications.models import Edit, Head, put_rows, sites
 from replications.systems.ioi.roles import Heads, top_heads
 from replications.systems.ioi.task import Task
@@ -33,13 +32,13 @@ class Ablation:
     """
 
     head: Head
-    before: Attribution
-    after: Attribution
+    before: LogitAttribution
+    after: LogitAttribution
 
     # ---------------------------------------------------------------- by prompt
     @cached_property
     def share(self) -> Tensor:
-        """Attribution of the head before it is ablated: float64 [n]."""
+        """LogitAttribution of the head before it is ablated: float64 [n]."""
         return self.before.heads[self.head]
 
     @cached_property
@@ -76,12 +75,8 @@ class Ablation:
     @cached_property
     def recovery_interval(self) -> dict[str, float]:
         """Recovery ("mean") with its 95 % bootstrap interval over prompts ("low", "high")."""
-        generator = torch.Generator().manual_seed(0)
-        n = len(self.share)
-        drawn = torch.randint(0, n, (RESAMPLES, n), generator=generator)
-        ratios = self.recovered[drawn].mean(1) / self.share[drawn].mean(1)
-        low, high = torch.quantile(ratios, torch.tensor([0.025, 0.975], dtype=torch.float64))
-        return {"mean": self.recovery, "low": low.item(), "high": high.item()}
+        found = bootstrap_ratio(self.recovered, self.share, resamples=RESAMPLES)
+        return {"mean": found.mean, "low": found.low, "high": found.high}
 
     @cached_property
     def recovered_by(self) -> dict[str, float]:

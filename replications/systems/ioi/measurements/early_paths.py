@@ -7,7 +7,7 @@ nonlinearity". Effects are those of `Task.path_effects`: 0 is clean, -1 is as ba
 from __future__ import annotations
 
 from replications.models import Site, sites
-from replications.patching.paths import Softmax
+from replications.patching import Softmax
 from replications.systems.ioi.roles import Heads, Roles
 from replications.systems.ioi.task import Task
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from replications.analysis.statistics import bootstrap_mean
 from replications.errors import BadInput
 from replications.lens import Lens
 from replications.models import sites
-from replications.patching.activation import Grid, Sweep, sweep, sweeps
-from replications.patching.reference import Recovery, bootstrap_mean, logit_difference
+from replications.patching import Grid, RecoveryMetric, Sweep, logit_difference, sweep, sweeps
 from replications.systems.list_update.data import Pairs
 from replications.systems.list_update.roles import Roles
 
@@ -89,10 +89,10 @@ class Patching:
 
     # ---------------------------------------------------------------- the two ends
     @cached_property
-    def metric(self) -> Recovery:
+    def metric(self) -> RecoveryMetric:
         """The recovered share, as a function of logits."""
-        pairs, tokens = self.prompts, (self._source, self._base)
-        return Recovery.between(self._lens, tokens, pairs.position, pairs.correct, pairs.incorrect)
+        p, tokens = self.prompts, (self._source, self._base)
+        return RecoveryMetric.between(self._lens, tokens, p.position, p.correct, p.incorrect)
 
     def ends(self, interval: bool = False) -> dict[str, float]:
         """The mean logit difference, new element less old, on clean and on corrupted prompts.

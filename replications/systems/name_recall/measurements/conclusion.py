@@ -16,7 +16,7 @@ from replications.analysis import statistics as stats
 from replications.analysis.composition import Input
 from replications.models import Head, sites
 from replications.models.edits import Edit, apply, put_rows
-from replications.patching.paths import HeadInputs, path_patch
+from replications.patching import HeadInputs, path_patch
 from replications.systems.name_recall.data import END, FIRST, LAST
 from replications.systems.name_recall.roles import Roles
 from replications.systems.name_recall.task import Task, rank
@@ -58,10 +58,10 @@ class Conclusion:
             task.prompts.first_name,
             [[sender]],
             answers=task.prompts.answers,
-            into=HeadInputs(INPUTS[through], copying, [position]),
+            receiver=HeadInputs(INPUTS[through], copying, [position]),
         )
         whole = task.effect("residual", "first_name")[copying[0][0], LAST].item()
-        return stats.ratio((found.receiver - found.values[0]).double().mean().item(), whole)
+        return stats.ratio((found.base - found.values[0]).double().mean().item(), whole)
 
     @cached_property
     def copied(self) -> float:

@@ -9,8 +9,8 @@ from replications.analysis import composition
 from replications.lens.networks import as_network
 from replications.models import sites
 from replications.models.edits import put_rows
-from replications.patching.paths import HeadInputs
-from replications.patching.reference_paths import path_logits
+from replications.patching import HeadInputs
+from replications.patching.reference_paths import path_logits_by_hooks
 from replications.systems.name_recall.data import (
     END,
     LAST,
@@ -26,7 +26,7 @@ def test_a_path_is_that_of_hooks(
 ) -> None:
     prompts = given.task.prompts
     into = HeadInputs(INPUTS[through], [(1, 6)], [position])
-    logits = path_logits(given.lens, prompts.clean, prompts.first_name, [(0, 4)], into)
+    logits = path_logits_by_hooks(given.lens, prompts.clean, prompts.first_name, [(0, 4)], into)
     whole = given.task.metric() - given.task.map("residual", "first_name")[1, LAST].item()
     expected = (given.task.metric() - difference(given, logits)) / whole
     assert given.conclusion.path_share((0, 4), through) == pytest.approx(expected, abs=1e-9)
