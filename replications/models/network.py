@@ -154,7 +154,7 @@ class Network:
         return ACTIVATIONS[self.shape.act_fn](x)
 
     def check(self, tokens: Tensor) -> Tensor:
-        """Tokens [batch pos] on the network's device. Raises BadInput if they do not fit the model."""
+        """Tokens [batch pos], moved to the network's device. Raises BadInput if they do not fit."""
         if tokens.ndim != 2 or 0 in tokens.shape or tokens.is_floating_point():
             raise BadInput(f"tokens must be whole numbers [batch pos], not {[*tokens.shape]}")
         if tokens.shape[1] > self.shape.n_ctx:

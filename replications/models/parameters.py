@@ -138,7 +138,7 @@ def gpt2_config(content: bytes | str, name: str) -> GPT2Config:
     try:
         settings = json.loads(content)
     except ValueError as exc:
-        raise BadInput(f"{name} is not JSON: {exc}") from exc
+        raise BadInput(f"cannot read {name} as JSON: {exc}") from exc
     kind = settings.get("model_type") if isinstance(settings, dict) else None
     if kind != "gpt2":
         raise BadInput(f"{name} has model_type {kind!r}; only 'gpt2' is known here")
