@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -18,15 +19,16 @@ SIZES = {
 }  # fmt: skip
 """No two sizes of neighbouring axes are equal, and the heads together are wider than the model."""
 
+_GPT = Shape(**SIZES, d_mlp=10, act_fn="gelu_new")  # type: ignore[arg-type]
+_ATTENTION_ONLY = replace(_GPT, d_mlp=0, attn_only=True, act_fn="relu")
+
 SHAPES = {
-    "gpt": Shape(**SIZES, d_mlp=10, act_fn="gelu_new"),
-    "gelu": Shape(**SIZES, d_mlp=10, act_fn="gelu"),
-    "padded": Shape(**SIZES, d_mlp=10, act_fn="relu", attention="bidirectional", pad_token=1),
-    "causal_padded": Shape(**SIZES, d_mlp=10, act_fn="relu", pad_token=1),
-    "attention_only": Shape(**SIZES, d_mlp=0, attn_only=True),
-    "shortformer": Shape(
-        **SIZES, d_mlp=0, attn_only=True, normalization=None, positions="shortformer"
-    ),
+    "gpt": _GPT,
+    "gelu": replace(_GPT, act_fn="gelu"),
+    "padded": replace(_GPT, act_fn="relu", attention="bidirectional", pad_token=1),
+    "causal_padded": replace(_GPT, act_fn="relu", pad_token=1),
+    "attention_only": _ATTENTION_ONLY,
+    "shortformer": replace(_ATTENTION_ONLY, normalization=None, positions="shortformer"),
 }
 """Every architecture that TransformerLens can open too."""
 

@@ -6,7 +6,7 @@ Small models are built by `boot_native`, or by `shortformer` if their positions 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -41,9 +41,10 @@ class BridgeLens(HookLens):
     def _forward(
         self, tokens: Tensor, hooks: Hooks, mask: Tensor | None, stop: int | None
     ) -> Tensor:
-        return self.model.run_with_hooks(
+        found: Tensor = self.model.run_with_hooks(
             tokens, fwd_hooks=hooks, attention_mask=mask, stop_at_layer=stop
         )
+        return found
 
     @staticmethod
     def _editor(edit: Edit, rows: slice) -> Action:
@@ -61,10 +62,10 @@ def boot(
     shape: Shape, state_dict: Mapping[str, Tensor], device: str, dtype: torch.dtype
 ) -> TransformerBridge:
     """A bridge on TransformerLens's own small transformer, with these weights (classic layout)."""
-    model = _untrained(shape, device, dtype)
+    model: Any = _untrained(shape, device, dtype)
     named = _identity_layernorms(shape, state_dict) | dict(state_dict)
     model.load_state_dict(parameters.bridge_state_dict(shape, named), strict=True)
-    return model
+    return cast(TransformerBridge, model)
 
 
 def _identity_layernorms(shape: Shape, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -98,4 +99,5 @@ def _untrained(shape: Shape, device: str, dtype: torch.dtype) -> TransformerBrid
     )
     if shape.positions == "shortformer":
         return boot_shortformer(config, device, dtype)
-    return TransformerBridge.boot_native(config, device=device, dtype=dtype)  # type: ignore[attr-defined]
+    boot_native = TransformerBridge.boot_native  # type: ignore[attr-defined]
+    return cast(TransformerBridge, boot_native(config, device=device, dtype=dtype))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformer_lens import (  # type: ignore[attr-defined]
+from transformer_lens import (  # type: ignore[attr-defined, unused-ignore]
     HookedTransformer,
     HookedTransformerConfig,
 )
@@ -56,7 +56,8 @@ class HookedLens(HookLens):
 
             layers = range(self.shape.n_layers)
             hooks = [*hooks, *((f"blocks.{i}.attn.hook_attn_scores", hide) for i in layers)]
-        return self.model.run_with_hooks(tokens, fwd_hooks=hooks, stop_at_layer=stop)
+        found: Tensor = self.model.run_with_hooks(tokens, fwd_hooks=hooks, stop_at_layer=stop)
+        return found
 
     @staticmethod
     def _editor(edit: Edit, rows: slice) -> Action:

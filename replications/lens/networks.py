@@ -12,8 +12,8 @@ from replications.models.network import Network
 def as_network(model: Lens | Network) -> Network:
     """The network of a lens, in the lens's dtype and on its device; a network comes back as it is.
 
-    The same lens gives the same network for as long as it lives. Raises Unsupported for a lens
-    with standing edits, which weights cannot express.
+    As long as a lens lives, every call returns one and the same network. Raises Unsupported for a
+    lens with standing edits, which weights cannot express.
     """
     if isinstance(model, Network):
         return model

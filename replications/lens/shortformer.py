@@ -21,7 +21,7 @@ from transformer_lens.model_bridge.sources.native import (
     NativeBlock,
     NativeModel,
 )
-from transformer_lens.utilities import TypedModuleList
+from transformer_lens.utilities import TypedModuleList  # type: ignore[attr-defined]
 
 
 class ShortformerAttention(NativeAttention):
@@ -58,7 +58,8 @@ class ShortformerAttention(NativeAttention):
 
     def _heads(self, value: Tensor) -> Tensor:
         """[batch pos (head d_head)] -> [batch head pos d_head]."""
-        return value.unflatten(-1, (self.n_heads, self.d_head)).transpose(1, 2)
+        heads: Tensor = value.unflatten(-1, (self.n_heads, self.d_head)).transpose(1, 2)
+        return heads
 
 
 class ShortformerBlock(NativeBlock):
@@ -106,7 +107,8 @@ class ShortformerModel(NativeModel):
         x = self.tok_embed(input_ids)
         for layer in self.layers:
             (x,) = layer(x, attention_mask=attention_mask, positions=positions)
-        return self.head(self.ln_out(x))
+        logits: Tensor = self.head(self.ln_out(x))
+        return logits
 
 
 def boot_shortformer(

@@ -1,9 +1,15 @@
-"""Models as plain tensors: their architecture, activations, weights and tokenizers."""
+"""Models as plain tensors: architecture, activations, weights and tokenizers.
+
+A `Shape` is an architecture, a `Network` its weights with a forward pass. A `Place` is an
+activation, and an `Edit` changes one on the way. `read_state_dict` and `open_folder` read weights.
+"""
 
 from replications.models.edits import Edit, apply, put, put_rows
+from replications.models.folder import open_folder
 from replications.models.network import Network
 from replications.models.shape import Head, Shape
 from replications.models.sites import SITES, Place, Site
+from replications.models.state_dicts import check_state_dict, read_state_dict
 from replications.models.tokenizers import Tokenizer
 
 __all__ = [
@@ -16,6 +22,9 @@ __all__ = [
     "Site",
     "Tokenizer",
     "apply",
+    "check_state_dict",
+    "open_folder",
     "put",
     "put_rows",
+    "read_state_dict",
 ]

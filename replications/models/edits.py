@@ -1,4 +1,4 @@
-"""Changes that a run makes to activations on the way."""
+"""Edits: changes that a run makes to activations on the way."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from replications.models.sites import Place
 
 @dataclass(frozen=True)
 class Edit:
-    """Change the picked part of a place: `change(current, rows)` returns its new value.
+    """A change to the picked part of a place: `change(current, rows)` returns its new value.
 
-    `rows` is the slice of the batch being run, for edits that carry a value per example.
+    `rows` says which examples are being run, for edits that have a value for each example.
     """
 
     place: Place
@@ -28,17 +28,20 @@ def put(place: Place, value: Tensor) -> Edit:
 
 
 def put_rows(place: Place, values: Tensor) -> Edit:
-    """Set the place to `values[i]` for example i. The run raises BadInput if rows are missing."""
+    """Set the place to `values[i]` for example i. A run of more examples raises BadInput."""
 
     def change(current: Tensor, rows: slice) -> Tensor:
-        # A single row left over would broadcast without a word.
+        # Otherwise a last batch of one row would be given to several examples by broadcasting.
         if rows.stop > len(values):
-            raise BadInput(f"put_rows at {place!r}: {len(values)} rows for more examples")
+            raise BadInput(
+                f"put_rows at {place!r} has {len(values)} rows, but the run has more examples; "
+                "give one row for each"
+            )
         return values[rows].to(current).expand_as(current)
 
     return Edit(place, change)
 
 
 def apply(place: Place, change: Callable[[Tensor], Tensor]) -> Edit:
-    """Set the place to a function of what is there."""
+    """Set the place to `change` of its present value."""
     return Edit(place, lambda current, rows: change(current))

@@ -1,13 +1,13 @@
-"""A transformer as plain tensors: all that a forward pass needs, and a slow, clear forward pass.
+"""A transformer as plain tensors, with a forward pass that is written to be read.
 
-The fast engines read the weights from here, so that what they compute has one definition:
+The fast engine of `patching` takes its weights from here and computes the same function:
 
     x = W_E[tokens] + W_pos
     in each layer   q, k, v = ln1(x) W_Q + b_Q, …    pattern = softmax(q k^T / sqrt(d_head))
                     z = pattern v    x += z W_O + b_O    x += act(ln2(x) W_in + b_in) W_out + b_out
     logits = ln_final(x) W_U + b_U
 
-A shortformer's positions are added to the inputs of q and k in every layer, and never to x.
+In a shortformer, positions are added to the inputs of q and k in every layer, and never to x.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from replications.models.shape import Shape
 from replications.models.sites import Place
 
 EPSILON = 1e-5
+"""What LayerNorm adds to the variance, unless a model says otherwise."""
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -39,10 +40,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """The weights of a transformer; axes as in TransformerLens, all layers stacked.
+    """The weights of a transformer, all layers stacked, with the axes of TransformerLens.
 
-    The LayerNorms' w and b are None where they are folded into the next matrix (or where the
-    shape has no LayerNorm at all). Models without MLPs have matrices without neurons.
+    The LayerNorms' w and b are None if they are folded into the next matrix, or if the shape has
+    no LayerNorm. In a model without MLPs, W_in and W_out have no neurons.
     """
 
     shape: Shape
@@ -86,10 +87,10 @@ class Network:
     # ---------------------------------------------------------------- where it comes from
     @classmethod
     def from_state_dict(cls, shape: Shape, state_dict: Mapping[str, Tensor]) -> Network:
-        """From TransformerLens's classic names (`blocks.0.attn.W_Q` [head d_model d_head] …).
+        """The network of weights in TransformerLens's classic layout (see `parameters.classic`).
 
-        Absent biases are zero. LayerNorms without w and b are folded ("LNPre"). Raises BadInput
-        for a missing matrix or a wrong shape, Unsupported for an unknown activation function.
+        Biases that are absent are zero. LayerNorms without w and b are folded ("LNPre"). Raises
+        BadInput for a missing matrix or a wrong shape, and Unsupported for an unknown activation.
         """
         if not shape.attn_only and shape.act_fn not in ACTIVATIONS:
             raise Unsupported(f"act_fn {shape.act_fn!r}: only {', '.join(ACTIVATIONS)} are known")
@@ -108,9 +109,9 @@ class Network:
 
     @classmethod
     def from_hf_gpt2(cls, model: Any, config: Any = None) -> Network:
-        """From a `transformers` GPT-2: the module, or its state dict and its config.
+        """The network of a GPT-2 from `transformers`: the module, or its state dict and config.
 
-        Raises Unsupported for the config's rare options (scaling of attention by layer …).
+        Raises Unsupported for rare options of the config, such as attention scaled by layer.
         """
         weights = model if isinstance(model, Mapping) else model.state_dict()
         config = model.config if config is None else config
@@ -121,7 +122,7 @@ class Network:
     def to(
         self, device: str | torch.device | None = None, dtype: torch.dtype | None = None
     ) -> Network:
-        """The same network elsewhere, or in another precision; itself if nothing changes."""
+        """This network on another device or in another precision; itself if nothing changes."""
         moved = {
             field.name: value.to(device=device, dtype=dtype)
             for field in fields(self)
@@ -153,7 +154,7 @@ class Network:
         return ACTIVATIONS[self.shape.act_fn](x)
 
     def check(self, tokens: Tensor) -> Tensor:
-        """Tokens [batch pos] on the network's device. BadInput if the model cannot take them."""
+        """Tokens [batch pos], moved to the network's device. Raises BadInput if they do not fit."""
         if tokens.ndim != 2 or 0 in tokens.shape or tokens.is_floating_point():
             raise BadInput(f"tokens must be whole numbers [batch pos], not {[*tokens.shape]}")
         if tokens.shape[1] > self.shape.n_ctx:
@@ -178,9 +179,9 @@ class Network:
         return self._run(tokens, edits)[0]
 
     def cache(self, tokens: Tensor, edits: Sequence[Edit] = ()) -> dict[Place, Tensor]:
-        """Every activation of a run, after the edits, by whole place: `cache[sites.Z(2)]`.
+        """Every activation of a run, after the edits, by its place: `cache[sites.Z(2)]`.
 
-        Gradients flow, if an edit brings them in.
+        Gradients flow from what the edits put in.
         """
         return self._run(tokens, edits)[1]
 
@@ -210,7 +211,7 @@ class Network:
                 x = x + self._mlp(layer, x, at)
             x = at(sites.RESID_POST(layer), x)
             if shape.attn_only:
-                # One stream with two names.
+                # Without an MLP, resid_mid and resid_post are one stream.
                 seen[sites.RESID_MID(layer)] = x
         x = self.norm("ln_final", None, x)
         if shape.normalization is not None:
@@ -240,7 +241,7 @@ class Network:
         q, k, v = at(sites.Q(layer), q), at(sites.K(layer), k), at(sites.V(layer), v)
         scores = torch.einsum("bqhk,bjhk->bhqj", q, k) / math.sqrt(self.shape.d_head)
         pattern = scores.masked_fill(~allowed, -math.inf).softmax(-1)
-        # A query without a single key to see would be NaN.
+        # A query that may look at no key would be NaN.
         pattern = at(sites.PATTERN(layer), pattern.masked_fill(~allowed, 0.0))
         z = at(sites.Z(layer), torch.einsum("bhqj,bjhk->bqhk", pattern, v))
         out = torch.einsum("bqhk,hkd->bqd", z, self.W_O[layer]) + self.b_O[layer]

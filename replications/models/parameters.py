@@ -138,7 +138,7 @@ def gpt2_config(content: bytes | str, name: str) -> GPT2Config:
     try:
         settings = json.loads(content)
     except ValueError as exc:
-        raise BadInput(f"{name} is not JSON: {exc}") from exc
+        raise BadInput(f"cannot read {name} as JSON: {exc}") from exc
     kind = settings.get("model_type") if isinstance(settings, dict) else None
     if kind != "gpt2":
         raise BadInput(f"{name} has model_type {kind!r}; only 'gpt2' is known here")
@@ -230,7 +230,7 @@ def bridge_state_dict(shape: Shape, state_dict: Mapping[str, Tensor]) -> dict[st
         module, _, parameter = name.rpartition(".")
         if name not in sizes or parameter not in _BRIDGE:
             raise BadInput(f"{name!r} is no parameter of TransformerLens's classic layout")
-        # Without this check heads of the wrong size would be grouped anew without a word.
+        # Without this check, heads of the wrong size would be regrouped and nothing would say so.
         if tuple(value.shape) != sizes[name]:
             raise BadInput(f"{name!r} has shape {tuple(value.shape)}, not {sizes[name]}")
         found[f"{module}.{_BRIDGE[parameter]}"] = _as_linear(parameter, value)

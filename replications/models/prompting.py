@@ -1,4 +1,4 @@
-"""How a model is asked something in words: text to tokens, and what its outputs are called.
+"""Prompts and answers in words: text to tokens, and outputs to their names.
 
 Every subject that is a model has a `prompting`.
 """
@@ -20,31 +20,31 @@ class Prompting(Protocol):
 
     @property
     def reads_at(self) -> int:
-        """The position whose logits are read unless the user says so; negative: from the end."""
+        """The position whose logits are read by default; a negative one counts from the end."""
 
     @property
     def contrast(self) -> tuple[int, int] | None:
-        """The outputs whose logits are compared, if the task fixes them: first less second."""
+        """The two outputs whose logit difference is the metric (first minus second), if fixed."""
 
     def tokens(self, text: str) -> Tensor:
-        """The prompt as the model takes it: long [1 pos].  BadInput if it is not one."""
+        """The prompt as tokens, long [1 pos]. Raises BadInput for text that is no prompt."""
 
     def labels(self, tokens: Tensor) -> list[str]:
-        """What stands at each position of tokens [1 pos]."""
+        """The text at each position of tokens [1 pos]."""
 
     def output(self, word: str) -> int:
-        """The output that an answer is.  BadInput if it is none, or several."""
+        """The output for an answer. Raises BadInput if there is none, or several."""
 
     def name(self, output: int) -> str:
-        """The answer that an output is."""
+        """The answer that belongs to an output."""
 
 
 @dataclass(frozen=True)
 class Words:
     """Prompting of a language model, by its tokenizer.
 
-    `bos`: whether a prompt begins with the token that opens a text. `vocabulary` says where the
-    words are listed, if they are few.
+    `bos` says whether a prompt begins with the token that opens a text. `vocabulary` says where a
+    small vocabulary is listed; errors name it.
     """
 
     tokenizer: Tokenizer

@@ -13,11 +13,11 @@ Head = tuple[int, int]
 
 @dataclass(frozen=True)
 class Shape:
-    """The architecture of a small transformer, in TransformerLens's own words.
+    """The architecture of a small transformer, in TransformerLens's terms.
 
     "shortformer" positions are added to the inputs of queries and keys, never to the residual
-    stream. Without MLPs (`attn_only`) `d_mlp` is 0, and a layer has one residual stream after
-    attention, called both `resid_mid` and `resid_post`.
+    stream. Without MLPs (`attn_only`) `d_mlp` is 0, and `resid_mid` and `resid_post` are the same
+    stream. Raises BadInput for a combination that is not supported.
     """
 
     n_layers: int
@@ -37,6 +37,9 @@ class Shape:
 
     def __post_init__(self) -> None:
         if self.attn_only != (self.d_mlp == 0):
-            raise BadInput(f"attn_only={self.attn_only} does not go with d_mlp={self.d_mlp}")
+            raise BadInput(
+                f"attn_only={self.attn_only} contradicts d_mlp={self.d_mlp}: a model has no MLPs "
+                "exactly if d_mlp is 0"
+            )
         if not self.attn_only and (self.positions, self.normalization) != ("standard", "LN"):
-            raise BadInput("models with MLPs have standard positions and LayerNorms here")
+            raise BadInput("a model with MLPs must have standard positions and LayerNorms")

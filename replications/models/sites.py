@@ -1,6 +1,6 @@
 """Every activation the suite reads or edits, in one table, with its axes.
 
-A `Site` names a kind of activation and where TransformerLens keeps it.  A `Place` is a
+A `Site` names a kind of activation and where TransformerLens keeps it. A `Place` is a
 site in one layer, possibly narrowed to one position, head or neuron:
 
 >>> Z(2).pick(head=0, pos=1)
@@ -23,7 +23,7 @@ Index = int | slice
 
 @dataclass(frozen=True)
 class Site:
-    """A kind of activation.  `path` is a hook or, with `via="module"`, a module's output."""
+    """A kind of activation. `path` names a hook or, with `via="module"`, a module's output."""
 
     name: str
     axes: tuple[str, ...]
@@ -35,7 +35,10 @@ class Site:
         return "{layer}" in self.path
 
     def __call__(self, layer: int | None = None) -> Place:
-        """This site in `layer` (None for a site that exists once).  BadInput on a mismatch."""
+        """The place in `layer`, or without a layer for a site that exists once.
+
+        Raises BadInput if a layer is missing or superfluous.
+        """
         if self.layered != (layer is not None):
             need = "needs a layer" if self.layered else "exists once and takes no layer"
             raise BadInput(f"site {self.name!r} {need}, got layer={layer!r}")

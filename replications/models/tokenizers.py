@@ -15,7 +15,7 @@ BEGINNINGS = ("<|BOS|>", "<bos>", "<|endoftext|>")
 
 
 class Tokenizer:
-    """A vocabulary, and how text is cut into it.  Made by `from_json` or `from_words`."""
+    """A vocabulary, and how text is cut into its tokens. Made by `from_json` or `from_words`."""
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
@@ -24,7 +24,7 @@ class Tokenizer:
 
     @classmethod
     def from_json(cls, content: bytes) -> Tokenizer:
-        """The tokenizer of a `tokenizer.json`.  Raises BadInput if the content is not one."""
+        """The tokenizer of a `tokenizer.json`. Raises BadInput if the content is not one."""
         try:
             return cls(tokenizers.Tokenizer.from_buffer(content))
         except Exception as exc:  # the library raises nothing narrower
@@ -34,8 +34,8 @@ class Tokenizer:
     def from_words(cls, words: Sequence[str], bos: str = "<bos>") -> Tokenizer:
         """One token per word or punctuation mark: `bos` is token 0, the words follow in order.
 
-        A space before a word makes no difference.  Raises BadInput for a word listed twice or one
-        that text could never give, since it holds a space or a mark.
+        A space before a word makes no difference. Raises BadInput for a repeated word, and for one
+        that no text could give because it holds a space or a punctuation mark.
         """
         listed = [bos, *words]
         if len(set(listed)) != len(listed):
@@ -56,7 +56,7 @@ class Tokenizer:
         return made
 
     def encode(self, text: str, *, bos: bool = False) -> list[int]:
-        """The tokens of `text`, after the token that opens a text if `bos`.
+        """The tokens of `text`; with `bos` the token that opens a text comes first.
 
         Raises BadInput for a word the vocabulary lacks, or if nothing opens a text.
         """
@@ -71,14 +71,14 @@ class Tokenizer:
         return [self.bos, *tokens]
 
     def token(self, text: str) -> int:
-        """The one token that `text` is.  Raises BadInput if it is none, or several."""
+        """The one token that `text` is. Raises BadInput if it is none, or several."""
         tokens = self.encode(text)
         if len(tokens) != 1:
             raise BadInput(f"{text!r} is {len(tokens)} tokens, not one: {self.strings(tokens)}")
         return tokens[0]
 
     def strings(self, ids: Iterable[int]) -> list[str]:
-        """The text of each token alone.  Raises BadInput for a number that is no token."""
+        """The text of each token by itself. Raises BadInput for a number that is no token."""
         found = []
         for token in map(int, ids):
             if token < 0 or self._inner.id_to_token(token) is None:

@@ -44,7 +44,7 @@ def descend(
                 f"{label}: the loss is not finite at step {step}; try a smaller learning rate"
             )
         optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         if clip is not None:
             torch.nn.utils.clip_grad_norm_(*clip)
         optimizer.step()

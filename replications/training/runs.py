@@ -23,7 +23,7 @@ FINAL_STEPS = 100
 
 # ------------------------------------------------------------------------------------- options
 def parser(system: str, description: str, recipe: type[Any], out: str) -> argparse.ArgumentParser:
-    """Options of `train SYSTEM`: the seed, one for each field of the recipe, threads and output.
+    """The options of `train SYSTEM`: seed, threads, output, and one for each field of the recipe.
 
     `recipe` is a dataclass with a default for every field; `out` describes the default output.
     """
@@ -106,7 +106,7 @@ def start(
 
 
 def command(system: str, seed: int, recipe: Any, threads: int) -> str:
-    """The command that makes these weights again; options at their default are left out."""
+    """The command that repeats a run; options with their default value are left out."""
     default = asdict(type(recipe)())
     changed = {name: value for name, value in asdict(recipe).items() if value != default[name]}
     if threads != 1:
@@ -122,7 +122,7 @@ def curve(losses: Tensor) -> str:
 
 
 def provenance(system: str, seed: int, recipe: Any, threads: int) -> dict[str, object]:
-    """How weights were made: the first part of their metadata."""
+    """How weights were made: seed, recipe, command, threads, versions and machine."""
     return {
         "seed": seed,
         "recipe": asdict(recipe),

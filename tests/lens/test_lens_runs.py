@@ -79,7 +79,7 @@ def test_put_rows_sets_a_value_for_each_example_of_the_whole_batch() -> None:
 @pytest.mark.parametrize("rows", [1, 4])
 def test_put_rows_with_too_few_rows_is_refused(rows: int) -> None:
     edit = put_rows(sites.RESID_PRE(1).pick(pos=0), random(rows, 12))
-    with pytest.raises(BadInput, match=rf"resid_pre\[layer=1, pos=0\]: {rows} rows"):
+    with pytest.raises(BadInput, match=rf"resid_pre\[layer=1, pos=0\] has {rows} rows"):
         opened("padded").run(TOKENS, edits=[edit], batch=4)
 
 

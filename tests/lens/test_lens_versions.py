@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from claims import _settings
 from replications.errors import BadInput, Unsupported
-from replications.lens import Soundness, hooks, lines, open_lens
+from replications.lens import Lens, Soundness, hooks, lines, open_lens, soundness
 from replications.models import sites
 from replications.models.edits import apply
 from replications.models.parameters import bridge_state_dict
@@ -33,7 +34,7 @@ def version(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     monkeypatch.delenv(lines.UNTESTED, raising=False)
 
     def install(number: str) -> None:
-        monkeypatch.setattr(lines.metadata, "version", lambda name: number)
+        monkeypatch.setattr(metadata, "version", lambda name: number)
 
     return install
 
@@ -199,10 +200,13 @@ def test_planted_edit_that_is_dropped_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_a_reopened_model_is_examined_with_its_sister(monkeypatch: pytest.MonkeyPatch) -> None:
     examined = []
-    examine = hooks.examine
-    monkeypatch.setattr(
-        hooks, "examine", lambda lens, run: examined.append(lens) or examine(lens, run)
-    )
+    examine = soundness.examine
+
+    def noted(lens: Lens, run: soundness.RunBatch) -> Soundness:
+        examined.append(lens)
+        return examine(lens, run)
+
+    monkeypatch.setattr(hooks, "examine", noted)
     lens = open_lens(PADDED, weights())
     lens.run(TOKENS)
     lens.reopen(weights(seed=1)).run(TOKENS)

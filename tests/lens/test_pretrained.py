@@ -165,7 +165,7 @@ def test_the_logits_are_those_of_transformers_own_model(folder: Path) -> None:
     module.transformer.load_state_dict(loaded, strict=False)
     module.tie_weights()
     with torch.no_grad():
-        expected = centred(module.double().eval()(TOKENS).logits)
+        expected = centred(module.double().train(False)(TOKENS).logits)
     assert distance(opened("gpt2-small").run(TOKENS).logits, expected) < 10 * PROCESSED
 
 
@@ -299,9 +299,12 @@ def test_opening_is_in_float32_processes_once_and_draws_nothing(
     if lines.installed().kind == "hooked":
         name = "process_weights_"
     process = getattr(kind, name)
-    monkeypatch.setattr(
-        kind, name, lambda self, **options: calls.append(options) or process(self, **options)
-    )
+
+    def noted(self: object, **options: object) -> object:
+        calls.append(options)
+        return process(self, **options)
+
+    monkeypatch.setattr(kind, name, noted)
     before = torch.get_rng_state()
     lens = open_pretrained(model)
     assert torch.get_rng_state().equal(before)

@@ -87,7 +87,7 @@ def test_gpt2_of_transformers_gives_the_same_logits(activation: str) -> None:
         activation_function=activation, layer_norm_epsilon=1e-3,
     )  # fmt: skip
     torch.manual_seed(0)
-    model = GPT2LMHeadModel(config).double().eval()
+    model = GPT2LMHeadModel(config).double().train(False)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
     text = torch.randint(11, (2, 6))

@@ -85,8 +85,8 @@ def test_a_configuration_is_read_from_its_bytes() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "here.json is not JSON"),
-        (b"\xff", "here.json is not JSON"),
+        (b"{", "cannot read here.json as JSON"),
+        (b"\xff", "cannot read here.json as JSON"),
         (b"[1]", "here.json has model_type None"),
         (b'{"model_type": "llama"}', "model_type 'llama'; only 'gpt2'"),
     ],

@@ -43,7 +43,7 @@ def test_only_matrices_decay() -> None:
     }
     learned, _ = learn(
         start,
-        lambda w, step: 0 * sum(value.sum() for value in w.values()),
+        lambda w, step: 0 * torch.stack([value.sum() for value in w.values()]).sum(),
         3,
         learning_rate=0.1,
         weight_decay=0.5,

@@ -89,7 +89,10 @@ class Attention(nn.Module):
             )
             for group, *parts in zip(groups, q, k, v, strict=True)
         ]
-        return self.out(torch.cat([z.transpose(1, 2).reshape(-1, D_MODEL) for z in mixed]))
+        written: Tensor = self.out(
+            torch.cat([z.transpose(1, 2).reshape(-1, D_MODEL) for z in mixed])
+        )
+        return written
 
 
 class Block(nn.Module):
@@ -106,7 +109,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, groups: tuple[Group, ...], starts: Tensor | None = None) -> Tensor:
         mixed = self.attention(self.ln1(x), groups, starts)
         x = mixed + (x if starts is None else x[starts])
-        return x + self.down(F.relu(self.up(self.ln2(x))))
+        added: Tensor = self.down(F.relu(self.up(self.ln2(x))))
+        return x + added
 
 
 class Classifier(nn.Module):
@@ -135,4 +139,5 @@ class Classifier(nn.Module):
         for block in self.blocks[:-1]:
             x = block(x, packed.groups)
         x = self.blocks[-1](x, packed.groups, packed.starts)
-        return self.head(self.ln_final(x))
+        logits: Tensor = self.head(self.ln_final(x))
+        return logits

@@ -13,7 +13,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from replications.analysis.logit_attribution import LogitAttribution, directions
+from replications.analysis.logit_attribution import (
+    LogitAttribution,
+    directions,
+    logit_attribution,
+)
 from replications.lens import Lens
 from replications.models import Edit, Head, Site, Tokenizer, put_rows, sites
 from replications.patching import HeadInputs, Softmax, every_head, logit_difference, path_patch

@@ -36,7 +36,7 @@ __all__ = ["Recipe", "evaluate", "loss_of", "main", "train"]
 
 HELD_OUT_SEED, HELD_OUT_SIZE = 2_000_000, 3_000
 ANSWER_WEIGHT = 2.0
-"""The answer is one token of seventeen; it counts as much as the mean of all, twice."""
+"""Weight of the answer's loss beside the mean loss over all seventeen tokens."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Recipe:
 def loss_of(logits: Tensor, given: Text, smoothing: float) -> Tensor:
     """Cross-entropy in nats of logits [n pos vocabulary]: all tokens, and the answers again."""
     coming = given.tokens[:, 1:]
-    seen = coming != 0  # what fills sentences up predicts nothing
+    seen = coming != 0  # padding is not predicted
     every = functional.cross_entropy(logits[:, :-1][seen], coming[seen], label_smoothing=smoothing)
     asked = given.answer_at > 0
     log_p = logits[asked, given.answer_at[asked]].log_softmax(-1)

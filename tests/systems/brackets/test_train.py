@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ def slow_logits(sd: dict[str, np.ndarray], row: list[int]) -> np.ndarray:
     def norm(x: np.ndarray, name: str) -> np.ndarray:
         centred = x - x.mean(-1, keepdims=True)
         scale = np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
-        return centred / scale * sd[name + ".w"] + sd[name + ".b"]
+        found: np.ndarray = centred / scale * sd[name + ".w"] + sd[name + ".b"]
+        return found
 
     pads = np.array(row) == data.PAD
     x = sd["embed.W_E"][row] + sd["pos_embed.W_pos"][: len(row)]
@@ -72,7 +74,8 @@ def slow_logits(sd: dict[str, np.ndarray], row: list[int]) -> np.ndarray:
         x = x + added
         hidden = norm(x, p + "ln2") @ sd[p + "mlp.W_in"] + sd[p + "mlp.b_in"]
         x = x + np.maximum(hidden, 0) @ sd[p + "mlp.W_out"] + sd[p + "mlp.b_out"]
-    return norm(x, "ln_final")[0] @ sd["unembed.W_U"] + sd["unembed.b_U"]
+    logits: np.ndarray = norm(x, "ln_final")[0] @ sd["unembed.W_U"] + sd["unembed.b_U"]
+    return logits
 
 
 # -------------------------------------------------------------------------------------- model
@@ -164,7 +167,7 @@ def test_the_rate_warms_up_and_decays() -> None:
         {"schedule": "step"},
     ],
 )
-def test_a_senseless_recipe_is_refused(wrong: dict[str, float]) -> None:
+def test_a_senseless_recipe_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadInput, match=next(iter(wrong))):
         Recipe(**wrong)
 
@@ -281,7 +284,7 @@ def test_cycles_are_added_until_the_target_is_met(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(train, "VALIDATION_SIZE", 50)
     monkeypatch.setattr(train, "errors", lambda model, data: next(left))
     recipe = Recipe(steps=4, cycle_steps=3, batch=4, target=0.9, max_cycles=3)
-    left = iter([20, 20, 5])
+    left: Iterator[int] = iter([20, 20, 5])
     assert len(train.train(0, recipe)[1]) == 4 + 2 * 3
     left = iter([50] * 4)
     assert len(train.train(0, recipe)[1]) == 4 + 3 * 3

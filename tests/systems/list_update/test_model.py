@@ -20,9 +20,9 @@ LONG = Task(4, 100)
 
 def test_the_shapes_are_those_the_document_prints() -> None:
     shapes = classic(model.shape())
-    block = {f"attn.W_{n}": (1, 128, 128) for n in "QKVO"}
+    block: dict[str, tuple[int, ...]] = {f"attn.W_{n}": (1, 128, 128) for n in "QKVO"}
     block |= {f"attn.b_{n}": (1, 128) for n in "QKV"} | {"attn.b_O": (128,)}
-    expected = {"embed.W_E": (52, 128), "pos_embed.W_pos": (11, 128)}
+    expected: dict[str, tuple[int, ...]] = {"embed.W_E": (52, 128), "pos_embed.W_pos": (11, 128)}
     expected |= {f"blocks.{i}.{name}": size for i in range(2) for name, size in block.items()}
     assert shapes == expected | {"unembed.W_U": (128, 50), "unembed.b_U": (50,)}
 

@@ -7,6 +7,7 @@ import torch
 
 from replications.errors import BadInput
 from replications.models import sites
+from replications.patching.reference import patch_by_hooks
 from replications.systems.list_update import model
 from replications.systems.list_update.data import generate_mixed, pairs, printed_pair
 from replications.systems.list_update.measurements.patching import (

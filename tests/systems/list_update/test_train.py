@@ -42,7 +42,8 @@ def slow_logits(weights: dict[str, Tensor], row: list[int], layers: int) -> np.n
             pattern = np.exp(scores - scores.max())
             added[i] = pattern / pattern.sum() @ (x[: i + 1] @ v) @ o
         x = x + added
-    return x @ w["unembed.W_U"]
+    logits: np.ndarray = x @ w["unembed.W_U"]
+    return logits
 
 
 # ---------------------------------------------------------------------------------- the model
