@@ -13,7 +13,7 @@ from torch import Tensor
 from replications import lens
 from replications.analysis import statistics as stats
 from replications.errors import BadInput, FixtureCorrupt
-from replications.models.parameters import classic
+from replications.models import parameters
 from replications.systems.brackets import BracketData, BracketSubject, model, subject
 from replications.systems.brackets.data import (
     failures,
@@ -52,20 +52,20 @@ def test_the_published_weights_are_this_architecture(
     raw = torch.load(io.BytesIO(published[ARENA_WEIGHTS]), map_location="cpu", weights_only=True)
     left_over = {name for name in raw if name not in weights}
     assert left_over == {f"blocks.{i}.attn.{b}" for i in range(3) for b in ("mask", "IGNORE")}
-    assert {name: tuple(t.shape) for name, t in weights.items()} == classic(model.SHAPE)
+    assert {name: tuple(t.shape) for name, t in weights.items()} == parameters.classic(model.SHAPE)
 
 
 def test_an_mlp_of_the_usual_width_cannot_hold_them(weights: dict[str, Tensor]) -> None:
-    with pytest.raises((BadInput, RuntimeError), match="has shape|size mismatch"):
+    with pytest.raises((BadInput, RuntimeError), match=r"has shape|size mismatch"):
         lens.open_lens(replace(model.SHAPE, d_mlp=224), weights)
 
 
 def test_causal_attention_loads_and_gives_wrong_verdicts(
     arena: BracketSubject, weights: dict[str, Tensor]
 ) -> None:
-    assert arena.behaviour.correct == 1000
+    assert arena.behaviour.correct() == 1000
     causal = lens.open_lens(replace(model.SHAPE, attention="causal"), weights)
-    assert arena.variant("causal", causal).behaviour.correct < 600
+    assert arena.variant("causal", causal).behaviour.correct() < 600
 
 
 # ------------------------------------------------------------------------------------ strings
@@ -96,27 +96,29 @@ def test_the_failure_classes_of_the_first_5000(every_string: BracketData) -> Non
 def test_the_direction_before_the_final_layernorm_tells_the_classes_apart(
     arena: BracketSubject,
 ) -> None:
-    residual, W_U = arena.trace.run["resid_final"].double(), arena.weights.W_U.double()
+    residual, W_U = (
+        arena.task.recording.run["resid_final"].double(),
+        arena.task.weights.W_U.double(),
+    )
 
     def auroc(direction: Tensor) -> float:
         along = residual @ direction
-        return stats.auroc(along[~arena.B], along[arena.B])
+        return stats.auroc(along[~arena.task.B], along[arena.task.B])
 
-    assert auroc(arena.unbalanced_before_final) >= 0.999
-    summed = auroc(arena.final_fit.pull_back(W_U.sum(1)))
+    assert auroc(arena.task.unbalanced_before_final) >= 0.999
+    summed = auroc(arena.task.final_fit.pull_back(W_U.sum(1)))
     random = auroc(torch.randn(56, generator=torch.Generator().manual_seed(0)).double())
     assert max(summed, random) < 0.999
 
 
 def test_the_direction_before_head_20_predicts_what_it_writes(arena: BracketSubject) -> None:
-    open_ = arena.data.starts_open
-    head, other = arena.head("2.0"), arena.head("2.1")
-    at_1 = arena.trace.run["resid_pre2"][open_].double()
-    written = head.contribution[open_]
-    assert head.input_fit.r_squared >= 0.98
-    assert arena.layernorm_fit(2).r_squared < 0.98
-    assert stats.correlation(at_1 @ head.direction, written) >= 0.9
-    assert stats.correlation(at_1 @ other.direction, written) < 0.9
+    open_ = arena.task.data.starts_open
+    at_1 = arena.task.recording.run["resid_pre2"][open_].double()
+    written = arena.task.contribution((2, 0))[open_]
+    assert arena.task.input_fit(2).r_squared >= 0.98
+    assert arena.task.layernorm_fit(2).r_squared < 0.98
+    assert stats.correlation(at_1 @ arena.task.direction_before((2, 0)), written) >= 0.9
+    assert stats.correlation(at_1 @ arena.task.direction_before((2, 1)), written) < 0.9
 
 
 # -------------------------------------------------------------------------------------- files
