@@ -17,10 +17,14 @@ from replications.patching._engine import gemm
 def machine(*, size: str, device: str, dtype: torch.dtype) -> dict[str, Any]:
     """In JSON types: the processor or GPU, the libraries, the settings, and how busy it was."""
     name = str(dtype).removeprefix("torch.")
-    found = environment(
-        lens=lines.kind_or_none(), device=device, dtype=name, threads=torch.get_num_threads()
-    )
     place = torch.device(device)
+    found = environment(
+        lens=lines.kind_or_none(),
+        device=device,
+        gpu=torch.cuda.get_device_name(place) if place.type == "cuda" else None,
+        dtype=name,
+        threads=torch.get_num_threads(),
+    )
     backend = gemm.describe(gemm.choose("auto", place, dtype), place)
     return found | {
         **{package: peers.installed(package) for package in peers.MODULES},

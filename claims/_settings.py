@@ -87,6 +87,7 @@ def environment(config: pytest.Config) -> dict[str, Any]:
     return {
         "lens": lines.kind_or_none(),
         "device": options.device,
+        "gpu": None if options.device == "cpu" else torch.cuda.get_device_name(options.device),
         "dtype": options.dtype,
         "threads": options.threads,
     }

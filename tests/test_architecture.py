@@ -74,7 +74,7 @@ def _package(place: PurePosixPath, imported: set[str]) -> list[str]:
     mine = place.parts[2] if row == "systems" and len(place.parts) > 3 else None
     for name in imported:
         system = _system(name)
-        if system is not None and system != mine:
+        if system not in (None, mine) and row != "__init__":  # the package names its systems
             found.append(f"imports the system {system}")
     if row == "judging":  # a ledger is read and a claim is judged without anything heavy
         for name in imported:

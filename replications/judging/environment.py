@@ -15,9 +15,17 @@ PACKAGES = ("torch", "transformer_lens", "numpy", "scipy")
 
 
 def environment(
-    *, lens: str | None, device: str = "cpu", dtype: str = "float32", threads: int = 1
+    *,
+    lens: str | None,
+    device: str = "cpu",
+    gpu: str | None = None,
+    dtype: str = "float32",
+    threads: int = 1,
 ) -> dict[str, Any]:
-    """One flat record in JSON types.  Versions come from metadata, so nothing heavy is imported."""
+    """One flat record in JSON types.  Versions come from metadata, so nothing heavy is imported.
+
+    `lens` is the kind of model that lenses open, `gpu` the name of the GPU that computed, if any.
+    """
     return {
         "suite": package_version("interp-claims"),
         "commit": git_commit(),
@@ -28,7 +36,7 @@ def environment(
         **{name: package_version(name) for name in PACKAGES},
         "lens": lens,
         "device": device,
-        "device_name": device_name(device),
+        "device_name": gpu or cpu_model(),
         "dtype": dtype,
         "threads": threads,
         "tf32": False,
@@ -79,12 +87,3 @@ def cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def device_name(device: str) -> str:
-    """The name of the device that computed: a GPU by its own name, else the processor."""
-    if not device.startswith("cuda"):
-        return cpu_model()
-    import torch  # here, so that reading a ledger needs no torch
-
-    return str(torch.cuda.get_device_name(torch.device(device)))

@@ -129,7 +129,8 @@ def test_it_is_large(subject):
 """
     named = THREE.replace('"seed0", "seed1", "seed2"', '"low/0", "high/1", "high/2"')
     assert run(named + two_groups).ret == 0
-    assert [row["control"] for row in read(pytester)["rows"]] == ["0", "0", "2"]
+    controls = [row["controls"][0]["name"] for row in read(pytester)["rows"]]
+    assert controls == ["0", "0", "2"]
     stated = THREE.replace("kind=", 'group="high", kind=')
     assert run(stated + two_groups, "-k", "seed2").ret == 0
     result = run(THREE + two_groups, "-k", "seed2")
