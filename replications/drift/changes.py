@@ -7,6 +7,7 @@ were read from the same files.  Ledgers that differ in these are refused as a wh
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from replications.judging.ledger import Ledger, expectations
 from replications.judging.verdict import Row
 
 CHANGES = ("same", "noise", "drift", "flipped", "accepted", "unsupported", "error", "skip")
-JUDGED_BY = ("parts", "observe", "gating", "holds_in", "published")
+JUDGED_BY = ("gating", "holds_in", "published")
 """What a claim's entry says, besides its expectations, that decides what its rows mean."""
 
 
@@ -113,13 +114,26 @@ def objections(old: Ledger, new: Ledger) -> list[str]:
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What differs in two descriptions of a claim, as far as it decides what its rows mean.
 
-    Expectations are compared by their words, which ledgers of every schema have.
+    Expectations are compared by their words, which ledgers of every schema have.  The names of
+    their parts, and the prose that says why a claim does not gate, may change.
     """
     found = [key for key in JUDGED_BY if old[key] != new[key]]
+    if bool(old["observe"]) != bool(new["observe"]):
+        found.append("observe")
     if None not in (old["version"], new["version"]) and old["version"] != new["version"]:
         found.append("version")
-    words = [{group: text for group, text, _ in expectations(entry)} for entry in (old, new)]
+    words = [_words(entry) for entry in (old, new)]
     return found if words[0] == words[1] else ["expectation", *found]
+
+
+def _words(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Group → the words of its expectation, with numbers in place of the names of its parts."""
+    numbers = {name: f"#{i}" for i, name in enumerate(entry["parts"] or ())}
+    named = re.compile(r"\b(" + "|".join(map(re.escape, numbers)) + r")\b")
+    return {
+        group: named.sub(lambda found: numbers[found[0]], text) if numbers else text
+        for group, text, _ in expectations(entry)
+    }
 
 
 def _one_sided_skips(old: Ledger, new: Ledger) -> list[str]:

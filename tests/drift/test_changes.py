@@ -12,7 +12,7 @@ from replications import cli
 from replications.commands import NEGATIVE, OK, USAGE
 from replications.drift.changes import Floor, compare, counts
 from replications.errors import BadInput
-from replications.judging.expectation import at_least
+from replications.judging.expectation import at_least, parts
 from replications.judging.ledger import Ledger
 from tests import sample_ledger
 from tests.sample_ledger import BIG, SIDES, row
@@ -109,6 +109,18 @@ def test_other_claims_are_refused() -> None:
     both, one = ledger(), sample_ledger.ledger(row(BIG, "arena", "pass"), claims=(BIG,))
     assert "claims that the second lacks: toys/sides" in refused(both, one)
     assert "claims that the first lacks: toys/sides" in refused(one, both)
+
+
+def test_parts_may_be_renamed_and_reasons_reworded_but_not_exchanged() -> None:
+    old = {name: dict(entry) for name, entry in ledger().claims.items()}
+    old[BIG.id] |= {"parts": ["a", "b"], "observe": "why"}
+    old[BIG.id]["expect"] = {"arena": parts(a=at_least(1), b=at_least(2)).data()}
+    new = {name: dict(entry) for name, entry in old.items()}
+    new[BIG.id] |= {"parts": ["b", "c"], "observe": "why not"}
+    new[BIG.id]["expect"] = {"arena": parts(b=at_least(1), c=at_least(2)).data()}
+    assert compare(replace(ledger(), claims=old), replace(ledger(), claims=new))
+    new[BIG.id]["expect"] = {"arena": parts(b=at_least(2), c=at_least(1)).data()}
+    assert "(expectation)" in refused(replace(ledger(), claims=old), replace(ledger(), claims=new))
 
 
 def test_a_changed_expectation_is_refused() -> None:
