@@ -98,7 +98,8 @@ class _Cost:
     def _seen(self, example: Ints) -> Ints:
         """How many keys the metric's position sees."""
         if self._prompts.causal:
-            return self._prompts.at[example] + 1
+            found: Ints = self._prompts.at[example] + 1
+            return found
         return np.full_like(example, self._prompts.length)
 
     def layers(self, start: Ints, stop: Ints, example: Ints, first: Ints) -> Ints:
