@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,9 @@ from replications.plotting import charts
 from replications.plotting.charts import ATTENTION, DIFFERENCE
 
 
-def heatmaps(shape: tuple[int, int], panels: int = 1, **options: object) -> Figure:
+def heatmaps(shape: tuple[int, int], panels: int = 1, **options: Any) -> Figure:
     values = {f"panel {i}": np.full(shape, float(i + 1)) for i in range(panels)}
-    return charts.heatmaps(values, DIFFERENCE, x="position", y="layer", **options)  # type: ignore[arg-type]
+    return charts.heatmaps(values, DIFFERENCE, x="position", y="layer", **options)
 
 
 def shown(figure: Figure) -> list[np.ndarray]:
@@ -87,7 +89,7 @@ def test_ticks_that_do_not_fit_the_values_are_refused() -> None:
 # -------------------------------------------------------------------------------- panels of a kind
 def counts(patch: Patch) -> list[float]:
     assert isinstance(patch, StepPatch)
-    found: list[float] = patch.get_data().values.tolist()
+    found: list[float] = patch.get_data()[0].tolist()
     return found
 
 
