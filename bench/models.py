@@ -32,7 +32,8 @@ def gpt2(size: str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model: Any = GPT2LMHeadModel(config)
-    return model.eval().requires_grad_(False).to(device=device, dtype=dtype)
+    placed: GPT2LMHeadModel = model.eval().requires_grad_(False).to(device=device, dtype=dtype)
+    return placed
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,8 @@ class Tool(Peer):
         begin = picks["head"] * self.width
         return (*index, slice(begin, begin + self.width))
 
-    def _module(self, block: Any, place: Place) -> Tensor:
+    def _module(self, block: Any, place: Place) -> Any:
+        """Where the place is read and set, in a module that nnsight traces."""
         if place.site is sites.RESID_PRE:
             return block.input
         if place.site is sites.Z:

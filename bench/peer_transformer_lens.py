@@ -26,7 +26,7 @@ from replications.models.sites import Place
 from replications.patching.paths import HeadInputs
 
 # A bar per sweep would be timed too.
-patching.tqdm = partial(tqdm, disable=True)  # type: ignore[assignment]
+patching.tqdm = partial(tqdm, disable=True)  # type: ignore[assignment, attr-defined]
 
 SETTERS = {
     "layer pos": patching.layer_pos_patch_setter,

@@ -81,9 +81,8 @@ def media(browser: Chrome, *, scheme: str = "light", kind: str = "") -> None:
 
 def requests(browser: Chrome) -> list[str]:
     """The addresses asked for since the last call."""
-    messages: list[dict[str, Any]] = [
-        json.loads(entry["message"])["message"] for entry in browser.get_log("performance")
-    ]
+    entries: list[dict[str, Any]] = browser.get_log("performance")  # type: ignore[no-untyped-call]
+    messages = [json.loads(entry["message"])["message"] for entry in entries]
     sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     return [params["request"]["url"] for params in sent]
 

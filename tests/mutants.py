@@ -107,8 +107,8 @@ def mutants(path: str, source: str) -> list[Mutant]:
     found = []
     for node in _code(ast.parse(source)):
         for start, stop, new in _changes(node, source, span):
-            line = source.count("\n", 0, start) + 1
-            found.append(Mutant(path, line, start, stop, source[start:stop], new))
+            number = source.count("\n", 0, start) + 1
+            found.append(Mutant(path, number, start, stop, source[start:stop], new))
     return sorted(found, key=lambda mutant: (mutant.start, mutant.new))
 
 

@@ -16,7 +16,9 @@ import torch
 from replications import cli
 from replications.errors import FixtureMissing
 from replications.systems import brackets, list_update, registry
+from replications.systems.brackets.measure import BracketSubject
 from replications.systems.list_update.data import printed_pair
+from replications.systems.list_update.measure import ListUpdateSubject
 from replications.training import runs as training
 from tests import docs_runner
 from tests.docs_runner import NotAsWritten
@@ -186,9 +188,12 @@ def test_a_wrong_command_is_noticed(words: list[str], monkeypatch: pytest.Monkey
 def given() -> dict[str, Any]:
     """What the snippets speak of without making it."""
     pair = printed_pair()
+    classifier, updater = brackets.subject("retrained/seed0"), list_update.subject("seed1")
+    assert isinstance(classifier, BracketSubject)
+    assert isinstance(updater, ListUpdateSubject)
     return {
-        "weights": brackets.subject("retrained/seed0").lens.state_dict,
-        "lens": list_update.subject("seed1").lens,
+        "weights": classifier.lens.state_dict,
+        "lens": updater.lens,
         "clean": pair.clean,
         "corrupted": pair.corrupted,
         "answers": torch.tensor([[26, 23]]),

@@ -176,7 +176,8 @@ def _size(old: Any, new: Any) -> float | None:
         sizes = [_size(a, b) for a, b in zip(old, new, strict=True)]
         return None if None in sizes else max((s for s in sizes if s is not None), default=0.0)
     if _number(old) and _number(new):
-        return abs(new - old)
+        size: float = abs(new - old)
+        return size
     return 0.0 if old == new and old is not None else None
 
 

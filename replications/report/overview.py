@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from replications.judging.claim import KINDS
 from replications.judging.ledger import Ledger
 from replications.judging.verdict import Row
-from replications.plotting.charts import Figure, Scale
+from replications.plotting.charts import Scale
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HOLDS = Scale("share of the measured models in which it holds", "RdYlBu", 0.0, 1.0)
 NOT_MEASURED = "#C8C8C8"
@@ -24,6 +27,8 @@ def overview(ledger: Ledger) -> Figure:
     kind, and red that it holds in none.  Grey means that such models exist and none was measured;
     white, that the claim is not about models of that kind.
     """
+    from matplotlib.figure import Figure
+
     strips = _strips(ledger)
     tall = [len(rows) for rows in strips.values()]
     figure = Figure(figsize=(10, 0.62 * len(strips) + 0.24 * sum(tall) + 0.7), layout="constrained")

@@ -20,6 +20,7 @@ from replications.patching import prompt_pair as prompt_sweep
 from replications.patching.reference import sweep_by_hooks
 from replications.plotting import charts
 from replications.systems import ioi, registry
+from replications.systems.ioi.measure import IoiSubject
 from tests import stand_in, terminal
 
 Captured = pytest.CaptureFixture[str]
@@ -52,6 +53,7 @@ def _without_originals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_csv_has_what_patching_by_hooks_gives(tmp_path: Path, capsys: Captured) -> None:
     assert sweep(*TOY, *PAIR, "--out", tmp_path) == 0
     subject = ioi.subject("plain/seed0")
+    assert isinstance(subject, IoiSubject)
     clean, corrupted = map(subject.prompting.tokens, (CLEAN, CORRUPTED))
     mary, john = map(subject.prompting.output, ("Mary", "John"))
     by_hooks = sweep_by_hooks(
@@ -196,16 +198,21 @@ def test_a_folder_that_is_none_is_one_line(
 @pytest.mark.parametrize("per", command.PER)
 def test_a_cell_of_the_picture_is_the_effect(per: str) -> None:
     subject = ioi.subject("plain/seed0")
+    assert isinstance(subject, IoiSubject)
     network = as_network(subject.lens)
     question = prompt_sweep.ask(network, subject.prompting, CLEAN, CORRUPTED)
     patched = prompt_sweep.patch(question, sites.Z, per)
     with charts.style():
         figure = patched.figure()
         content = charts.encode(figure, "svg")
-    shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    shown = []
+    for image in (axes.images[0] for axes in figure.axes if axes.images):
+        values = image.get_array()
+        assert values is not None
+        shown.append(torch.tensor(values.data).flatten())
     begin = 10 if per == "layer head pos" else 0  # nothing changes before the word that does
     cells = torch.tensor([p.effect for p in patched.places if p.pos is None or p.pos >= begin])
-    assert torch.cat([torch.tensor(part.data).flatten() for part in shown]).float().equal(cells)
+    assert torch.cat(shown).float().equal(cells)
     assert b"10 John|Mary" in content or per == "layer head"
     assert b"effect (1: clean)" in content
 

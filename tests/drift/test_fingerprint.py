@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from replications import cli
+from replications.commands import OK
 from replications.drift import fingerprint
 from replications.drift.fingerprint import Mark, began, marks
 from replications.errors import BadInput
 from replications.lens import hooks, lines
+from replications.lens.base import Soundness
 from replications.lens.hooks import HookLens
-from replications.lens.soundness import Soundness
 from replications.models import sites
 from replications.models.edits import Edit, apply
 from replications.systems import registry
@@ -127,8 +128,8 @@ def test_drift_says_where_it_began_if_both_traces_exist(
             tmp_path / f"{name}.json"
         )
         file = str(tmp_path / f"{name}.trace.json")
-        assert cli.main(["trace", file, "toys/arena"]) == cli.OK
-    assert cli.main(["drift", str(tmp_path / "old.json"), str(tmp_path / "new.json")]) == cli.OK
+        assert cli.main(["trace", file, "toys/arena"]) == OK
+    assert cli.main(["drift", str(tmp_path / "old.json"), str(tmp_path / "new.json")]) == OK
     out = capsys.readouterr().out
     assert "toys/arena: float32: first differs at ln_final[], by" in out
     assert "toys/arena: float64: first differs at ln_final[], by" in out

@@ -177,7 +177,7 @@ def test_a_sequence_holds_when_every_item_does_and_an_empty_one_never() -> None:
 
 def test_parts_name_the_failing_or_the_tightest_part() -> None:
     expectation = parts(left=at_least(1), right=at_most(5))
-    assert expectation.names == ("left", "right")  # type: ignore[attr-defined]
+    assert expectation.names == ("left", "right")
     held = expectation.judge({"right": 4.5, "left": 3})
     assert held.holds
     assert held.margin == 0.5

@@ -188,7 +188,7 @@ def test_any_architecture_and_any_paths(problem: dict[str, Any]) -> None:
     senders, memory = problem.pop("senders"), problem.pop("memory_mb")
     answers = ANSWERS[: len(runs[0])] % 5
     options = {"answers": answers, "execution": Execution(memory_mb=memory), **problem}
-    found = path_patch(model, *runs, senders, **options)
+    found = path_patch(model, runs[0], runs[1], senders, **options)
     at, receiver = problem.pop("at"), problem.pop("receiver")
     assert furthest(found, model, runs, answers, at, receiver, **problem) < EXACT
 

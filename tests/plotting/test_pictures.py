@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from replications import files, plotting
+from replications import plotting
 from replications.errors import BadInput
 from replications.plotting import charts
 from replications.plotting import pictures as figures
@@ -60,7 +62,7 @@ def test_equal_pictures_are_equal_bytes_whatever_else_is_written(tmp_path: Path)
 
 def test_a_user_s_own_settings_change_nothing(tmp_path: Path) -> None:
     draw(tmp_path / "a", a_line)
-    with charts.mpl.rc_context({"lines.linewidth": 7, "figure.dpi": 33}):
+    with mpl.rc_context({"lines.linewidth": 7, "figure.dpi": 33}):
         draw(tmp_path / "b", a_line)
     assert (tmp_path / "a/a-line.svg").read_bytes() == (tmp_path / "b/a-line.svg").read_bytes()
 
@@ -99,7 +101,7 @@ def test_an_interrupt_leaves_the_files_of_before(
     draw(tmp_path, a_line)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     other = Picture(a_line.name, "", "", lambda subject: a_line.draw(99))
-    for owner, step in ((charts, "encode"), (files.os, "replace")):
+    for owner, step in ((charts, "encode"), (os, "replace")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, step, interrupted)
             with pytest.raises(error):

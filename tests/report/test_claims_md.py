@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_an_accepted_control_is_counted_apart_from_a_finding_that_holds() -> Non
 
 
 def test_the_lesion_table_counts_red_claims_and_names_the_survivors() -> None:
-    red = {"status": "observed", "holds": False, "margin": -0.5, "control": None}
+    red: dict[str, Any] = {"status": "observed", "holds": False, "margin": -0.5, "control": None}
     lesions = ledger(
         row(BIG, "arena~head silenced", **red),
         row(BIG, "arena~mlp silenced", "observed"),

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from matplotlib.figure import Figure
 
 from replications.cli import main
 from replications.report.overview import overview
 from tests.sample_ledger import BIG, SIDES, ledger, row
 
 
+def shown(figure: Figure) -> Iterator[npt.NDArray[np.float64]]:
+    """The values of each image, NaN where it has none."""
+    for image in figure.axes[0].images:
+        values = image.get_array()
+        assert values is not None
+        yield np.ma.filled(values, np.nan)
+
+
 def test_a_cell_is_the_share_of_judged_models_in_which_the_claim_holds() -> None:
     figure = overview(ledger())
-    grey, cells = (np.ma.filled(image.get_array(), np.nan) for image in figure.axes[0].images)
+    grey, cells = shown(figure)
     np.testing.assert_array_equal(cells, [[1, 1], [0.5, np.nan]])  # big, sides; original, retrained
     assert np.isnan(grey).all()
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["original", "retrained"]
@@ -25,7 +36,7 @@ def test_what_was_not_measured_is_grey_and_an_accepted_control_does_not_count() 
     made = replace(SIDES, controls=BIG.controls, no_control="")
     vacuous = row(made, "arena", "observed", accepted=True)
     figure = overview(ledger(row(BIG, "arena", "skip", holds=None, reason="no file"), vacuous))
-    grey, cells = (np.ma.filled(image.get_array(), np.nan) for image in figure.axes[0].images)
+    grey, cells = shown(figure)
     np.testing.assert_array_equal(grey, [[1, np.nan]])
     np.testing.assert_array_equal(cells, [[np.nan, 0]])
 

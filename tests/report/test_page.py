@@ -16,7 +16,7 @@ import pytest
 
 from replications.commands import figures, report
 from replications.errors import BadInput
-from replications.judging.claim import SubjectInfo
+from replications.judging.claim import Kind, SubjectInfo
 from replications.judging.ledger import Ledger
 from replications.report import board, claims_md
 from replications.report.page import Page, by_subject, render
@@ -33,7 +33,8 @@ class Text(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.claim, self.text, self.loads = "", {"": ""}, []
+        self.claim, self.text = "", {"": ""}
+        self.loads: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -41,7 +42,9 @@ class Text(HTMLParser):
         if tag == "tbody":
             self.claim = known.get("id") or self.claim
             self.text.setdefault(self.claim, "")
-        self.loads += [v for k, v in attrs if k in ("src", "srcset", "action", "data", "href")]
+        self.loads += [
+            v or "" for k, v in attrs if k in ("src", "srcset", "action", "data", "href")
+        ]
 
     def handle_endtag(self, tag: str) -> None:
         self.claim = "" if tag == "section" else self.claim
@@ -105,7 +108,7 @@ def test_a_claim_that_holds_in_too_few_subjects_fails() -> None:
 
 
 def test_what_was_not_reached_names_the_command() -> None:
-    gone = {"holds": None, "measured": None, "margin": None, "reason": "no copy"}
+    gone: dict[str, Any] = {"holds": None, "measured": None, "margin": None, "reason": "no copy"}
     skipped = row(BIG, "arena", "skip", **gone, remedy="python -m replications x y")
     (missing,) = answer(ledger(skipped)).not_reached
     assert (missing.subjects, missing.command) == ("toys/arena", "python -m replications x y")
@@ -249,15 +252,13 @@ def test_a_picture_that_is_gone_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_one_subject_is_chosen_that_says_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    infos = [
-        SubjectInfo("toys", name, name, kind, gates, ())
-        for name, kind, gates in (
-            ("text", "toy", True),
-            ("seed1", "toy", False),
-            ("seed0", "toy", False),
-            ("gone", "original", True),
-        )
-    ]
+    known: tuple[tuple[str, Kind, bool], ...] = (
+        ("text", "toy", True),
+        ("seed1", "toy", False),
+        ("seed0", "toy", False),
+        ("gone", "original", True),
+    )
+    infos = [SubjectInfo("toys", name, name, kind, gates, ()) for name, kind, gates in known]
     monkeypatch.setattr(registry, "SYSTEMS", ("toys",))
     monkeypatch.setattr(registry, "load", lambda name: SimpleNamespace(SUBJECTS=infos))
     rows = [row(c, s, "observed") for s in ("seed0", "seed1") for c in (BIG, SIDES)]

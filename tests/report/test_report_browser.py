@@ -56,8 +56,9 @@ def rows_of(number: int, made: Claim) -> Iterator[Any]:
         yield row(made, "arena", "pass")
     for seed in range(SEEDS):
         holds = seed > 1
-        facts = {"measured": 0.3 + seed / 5, "margin": seed / 5 - 0.2, "holds": holds}
-        yield row(made, f"retrained/seed{seed}", "observed", **facts)
+        measured, margin = 0.3 + seed / 5, seed / 5 - 0.2
+        subject = f"retrained/seed{seed}"
+        yield row(made, subject, "observed", measured=measured, margin=margin, holds=holds)
 
 
 @pytest.fixture(scope="module")
@@ -283,8 +284,10 @@ def test_in_print_there_are_no_controls_and_no_dark(browser: Any) -> None:
 
 # ---- eyes ---------------------------------------------------------------------------------------
 
-READ = (".answer", ".legend p", ".claim .id", ".claim .kind", ".v-pass", ".v-fail", ".v-skip")
-READ += (".v-observed", ".v-not", ".rejected", "summary", "thead th", "nav a", "figcaption", "code")
+READ = (
+    ".answer", ".legend p", ".claim .id", ".claim .kind", ".v-pass", ".v-fail", ".v-skip",
+    ".v-observed", ".v-not", ".rejected", "summary", "thead th", "nav a", "figcaption", "code",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -97,9 +97,9 @@ class _Cost:
 
     def _seen(self, example: Ints) -> Ints:
         """How many keys the metric's position sees."""
-        if self._prompts.causal:
-            return self._prompts.at[example] + 1
-        return np.full_like(example, self._prompts.length)
+        causal, at, length = self._prompts.causal, self._prompts.at, self._prompts.length
+        found: Ints = at[example] + 1 if causal else np.full_like(example, length)
+        return found
 
     def layers(self, start: Ints, stop: Ints, example: Ints, first: Ints) -> Ints:
         """All layers from `first` on, for runs with every row of their window."""
@@ -107,7 +107,8 @@ class _Cost:
         one = n * (4 * self._product + self._mlp) + 4 * self._width * pairs
         left = self._n_layers - first
         if self._prompts.whole:
-            return np.maximum(left, 0) * one
+            whole: Ints = np.maximum(left, 0) * one
+            return whole
         last = 2 * n * self._product + 2 * self._product + self._mlp
         last = last + 4 * self._width * self._seen(example)
         return np.where(left > 0, (left - 1) * one + last, 0)

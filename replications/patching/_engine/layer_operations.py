@@ -63,6 +63,8 @@ class LayerOperations:
         self, layer: int, name: str, heads: Tensor, x: Tensor, positions: Tensor
     ) -> Tensor:
         """q, k or v (`name`) of some heads: [copies batch pos head d_head]."""
+        W: Tensor
+        b: Tensor
         W, b = (getattr(self.network, f"{kind}_{name.upper()}")[layer, heads] for kind in "Wb")
         x = self.network.norm("ln1", layer, x)
         if self.network.shape.positions == "shortformer" and name != "v":

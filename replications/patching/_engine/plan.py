@@ -125,10 +125,11 @@ class Planner:
 
     def _pairs(self, columns: Ints, n_keys: int) -> int:
         """Pairs of a query and a key that causality lets it see, in one run."""
+        n_queries: int = columns.shape[1]
         if self._prompts.causal:
             # Causal runs of one window have their queries at the same positions.
-            return int(columns[0].sum()) + columns.shape[1]
-        return columns.shape[1] * n_keys
+            return int(columns[0].sum()) + n_queries
+        return n_queries * n_keys
 
     def _allowed(self, example: Ints, columns: Ints, n_keys: int, *, source: bool) -> Mask | None:
         """Which keys a query may see: bool [run|1 query|1 key], or None for all."""

@@ -92,10 +92,11 @@ class PatchTable:
         return cls(kind, time, pos, head)
 
     @property
-    def single(self) -> Ints:
+    def single(self) -> npt.NDArray[np.bool_]:
         """Whether the patch first changes one row of the stream, and not the whole window."""
         changes_later_queries = (self.kind == Kind.K) | (self.kind == Kind.V)
-        return (self.pos != ALL) & ~changes_later_queries
+        found: npt.NDArray[np.bool_] = (self.pos != ALL) & ~changes_later_queries
+        return found
 
     def __len__(self) -> int:
         return len(self.kind)

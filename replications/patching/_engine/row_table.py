@@ -121,12 +121,14 @@ class RowTable:
     @property
     def base(self) -> Ints:
         """Rows of the base runs, [example position]; -1 where there is none."""
-        return self._tables[0]
+        found: Ints = self._tables[0]
+        return found
 
     @property
     def source(self) -> Ints:
         """Rows of the source runs, and of the base runs before the prompts differ: as `base`."""
-        return np.where(self._tables[1] < 0, self._tables[0], self._tables[1])
+        found: Ints = np.where(self._tables[1] < 0, self._tables[0], self._tables[1])
+        return found
 
     def all_groups(self) -> list[RunGroup]:
         """Unpatched groups first."""
