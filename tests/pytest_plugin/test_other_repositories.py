@@ -217,7 +217,10 @@ def test_a_session_without_claims_is_left_alone(pytester: pytest.Pytester) -> No
 
 
 def _lines(command: list[str], pytester: pytest.Pytester) -> list[str]:
-    """What a run prints, without times, with no plugin but those named."""
+    """What a run prints, without times, with no plugin but those named.
+
+    Left out is the list of installed plugins, which is pytest's own.
+    """
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command,
@@ -227,4 +230,5 @@ def _lines(command: list[str], pytester: pytest.Pytester) -> list[str]:
         text=True,
         check=False,
     )
-    return [line.split(" in ")[0].strip("= ") for line in (done.stdout + done.stderr).splitlines()]
+    said = (done.stdout + done.stderr).splitlines()
+    return [line.split(" in ")[0].strip("= ") for line in said if not line.startswith("plugins: ")]

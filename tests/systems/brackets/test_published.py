@@ -23,8 +23,6 @@ from replications.systems.brackets.data import (
 )
 from replications.systems.brackets.subjects import ARENA_DATA, ARENA_WEIGHTS
 
-pytestmark = pytest.mark.original
-
 
 @pytest.fixture(scope="module")
 def every_string(published: dict[str, bytes]) -> BracketData:
