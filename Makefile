@@ -60,7 +60,7 @@ format: $(HAS)lint
 	$(PY) -m ruff format .
 
 docs: $(HAS)docs
-	$(PY) -m mkdocs build --strict $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
 
 # Every claim on every subject that can be reached, every lesion, then CLAIMS.md, its picture and the
 # rows in README.md from the two ledgers alone.
