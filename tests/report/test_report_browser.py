@@ -111,8 +111,16 @@ def one(browser: Any, selector: str) -> Any:
 
 
 def shown(browser: Any) -> str:
-    """What the page says of how much it shows, on one line."""
-    return " ".join(one(browser, "output").get_property("value").split())
+    """What the page says of how much it shows, on one line.
+
+    Resetting a form empties its output, and the page counts again one task later: hence the wait.
+    """
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    counted = WebDriverWait(browser, 10, poll_frequency=0.02).until(
+        lambda page: one(page, "output").get_property("value")
+    )
+    return " ".join(counted.split())
 
 
 def visible(browser: Any, selector: str = "tbody.claim") -> int:
