@@ -47,7 +47,7 @@ def test_the_mlps_at_position_1_suffice(subject):
     published="qualitative",
     expect={group: at_least(0.6) for group in MODELS},
     control=untrained,
-    observe="does not hold: replacing them costs a sixth of 2.0's contribution, because 2.0 still "
+    not_asserted="does not hold: replacing them costs a sixth of 2.0's contribution, because 2.0 still "
     "looks away from position 1 when the total is wrong",
 )
 def test_the_mlps_at_position_1_are_necessary(subject):

@@ -265,7 +265,7 @@ def test_attacks_work_by_undercounting(subject):
     published="hint",
     expect={"arena": at_most(0.0)},
     control=instead("A of length 12", lambda s: s.adversarial.undercounts(12)),
-    observe="does not hold for A of length 32, where the weighted share of '(' is above the true "
+    not_asserted="does not hold for A of length 32, where the weighted share of '(' is above the true "
     "one and the model is fooled all the same (99.6 %)",
 )
 def test_the_mechanism_explains_every_strong_attack(subject):

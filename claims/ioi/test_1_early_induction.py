@@ -135,7 +135,7 @@ def test_the_sharpest_previous_token_head(subject):
     published="sometimes",
     expect=models(at_least(1)),
     control=instead("a fresh second half", lambda s: s.early_heads.suppressors(repeated=False)),
-    observe="the document speaks of models in general, not of this one",
+    not_asserted="the document speaks of models in general, not of this one",
     note="The number of heads with an induction score above 0.3 whose direct effect on the token "
     "that followed the first copy, less the effect on that of another row, is negative.",
 )

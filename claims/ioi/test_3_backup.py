@@ -266,7 +266,7 @@ def test_the_scale_does_not_explain_the_rise(subject):
     control=instead(
         "heads that do not change", lambda s: s.name_movers.attention_to_io(s.name_movers.unchanged)
     ),
-    observe="the document asks this and does not answer it",
+    not_asserted="the document asks this and does not answer it",
     note="Change of attention from the end to IO: the second largest among the three heads that "
     "rise most, and that of the first negative name mover.",
 )
@@ -285,7 +285,7 @@ def test_why_backups_change(subject):
         "heads that do not change",
         lambda s: s.name_movers.attention_to_source(s.name_movers.unchanged),
     ),
-    observe="the document asks this and does not answer it",
+    not_asserted="the document asks this and does not answer it",
     note="Change of attention, in the two heads that rise most, from the end to the position from "
     "which they take most of their attribution: IO in one toy, S2 in another.",
 )
@@ -304,7 +304,7 @@ def test_backups_attend_more_to_their_source(subject):
         "the head with the shortest mean",
         lambda s: s.name_movers.zero_beyond_mean(s.name_movers.outside_by_mean[-1]),
     ),
-    observe="a caution: the document gives no number and no head",
+    not_asserted="a caution: the document gives no number and no head",
     note="Change of the logit difference under zero ablation less that under mean ablation, for "
     "the head outside the circuit with the longest mean output.",
 )

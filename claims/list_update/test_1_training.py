@@ -101,8 +101,7 @@ def test_training_starts_from_uniform_guessing(subject):
     },
     control=one_layer,
     note="The published values are those of steps 0, 300 and 900 of one run.",
-    holds_in=4,
-    because_not_all="seed 0 is slow: its loss is 1.5 at step 300 and below 0.01 at step 900",
+    not_asserted="seed 0 is slow: its loss is 1.5 at step 300 and below 0.01 at step 900",
 )
 def test_the_loss_falls(subject):
     return subject.behaviour.curve
@@ -120,8 +119,7 @@ def test_the_loss_falls(subject):
     },
     control=instead("untrained weights", lambda s: s.untrained.behaviour.accuracy),
     note="10,000 prompts with an index and an element each: 30,000 answers for lists of three.",
-    holds_in=3,
-    because_not_all="after a thousand steps seed 0 is right on 99.4 % and seed 1 on 99.89 % of "
+    not_asserted="after a thousand steps seed 0 is right on 99.4 % and seed 1 on 99.89 % of "
     "60,000 held-out answers, so chance in the prompts decides on which side of the edge seed 1 is",
 )
 def test_the_model_is_right(subject):

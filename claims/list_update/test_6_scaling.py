@@ -44,7 +44,7 @@ def test_larger_tasks_have_the_same_circuits(subject):
     published="advice",
     expect={"scaling": exactly(4), "seeds": exactly(4)},
     control=untrained,
-    observe="advice, not a finding; it is tried on larger tasks of the same family only",
+    not_asserted="advice, not a finding; it is tried on larger tasks of the same family only",
     note="Attribution, patterns, patching and circuits: the number from each must reach 0.8, and "
     "that of its own control must not.",
 )

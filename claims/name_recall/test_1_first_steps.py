@@ -16,7 +16,7 @@ from .common import ALL, FOOTNOTES, STEP_1, STEP_2
     published=None,
     expect={"gpt2-small": exactly(" Turing")},
     control=instead("a pianist", lambda s: s.first_steps.completion("Famous pianist Alan")),
-    observe="the document runs this line and does not print its output",
+    not_asserted="the document runs this line and does not print its output",
 )
 def test_a_famous_name_is_completed(subject):
     return subject.first_steps.completion("Famous computer scientist Alan")

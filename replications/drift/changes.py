@@ -17,7 +17,7 @@ from replications.judging.ledger import Ledger, expectations
 from replications.judging.verdict import Row
 
 CHANGES = ("same", "noise", "drift", "flipped", "accepted", "unsupported", "error", "skip")
-JUDGED_BY = ("gating", "holds_in", "published")
+JUDGED_BY = ("gating", "published")
 """What a claim's entry says, besides its expectations, that decides what its rows mean."""
 
 
@@ -79,7 +79,7 @@ def compare(old: Ledger, new: Ledger, floor: Floor | None = None) -> tuple[Chang
     for row in old.rows:
         other = others[row.claim, row.subject]
         entry = old.claims[row.claim]
-        gates = row.subject in entry["gating"] and not entry["observe"]
+        gates = row.subject in entry["gating"] and not entry["not_asserted"]
         kind = _kind(row, other, floor)
         changes.append(Change(row, other, kind, _size(row.measured, other.measured), gates))
     return tuple(changes)
@@ -118,8 +118,8 @@ def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     their parts, and the prose that says why a claim does not gate, may change.
     """
     found = [key for key in JUDGED_BY if old[key] != new[key]]
-    if bool(old["observe"]) != bool(new["observe"]):
-        found.append("observe")
+    if bool(old["not_asserted"]) != bool(new["not_asserted"]):
+        found.append("not_asserted")
     if None not in (old["version"], new["version"]) and old["version"] != new["version"]:
         found.append("version")
     words = [_words(entry) for entry in (old, new)]

@@ -74,10 +74,12 @@ class SubjectInfo:
 class Claim:
     """One finding that can fail.  `id` is "system/slug".
 
-    `expect` maps a group of subjects, or EVERY_GROUP, to an expectation.  `observe` says why a
-    claim is recorded but does not gate; it is empty for a claim that gates.  `holds_in` is the
-    number of gating subjects in which it must hold, None for all of them, and `because_not_all` is
-    the reason for fewer.  `version` grows when the measurement of the claim changes its meaning.
+    `expect` maps a group of subjects, or EVERY_GROUP, to an expectation.  `derived` says how
+    `published` follows from numbers that the document prints; it is empty where the document prints
+    it.  `not_asserted` says why no subject is asserted to show the finding, so that every row is
+    compared with its recorded outcome only; it is empty for a claim that is asserted of the
+    subjects that gate.  `no_lesion` says why no lesion can turn the claim red; it is empty where
+    some lesion does.  `version` grows when the measurement of the claim changes its meaning.
     """
 
     id: str
@@ -89,10 +91,10 @@ class Claim:
     controls: tuple[Control, ...]
     no_control: str
     note: str
-    observe: str
+    not_asserted: str
     measure: Measure = field(repr=False)
-    holds_in: int | None = None
-    because_not_all: str = ""
+    derived: str = ""
+    no_lesion: str = ""
     version: int = 1
 
     def __post_init__(self) -> None:
@@ -127,7 +129,7 @@ class Claim:
 
 def _problems(claim: Claim) -> list[str]:
     """What is wrong with a claim, one sentence each."""
-    checks = {**_form(claim), **_expectations(claim), **_controls(claim), **_gating(claim)}
+    checks = {**_form(claim), **_expectations(claim), **_controls(claim)}
     return [problem for problem, fine in checks.items() if not fine]
 
 
@@ -142,6 +144,8 @@ def _form(claim: Claim) -> dict[str, bool]:
         "published must be a number, a list of numbers, a string or None": _publishable(
             claim.published
         ),
+        "derived says how published was derived, so published must be given": not claim.derived
+        or claim.published is not None,
     }
 
 
@@ -173,18 +177,6 @@ def _controls(claim: Claim) -> dict[str, bool]:
     }
 
 
-def _gating(claim: Claim) -> dict[str, bool]:
-    return {
-        "holds_in must be a number of subjects, at least 1": claim.holds_in is None
-        or (isinstance(claim.holds_in, int) and claim.holds_in >= 1),
-        "give holds_in= and because_not_all= together": (claim.holds_in is None)
-        != bool(claim.because_not_all),
-        "observe= never gates, so holds_in= means nothing": not (
-            claim.observe and claim.holds_in is not None
-        ),
-    }
-
-
 def _is_sentence(says: str) -> bool:
     return says == says.strip() and says.endswith(".") and "\n" not in says and len(says) > 1
 
@@ -213,20 +205,21 @@ def claim(
     control: Control | tuple[Control, ...] | None = None,
     no_control: str = "",
     note: str = "",
-    observe: str = "",
-    holds_in: int | None = None,
-    because_not_all: str = "",
+    derived: str = "",
+    not_asserted: str = "",
+    no_lesion: str = "",
     version: int = 1,
 ) -> Callable[[Measure], Measure]:
     """Make the decorated measurement a claim; it is kept in the attribute `.claim`.
 
     `expect` is one expectation of every subject, or a mapping from groups of subjects to
     expectations.  Every control must be rejected.  A claim that nothing can falsify says why in
-    `no_control`.  A claim that is only recorded, because the finding is known not to hold or is too
-    vague to fail, says so in `observe`.  A claim that need not hold on every gating subject says on
-    how many it must in `holds_in`, and why not on all in `because_not_all`: a subject on which it
-    does not hold is observed, and the whole run counts how many hold.  `published=None` means that
-    the finding goes beyond the document.  ValueError if the claim is malformed.
+    `no_control`.  A claim that is asserted of no subject, because the finding is known not to hold
+    everywhere or is too vague, says why in `not_asserted`; its rows are compared with their
+    recorded outcomes.  `published=None` means that the finding goes beyond the document, and
+    `derived` says how `published` follows from what the document prints, where it does not print
+    the number itself.  A tier-1 claim that no lesion turns red says why in `no_lesion`.
+    ValueError if the claim is malformed.
     """
     controls = control if isinstance(control, tuple) else () if control is None else (control,)
     expected = dict(expect) if isinstance(expect, Mapping) else {EVERY_GROUP: expect}
@@ -242,10 +235,10 @@ def claim(
             controls=controls,
             no_control=no_control,
             note=note,
-            observe=observe,
+            derived=derived,
+            not_asserted=not_asserted,
+            no_lesion=no_lesion,
             measure=measure,
-            holds_in=holds_in,
-            because_not_all=because_not_all,
             version=version,
         )
         return measure

@@ -19,8 +19,8 @@ SCHEMA = 2
 _KEYS = ("environment", "fixtures", "claims")
 _CLAIM_KEYS = {
     *("says", "document", "section", "url", "tier", "version", "system", "published", "parts"),
-    *("expect", "controls", "note", "no_control", "observe", "gating"),
-    *("holds_in", "because_not_all"),
+    *("expect", "controls", "note", "no_control", "not_asserted", "gating"),
+    *("derived", "no_lesion"),
 }
 
 
@@ -112,13 +112,15 @@ def describe(claim: Claim, gating: Iterable[str] = ()) -> dict[str, Any]:
         "published": to_json(claim.published),
         "parts": list(claim.parts) if claim.parts else None,
         "expect": {group: expectation.data() for group, expectation in claim.expect.items()},
-        "controls": [{"name": c.name, "only": c.only} for c in claim.controls],
+        "controls": [
+            {"name": c.name, "only": c.only, "accepted_if": c.accepted_if} for c in claim.controls
+        ],
         "note": claim.note,
         "no_control": claim.no_control,
-        "observe": claim.observe,
+        "not_asserted": claim.not_asserted,
         "gating": sorted(gating),
-        "holds_in": claim.holds_in,
-        "because_not_all": claim.because_not_all,
+        "derived": claim.derived,
+        "no_lesion": claim.no_lesion,
     }
 
 

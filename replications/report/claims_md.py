@@ -164,20 +164,16 @@ def expected(entry: Entry) -> str:
 
 
 def demanded(entry: Entry) -> str:
-    """What a claim expects, its tier, and the number of subjects in which it must hold."""
-    said = f"{expected(entry)}. Tier {entry['tier']}."
-    if entry["holds_in"] is None:
-        return said
-    reason = entry["because_not_all"].rstrip(".")
-    return f"{said} Must hold in at least {entry['holds_in']} subjects, not in all: {reason}."
+    """What a claim expects, and its tier."""
+    return f"{expected(entry)}. Tier {entry['tier']}."
 
 
 def _detail(line: Line) -> str:
     entry = line.entry
     said = [f"- **`{line.id}`** expects {demanded(entry)}"]
     said.append(_control_detail(line))
-    if entry["observe"]:
-        said.append(f"Recorded, does not gate: {entry['observe'].rstrip('.')}.")
+    if entry["not_asserted"]:
+        said.append(f"Asserted of no subject: {entry['not_asserted'].rstrip('.')}.")
     said += [
         f"{row.subject}: {row.reason}."
         for row in line.gating

@@ -97,7 +97,7 @@ def last_lines(ledger: Ledger, *, require_all: bool = False, missing: int = 0) -
         if accepted:
             said.append(f"observed: {line.id}: a control was accepted on {', '.join(accepted)}")
     said += [missed(line) for line in board.lines(ledger) if line.missed]
-    recorded = [name for name, entry in ledger.claims.items() if entry["observe"]]
+    recorded = [name for name, entry in ledger.claims.items() if entry["not_asserted"]]
     if recorded:
         said.append(f"recorded, not gating on any subject: {', '.join(recorded)}")
     counted = f"claims: {board.counts(ledger.rows)}; {board.controls(ledger.rows)}"
