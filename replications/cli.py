@@ -22,6 +22,7 @@ from replications.commands import (
     figures,
     fixtures,
     ledger,
+    record,
     report,
     sweep,
     systems,
@@ -30,7 +31,7 @@ from replications.commands import (
 )
 from replications.errors import ReplicationError
 
-COMMANDS = (claims, systems, train, fixtures, ledger, drift, trace, figures, report, sweep)
+COMMANDS = (claims, systems, train, fixtures, ledger, record, drift, trace, figures, report, sweep)
 
 ABOUT = """\
 Published findings of mechanistic interpretability as executable claims that can

@@ -8,7 +8,7 @@ from replications.judging.claim import Claim, Source, claim
 from replications.judging.control import instead
 from replications.judging.expectation import at_least, near, parts
 from replications.judging.ledger import Ledger, describe
-from replications.judging.verdict import ControlResult, Row
+from replications.judging.row import ControlResult, Row
 
 DOCUMENT = Source("A document", "https://example.org/a")
 CONTROL = instead("untrained", lambda subject: 0.0)

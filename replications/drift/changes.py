@@ -6,7 +6,6 @@ were read from the same files.  Ledgers that differ in these are refused as a wh
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,35 +13,12 @@ from typing import Any
 
 from replications.errors import BadInput
 from replications.judging.ledger import Ledger, expectations
-from replications.judging.verdict import Row
+from replications.judging.noise import Floor, largest_change, within
+from replications.judging.row import Row
 
 CHANGES = ("same", "noise", "drift", "flipped", "accepted", "unsupported", "error", "skip")
 JUDGED_BY = ("gating", "published")
 """What a claim's entry says, besides its expectations, that decides what its rows mean."""
-
-
-@dataclass(frozen=True)
-class Floor:
-    """A change of a number up to `absolute` + `relative` × |value| is noise.
-
-    The default `relative` is five times 2e-5, the largest difference seen between versions on the
-    same weights in float32 (of the mean of one component).  The default `absolute` is one
-    millionth, for values that should be zero.
-    """
-
-    relative: float = 1e-4
-    absolute: float = 1e-6
-
-    def __post_init__(self) -> None:
-        if not all(0 <= x < math.inf for x in (self.relative, self.absolute)):
-            raise BadInput(f"a floor is two numbers of at least 0, not {self}")
-
-    def below(self, old: float, new: float) -> bool:
-        """Whether the change is noise."""
-        return abs(new - old) <= self.absolute + self.relative * max(abs(old), abs(new))
-
-    def __str__(self) -> str:
-        return f"{self.absolute:g} + {self.relative:g} × |value|"
 
 
 @dataclass(frozen=True)
@@ -81,7 +57,7 @@ def compare(old: Ledger, new: Ledger, floor: Floor | None = None) -> tuple[Chang
         entry = old.claims[row.claim]
         gates = row.subject in entry["gating"] and not entry["not_asserted"]
         kind = _kind(row, other, floor)
-        changes.append(Change(row, other, kind, _size(row.measured, other.measured), gates))
+        changes.append(Change(row, other, kind, largest_change(row.measured, other.measured), gates))
     return tuple(changes)
 
 
@@ -159,30 +135,6 @@ def _kind(old: Row, new: Row, floor: Floor) -> str:
     if old.measured == new.measured:
         return "same"
     return "noise" if within(old.measured, new.measured, floor) else "drift"
-
-
-def within(old: Any, new: Any, floor: Floor) -> bool:
-    """Whether every number in a value moved by noise only, and all else is equal."""
-    if isinstance(old, list) and isinstance(new, list):
-        same = len(old) == len(new)
-        return same and all(within(a, b, floor) for a, b in zip(old, new, strict=True))
-    if _number(old) and _number(new):
-        return floor.below(old, new)
-    return bool(old == new)
-
-
-def _size(old: Any, new: Any) -> float | None:
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        sizes = [_size(a, b) for a, b in zip(old, new, strict=True)]
-        return None if None in sizes else max((s for s in sizes if s is not None), default=0.0)
-    if _number(old) and _number(new):
-        size: float = abs(new - old)
-        return size
-    return 0.0 if old == new and old is not None else None
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def counts(changes: Iterable[Change]) -> dict[str, int]:

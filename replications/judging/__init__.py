@@ -2,7 +2,8 @@
 
 A claim is written with `claim`, one of the expectations (`near`, `between`, `at_least`, `at_most`,
 `exactly`, `each`, `listed`, `parts`, `ranks`), and a control made by `on` or `instead`.  `judge`
-gives a `Row`, and a `Ledger` keeps the rows of one run.  Nothing here imports torch.
+gives a `Row`, compared with the recorded `Outcome`, and a `Ledger` keeps the rows of one run.
+Nothing here imports torch.
 """
 
 from replications.judging.claim import Claim, Source, SubjectInfo, claim
@@ -22,8 +23,10 @@ from replications.judging.expectation import (
     ranks,
 )
 from replications.judging.ledger import Ledger
+from replications.judging.outcome import Outcome
+from replications.judging.row import ControlResult, Row
 from replications.judging.subject import Subject
-from replications.judging.verdict import ControlResult, Row, judge
+from replications.judging.verdict import judge
 
 __all__ = [
     "Claim",
@@ -31,6 +34,7 @@ __all__ = [
     "ControlResult",
     "Expectation",
     "Ledger",
+    "Outcome",
     "PartVerdict",
     "Row",
     "Source",

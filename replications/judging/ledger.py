@@ -13,14 +13,14 @@ from replications.errors import BadInput
 from replications.judging import schema1
 from replications.judging.claim import EVERY_GROUP, Claim
 from replications.judging.values import to_json
-from replications.judging.verdict import Row
+from replications.judging.row import Row
 
 SCHEMA = 2
 _KEYS = ("environment", "fixtures", "claims")
 _CLAIM_KEYS = {
     *("says", "document", "section", "url", "tier", "version", "system", "published", "parts"),
     *("expect", "controls", "note", "no_control", "not_asserted", "gating"),
-    *("derived", "no_lesion"),
+    *("derived", "no_lesion", "file"),
 }
 
 
@@ -37,6 +37,8 @@ class Ledger:
     claims: Mapping[str, Mapping[str, Any]]
     rows: tuple[Row, ...]
     schema: int = field(default=SCHEMA)
+    read_as: int = field(default=SCHEMA, compare=False)
+    """The schema of the file that this was read from."""
 
     def __post_init__(self) -> None:
         unknown = sorted({r.claim for r in self.rows} - set(self.claims))
@@ -90,17 +92,23 @@ class Ledger:
             content.get("rows"), list
         ):
             raise BadInput(f"not a ledger: it needs the objects {_KEYS} and a list 'rows'")
-        if content["schema"] == schema1.SCHEMA:
+        read_as = content["schema"]
+        if read_as == schema1.SCHEMA:
             content = schema1.converted(content)
         for name, entry in content["claims"].items():
             if not isinstance(entry, dict) or _CLAIM_KEYS - set(entry):
                 raise BadInput(f"claim {name!r} needs the keys {sorted(_CLAIM_KEYS)}")
         rows = tuple(Row.from_json(entry) for entry in content["rows"])
-        return cls(content["environment"], content["fixtures"], content["claims"], rows)
+        described = (content["environment"], content["fixtures"], content["claims"])
+        return cls(*described, rows, read_as=read_as)
 
 
-def describe(claim: Claim, gating: Iterable[str] = ()) -> dict[str, Any]:
-    """What a ledger keeps of a claim; `gating` names the subjects that can fail a run."""
+def describe(claim: Claim, gating: Iterable[str] = (), file: str | None = None) -> dict[str, Any]:
+    """What a ledger keeps of a claim.
+
+    `gating` names the subjects on which it is asserted, unless it says `not_asserted`; `file` is
+    the module it is written in, relative to where the run began.
+    """
     return {
         "says": claim.says,
         "document": claim.source.document,
@@ -121,6 +129,7 @@ def describe(claim: Claim, gating: Iterable[str] = ()) -> dict[str, Any]:
         "gating": sorted(gating),
         "derived": claim.derived,
         "no_lesion": claim.no_lesion,
+        "file": file,
     }
 
 

@@ -59,6 +59,7 @@ def _claim(entry: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> dict[str,
         "not_asserted": not_asserted,
         "derived": "",
         "no_lesion": "",
+        "file": None,
     }
 
 
@@ -96,7 +97,7 @@ def _row(row: Mapping[str, Any], entry: Mapping[str, Any] | None) -> dict[str, A
     because = entry["because"].get(group, "") if entry else ""
     reason = row["reason"].partition(_EXCUSED)[0]
     words = row["expectation"]
-    kept = {key: row[key] for key in ("holds", "status")}
+    results = _results(row)
     return {
         "claim": row["claim"],
         "version": None,
@@ -107,13 +108,23 @@ def _row(row: Mapping[str, Any], entry: Mapping[str, Any] | None) -> dict[str, A
         "measured": row["measured"],
         "expectation": _expectation(words, because) if words else None,
         "margin": row["margin"],
-        "controls": _results(row),
+        "controls": results,
+        "uncontrolled": None,
         "outcome": None,
-        **kept,
+        "holds": row["holds"],
+        "status": _status(row, results),
         "reason": reason,
         "remedy": "",
         "seconds": row["seconds"],
     }
+
+
+def _status(row: Mapping[str, Any], results: list[dict[str, Any]] | None) -> str:
+    """The status in the words of schema 2, which has no "observed"."""
+    if row["status"] != "observed":
+        return str(row["status"])
+    replicates = row["holds"] and not any(result["accepted"] for result in results or ())
+    return "replicates" if replicates else "does not replicate"
 
 
 def _results(row: Mapping[str, Any]) -> list[dict[str, Any]] | None:

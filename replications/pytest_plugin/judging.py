@@ -11,8 +11,9 @@ import pytest
 from replications.errors import FixtureMissing, ReplicationError, Unsupported
 from replications.judging.claim import Claim, SubjectInfo
 from replications.judging.ledger import describe
-from replications.judging.verdict import GATING_FAILURES, Row, judge
-from replications.pytest_plugin import collecting, subjects
+from replications.judging.row import FAILURES, Row
+from replications.judging.verdict import judge
+from replications.pytest_plugin import collecting, outcomes, subjects
 from replications.pytest_plugin.records import PROPERTY
 
 
@@ -28,6 +29,7 @@ def run(item: pytest.Function, claim: Claim) -> None:
             subjects.open_subject(item, claim),
             controls=not options.no_controls,
             lesion=options.lesions,
+            recorded=outcomes.recorded(item, claim, info.name),
         )
     except Exception as exc:
         row = Row.for_exception(claim, info, exc, time.perf_counter() - started)
@@ -35,7 +37,7 @@ def run(item: pytest.Function, claim: Claim) -> None:
     _record(item, claim, info, row)
     if problem is not None:
         _raise(problem, row)
-    if row.status in GATING_FAILURES:
+    if row.status in FAILURES:
         pytest.fail(_message(claim, row), pytrace=False)
 
 
@@ -57,7 +59,7 @@ def _record(item: pytest.Item, claim: Claim, info: SubjectInfo, row: Row) -> Non
         gating = collecting.names(item.config, claim)
     record = {
         "row": asdict(row),
-        "claim": describe(claim, gating),
+        "claim": describe(claim, gating, outcomes.file_of(item)),
         "order": collecting.order(item.config, claim),
         "fixtures": list(info.fixtures),
         "gates": info.gates,
@@ -75,17 +77,21 @@ def _raise(exc: Exception, row: Row) -> NoReturn:
 
 
 def _message(claim: Claim, row: Row) -> str:
-    reached = "its control was accepted" if row.status == "vacuous" else "it does not hold"
-    return f"{row.claim} on {row.subject}: {reached}\n  {claim.says}\n  {row.reason}"
+    return f"{row.claim} on {row.subject}: {_TOLD[row.status]}\n  {claim.says}\n  {row.reason}"
+
+
+_TOLD = {
+    "fail": "it does not hold",
+    "changed": "it departs from the recorded outcome",
+    "vacuous": "its controls show nothing",
+    "error": "it cannot be judged",
+}
 
 
 def word(record: dict[str, Any]) -> tuple[str, str, str] | None:
     """How pytest reports a row: category, letter and word; None where its own words fit."""
-    row = Row.from_json(record["row"])
-    if row.status == "observed":
-        held = "holds" if row.holds else "does not hold"
-        said = "control accepted" if row.holds and row.control_accepted else held
-        return "observed", "o", f"OBSERVED ({said})"
-    if row.status == "unsupported":
-        return "unsupported", "u", "UNSUPPORTED"
-    return None
+    status = record["row"]["status"]
+    if status in ("pass", "error", "skip") or status in FAILURES:
+        return None
+    letter = {"replicates": "r", "does not replicate": "n", "unsupported": "u"}[status]
+    return status, letter, status.upper()

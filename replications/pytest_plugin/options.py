@@ -14,7 +14,7 @@ def add(parser: pytest.Parser) -> None:
     flags = {
         "--require-all": "fail if any claim was skipped or is unsupported",
         "--no-controls": "do not run the controls; every report then says so",
-        "--lesions": "measure the lesioned subjects; every row is observed, no control runs",
+        "--lesions": "measure the lesioned subjects; nothing is asserted or compared with a record",
     }
     for flag, text in flags.items():
         group.addoption(flag, action="store_true", help=text)

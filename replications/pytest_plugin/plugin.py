@@ -38,9 +38,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One item for each claim and subject."""
     claim = claim_of(metafunc)
     if claim is not None:
-        from replications.pytest_plugin import collecting
+        from replications.pytest_plugin import collecting, outcomes
 
         collecting.parametrize(metafunc, claim)
+        outcomes.check(metafunc)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

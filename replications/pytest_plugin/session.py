@@ -49,14 +49,12 @@ class Board:
         from replications.report import board
 
         unreached = any(row.status in board.NOT_REACHED for row in ledger.rows)
-        return (self.config.option.require_all and unreached) or any(
-            line.missed for line in board.lines(ledger)
-        )
+        return bool(self.config.option.require_all) and unreached
 
     def ledger(self) -> Ledger:
         """The ledger of the records gathered so far."""
         from replications.judging.ledger import Ledger
-        from replications.judging.verdict import Row
+        from replications.judging.row import Row
 
         ordered = sorted(self.records, key=lambda record: record["order"])
         judged = [record for record in ordered if record["row"]["holds"] is not None]

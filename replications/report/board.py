@@ -8,18 +8,24 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from replications.judging.claim import KINDS
 from replications.judging.ledger import Ledger, control_names
-from replications.judging.verdict import STATUSES, Row
+from replications.judging.row import FAILURES, STATUSES, Row
 
 NOT_REACHED = ("skip", "unsupported")
-_WORST_FIRST = ("error", "fail", "vacuous", "skip", "unsupported", "pass", "observed")
+_WORST_FIRST = (
+    *("error", "fail", "changed", "vacuous"),
+    *NOT_REACHED,
+    *("does not replicate", "replicates", "pass"),
+)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One claim of a ledger with its rows: those of the subjects that gate, and `others`.
+    """One claim of a ledger with its rows: those of the subjects it is first about, and `others`.
 
-    A claim that is only observed has its rows divided likewise, though none of them fails a run.
+    The first are the published models where there are any, or the models trained as the document
+    says.  The claim is asserted of them, unless it says that it is asserted of none.
     """
 
     id: str
@@ -28,49 +34,65 @@ class Line:
     others: tuple[Row, ...]
 
     @property
-    def shown(self) -> Row | None:
-        """The row that stands for the claim: the worst of the gating ones, None if none gates.
+    def main(self) -> tuple[Row, ...]:
+        """The judged rows that stand for the claim.
 
-        Rows that pass and rows in which a claim need not hold are ranked together, by margin: the
-        worst seed is shown also where it is excused.
+        They are those of the subjects it is first about.  Where none of these was judged, they are
+        the rows of the other subjects of the kind that comes nearest to the original.
         """
-        return min(self.gating, key=_badness, default=None)
+        first = tuple(row for row in self.gating if row.holds is not None)
+        if first:
+            return first
+        judged = [row for row in self.others if row.holds is not None]
+        nearest = next((k for k in KINDS if any(r.kind == k for r in judged)), None)
+        return tuple(row for row in judged if row.kind == nearest)
+
+    @property
+    def shown(self) -> Row | None:
+        """The row whose value and margin are shown: the worst of `main`, by status and margin.
+
+        A row that fails ranks before all others.  Where nothing was judged it is a row that was not
+        reached, None if there is no row of the subjects that the claim is first about.
+        """
+        failed = [row for row in (*self.gating, *self.others) if row.status in FAILURES]
+        return min(failed or self.main or self.gating, key=_badness, default=None)
 
     @property
     def holding(self) -> int:
-        """The number of gating subjects in which it holds."""
-        return sum(row.replicates for row in self.gating)
+        """The number of rows of `main` in which the finding replicates."""
+        return sum(row.replicates for row in self.main)
 
     @property
-    def judged(self) -> list[Row]:
-        """The gating rows that have a value."""
-        return [row for row in self.gating if row.holds is not None]
-
-    @property
-    def missed(self) -> bool:
-        """Whether it holds in fewer gating subjects than it must.
-
-        False as long as one of these subjects was not judged, for then nothing can be said.
-        """
-        return False
+    def several(self) -> bool:
+        """Whether more than one subject stands for the claim."""
+        return len(self.main) > 1
 
     @property
     def verdict(self) -> str:
-        """The worst status of the gating rows, "fail" if the claim holds in too few of them.
+        """The worst failure among all rows; else what `main` found.
 
-        Where no subject gates it is "observed", or "error" if some subject raised one.
+        Where a finding replicates in some of several subjects, it is "replicates in 3 of 5".
         """
-        if self.missed:
-            return "fail"
-        if self.gating:
-            return min((row.status for row in self.gating), key=_WORST_FIRST.index)
-        return "error" if any(r.status == "error" for r in self.others) else "observed"
+        rows = (*self.gating, *self.others)
+        failed = [row.status for row in rows if row.status in FAILURES]
+        if failed:
+            return min(failed, key=_WORST_FIRST.index)
+        if 0 < self.holding < len(self.main):
+            return f"replicates in {self.holding} of {len(self.main)}"
+        return min((r.status for r in self.main or rows), key=_WORST_FIRST.index)
+
+    @property
+    def remaining(self) -> tuple[Row, ...]:
+        """The judged rows that are not in `main`."""
+        main = {row.subject for row in self.main}
+        rows = (*self.gating, *self.others)
+        return tuple(r for r in rows if r.holds is not None and r.subject not in main)
 
     @property
     def replicates(self) -> str:
-        """In how many of the judged other subjects it holds, as "6/8"; "–" if none was judged."""
-        judged = [r for r in self.others if r.holds is not None]
-        return f"{sum(r.replicates for r in judged)}/{len(judged)}" if judged else "–"
+        """In how many of the remaining subjects it replicates, as "6/8"; "–" if there is none."""
+        rows = self.remaining
+        return f"{sum(row.replicates for row in rows)}/{len(rows)}" if rows else "–"
 
     @property
     def groups(self) -> dict[str, list[Row]]:
@@ -87,7 +109,8 @@ class Line:
 
 def _badness(row: Row) -> tuple[int, float]:
     """The smaller, the worse: by status if the row fails or was not judged, then by margin."""
-    place = min(_WORST_FIRST.index(row.status), _WORST_FIRST.index("pass"))
+    judged = row.holds is not None and row.status not in FAILURES
+    place = len(_WORST_FIRST) if judged else _WORST_FIRST.index(row.status)
     without = -inf if row.holds is False else inf
     return place, without if row.margin is None else row.margin
 
@@ -108,24 +131,17 @@ def _line(name: str, entry: Mapping[str, Any], rows: Sequence[Row]) -> Line:
 
 @dataclass(frozen=True)
 class Counted:
-    """The rows of one system and one kind of subject, counted by status.
-
-    `holding` is the number of observed rows in which the finding holds.
-    """
+    """The rows of one system and one kind of subject, counted by status."""
 
     system: str
     kind: str
     subjects: int
     statuses: Counter[str]
-    holding: int
 
     @property
     def cells(self) -> list[str]:
-        """One text for each of STATUSES, empty for none; that for observed says how many hold."""
-        found = {s: str(n) for s, n in self.statuses.items()}
-        if "observed" in found:
-            found["observed"] += f" ({self.holding} hold)"
-        return [found.get(status, "") for status in STATUSES]
+        """One text for each of STATUSES, empty for none."""
+        return [str(self.statuses[status] or "") for status in STATUSES]
 
 
 def by_kind(ledger: Ledger) -> list[Counted]:
@@ -133,13 +149,10 @@ def by_kind(ledger: Ledger) -> list[Counted]:
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in ledger.rows:
         found[row.claim.split("/")[0], row.kind].append(row)
-    return [_counted(system, kind, rows) for (system, kind), rows in sorted(found.items())]
-
-
-def _counted(system: str, kind: str, rows: Sequence[Row]) -> Counted:
-    holding = sum(row.replicates for row in rows if row.status == "observed")
-    subjects = len({row.subject for row in rows})
-    return Counted(system, kind, subjects, Counter(row.status for row in rows), holding)
+    return [
+        Counted(*key, len({row.subject for row in rows}), Counter(row.status for row in rows))
+        for key, rows in sorted(found.items())
+    ]
 
 
 @dataclass(frozen=True)
@@ -176,30 +189,22 @@ def subject_of(row: Row) -> str:
 
 
 def counts(rows: Sequence[Row]) -> str:
-    """Every status with its number of rows: "62 pass, 0 fail, …, 480 observed (301 hold), …"."""
+    """Every status with its number of rows: "62 pass, 301 replicates, …, 0 unsupported"."""
     found = Counter(row.status for row in rows)
-    hold = sum(row.replicates for row in rows if row.status == "observed")
-    verdicts = ("pass", "fail", "vacuous", "error")
-    order = [*verdicts, *(s for s in STATUSES if s not in verdicts)]
-    return ", ".join(
-        f"{found[status]} {status}" + (f" ({hold} hold)" if status == "observed" else "")
-        for status in order
-    )
+    return ", ".join(f"{found[status]} {status}" for status in STATUSES)
 
 
 def controls(rows: Sequence[Row]) -> str:
     """What became of the controls of all judged rows, in words."""
     judged = [row for row in rows if row.holds is not None]
     skipped = sum(row.controls_skipped for row in judged)
-    accepted = sum(row.control_accepted for row in judged)
+    accepted = sum(bool(row.holds) and not row.replicates for row in judged)
     ran = sum(bool(row.controls) for row in judged)
     said = []
     if skipped:
         said.append(f"controls NOT RUN on {skipped} rows")
-    if accepted and any(row.control_accepted and row.status != "observed" for row in judged):
-        said.append(f"a control was accepted on {accepted} rows")
-    elif accepted:
-        said.append(f"every control rejected where it gates, accepted on {accepted} observed rows")
+    if accepted:
+        said.append(f"on {accepted} rows the expectation holds and a control shows nothing")
     elif ran:
         said.append("every control rejected" if not skipped else "the others rejected")
     return ", ".join(said) or "no control to run"

@@ -9,7 +9,7 @@ from typing import Any
 
 from replications.judging.claim import Claim
 from replications.judging.ledger import Ledger, describe, expectations
-from replications.judging.verdict import STATUSES, Row
+from replications.judging.row import STATUSES, Row
 from replications.report import board
 from replications.report.board import Line
 from replications.report.closing import control, margin, tally
@@ -139,8 +139,8 @@ def _row(line: Line) -> list[str]:
 
 
 def measured(line: Line) -> str:
-    """The value that stands for the claim; for several gating subjects, the tally."""
-    if len(line.entry["gating"]) > 1 and line.judged:
+    """The value that stands for the claim; for several subjects, the tally."""
+    if line.several:
         return clip(tally(line), 160)
     row = line.shown
     return clip(short(row.measured, line.entry["parts"], LIST), 90) if row else "–"

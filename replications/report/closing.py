@@ -7,7 +7,7 @@ from typing import Any
 from tabulate import tabulate
 
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import Row
+from replications.judging.row import Row
 from replications.report import board
 from replications.report.text import clip, published, short, span
 
@@ -20,9 +20,9 @@ def table(ledger: Ledger, *, verbose: bool = False) -> str:
     """One line for each claim; if `verbose`, followed by one for each of its subjects."""
     rows = []
     for line in board.lines(ledger):
-        rows.append(_cells(line.id, line, line.shown, line.verdict, line.replicates))
+        rows.append(_cells(line.id, line, line.shown, verdict(line), line.replicates))
         if verbose:
-            rows += [_cells(f"{_BELOW}{r.subject}", line, r, word(r), "") for r in _ordered(line)]
+            rows += [_cells(f"{_BELOW}{r.subject}", line, r, r.status, "") for r in _ordered(line)]
     return tabulate(rows, headers=HEADERS, disable_numparse=True)
 
 
@@ -45,31 +45,28 @@ def _cells(
 
 
 def _measured(name: str, line: board.Line, row: Row | None) -> str:
-    """The value of one row; for several gating subjects, the tally."""
-    parts = line.entry["parts"]
-    if len(line.entry["gating"]) > 1 and line.judged and not name.startswith(_BELOW):
+    """The value of one row; for a claim that several subjects stand for, the tally."""
+    if line.several and not name.startswith(_BELOW):
         return tally(line)
-    return short(row.measured, parts) if row else "–"
+    return short(row.measured, line.entry["parts"]) if row else "–"
 
 
 def tally(line: board.Line) -> str:
-    """The share of gating subjects in which a claim holds, and its range: "5/5: 0.97 … 1"."""
-    values = span([row.measured for row in line.judged], line.entry["parts"])
-    return f"{line.holding}/{len(line.judged)}: {values}"
-
-
-def word(row: Row) -> str:
-    """The status of one row; if it is observed, also whether the finding holds."""
-    if row.status != "observed":
-        return row.status
-    if not row.holds:
-        return "observed (does not hold)"
-    return "observed (control accepted)" if row.control_accepted else "observed (holds)"
+    """The share of subjects in which a finding replicates, and its range: "5/5: 0.97 … 1"."""
+    values = span([row.measured for row in line.main], line.entry["parts"])
+    return f"{line.holding}/{len(line.main)}: {values}"
 
 
 def margin(row: Row | None) -> str:
     """The margin with its sign, to three digits."""
     return "–" if row is None or row.margin is None else f"{row.margin:+.3g}"
+
+
+def verdict(line: board.Line) -> str:
+    """The verdict with the kind of subject that it is about, where that is not the first one."""
+    row = line.shown
+    borrowed = row is not None and line.gating and row.subject not in line.entry["gating"]
+    return f"{line.verdict} ({row.kind})" if row is not None and borrowed else line.verdict
 
 
 def control(row: Row | None) -> str:
@@ -83,7 +80,7 @@ def control(row: Row | None) -> str:
 
 
 def last_lines(ledger: Ledger, *, require_all: bool = False, missing: int = 0) -> list[str]:
-    """What was not reached and how to reach it, then the count of each status.
+    """What was not reached and how to reach it, what changed, then the count of each status.
 
     `missing` is the number of claims that reported no row at all, for instance because a worker
     process died.
@@ -92,22 +89,10 @@ def last_lines(ledger: Ledger, *, require_all: bool = False, missing: int = 0) -
         f"{missing.status}: {missing.subjects} (rows: {missing.rows}): {missing.reason}"
         for missing in board.not_reached(ledger)
     ]
-    for line in board.lines(ledger):
-        accepted = [r.subject for r in line.others if r.control_accepted]
-        if accepted:
-            said.append(f"observed: {line.id}: a control was accepted on {', '.join(accepted)}")
-    said += [missed(line) for line in board.lines(ledger) if line.missed]
-    recorded = [name for name, entry in ledger.claims.items() if entry["not_asserted"]]
-    if recorded:
-        said.append(f"recorded, not gating on any subject: {', '.join(recorded)}")
+    moved = [row for row in ledger.rows if row.status == "changed"]
+    said += [f"changed: {row.claim} on {row.subject}: {row.reason}" for row in moved]
     counted = f"claims: {board.counts(ledger.rows)}; {board.controls(ledger.rows)}"
     return [*said, counted + _unreached(ledger, require_all, missing)]
-
-
-def missed(line: board.Line) -> str:
-    """One line that says in how many gating subjects a claim holds, and in how many it must."""
-    needed, gating = line.entry["holds_in"], len(line.gating)
-    return f"fail: {line.id} holds in {line.holding} of {gating}, must hold in at least {needed}"
 
 
 def _unreached(ledger: Ledger, require_all: bool, missing: int) -> str:

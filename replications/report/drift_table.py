@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from replications.drift.changes import Change, Floor, counts
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import Row
+from replications.judging.row import STATUSES, Row
 from replications.report import board
 from replications.report.text import clip, short
 
@@ -35,13 +35,10 @@ def summary(ledgers: Sequence[Ledger]) -> str:
 
 
 def counted(ledger: Ledger, system: str) -> str:
-    """The rows of one system by status: "246 pass, 337/635 observed hold"."""
+    """The rows of one system by status: "246 pass, 337 replicates"."""
     rows = [row for row in ledger.rows if ledger.claims[row.claim]["system"] == system]
     found = Counter(row.status for row in rows)
-    hold = sum(row.replicates for row in rows if row.status == "observed")
-    said = [f"{found[s]} {s}" for s in found if s != "observed"]
-    said += [f"{hold}/{found['observed']} observed hold"] if found["observed"] else []
-    return ", ".join(said) or "none"
+    return ", ".join(f"{found[s]} {s}" for s in STATUSES if found[s]) or "none"
 
 
 def table(changes: Sequence[Change], *, everything: bool = False) -> str:
@@ -68,7 +65,7 @@ def cells(change: Change) -> list[str]:
     """One row of the table: a text for each of HEADERS."""
     facts = (change.old.claim, change.old.subject, _value(change.old), _value(change.new))
     size = "–" if change.size is None else f"{change.size:.2g}"
-    kind = change.kind if change.gates or change.kind in QUIET else f"{change.kind} (observed)"
+    kind = change.kind if change.gates or change.kind in QUIET else f"{change.kind} (not asserted)"
     return [*facts, size, _margin(change.old), _margin(change.new), kind]
 
 
@@ -90,7 +87,7 @@ def last_line(changes: Sequence[Change], floor: Floor) -> str:
         noise = f"; largest noise {largest.size:.2g} ({board.subject_of(largest.old)}: "
         noise += f"{largest.old.claim.split('/')[-1]})"
     gating = sum(change.fails for change in changes)
-    verdict = f"{gating} of the gating rows flipped or broke" if gating else "no gating row flipped"
+    verdict = f"{gating} asserted rows flipped or broke" if gating else "no asserted row flipped"
     return f"drift: {said}; noise is {floor}{noise}; {verdict}"
 
 

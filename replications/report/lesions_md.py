@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import Row
+from replications.judging.row import Row
 from replications.report import board
 from replications.report.markdown import table
 

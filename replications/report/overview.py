@@ -10,7 +10,7 @@ import numpy as np
 
 from replications.judging.claim import KINDS
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import Row
+from replications.judging.row import Row
 from replications.plotting.charts import Scale
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from replications.judging.expectation import (
     near,
     parts,
 )
-from replications.judging.verdict import ControlFailed, ControlResult, Row, judge
+from replications.judging.row import ControlResult, Row
+from replications.judging.verdict import ControlFailed, judge
 
 SOURCE = Source("A document", "https://example.org/a")
 GATING = SubjectInfo("toys", "arena", "arena", "original", True, (), "run: fetch it")

@@ -12,7 +12,7 @@ import pytest
 from replications.drift.changes import compare
 from replications.errors import BadInput
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import ControlResult
+from replications.judging.row import ControlResult
 from tests import sample_ledger
 from tests.sample_ledger import BIG
 

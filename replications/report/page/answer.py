@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import GATING_FAILURES, Row
+from replications.judging.row import FAILURES, Row
 from replications.report import board, claims_md
 from replications.report.board import Counted, NotReached
-from replications.report.closing import missed
 
 _SAID = {  # for one row, for several
     "fail": ("does not hold", "do not hold"),
+    "changed": ("departs from its record", "depart from their records"),
     "vacuous": ("is vacuous", "are vacuous"),
     "error": ("could not be measured",) * 2,
 }
@@ -21,10 +21,7 @@ _SAID = {  # for one row, for several
 
 @dataclass(frozen=True)
 class Failure:
-    """One row that fails a run, or a claim that holds in too few subjects.
-
-    `subject` and `kind` are empty for the latter.
-    """
+    """One row that fails a run."""
 
     status: str
     claim: str
@@ -49,12 +46,11 @@ class Answer:
 def answer(ledger: Ledger) -> Answer:
     """The first screen of a ledger."""
     failures = _failures(ledger)
-    passed = sum(row.status == "pass" for row in ledger.rows)
-    decided = passed + sum(row.status in GATING_FAILURES for row in ledger.rows)
-    outcome = "fails" if failures else "holds" if decided else "nothing"
+    judged = sum(row.holds is not None for row in ledger.rows)
+    outcome = "fails" if failures else "holds" if judged else "nothing"
     return Answer(
         outcome=outcome,
-        headline=_headline(outcome, passed, decided, failures),
+        headline=_headline(outcome, judged, failures),
         more=tuple(_more(ledger)),
         counted=tuple(board.by_kind(ledger)),
         failures=failures,
@@ -63,43 +59,31 @@ def answer(ledger: Ledger) -> Answer:
     )
 
 
-def _headline(outcome: str, passed: int, decided: int, failures: Sequence[Failure]) -> str:
+def _headline(outcome: str, judged: int, failures: Sequence[Failure]) -> str:
     if outcome == "nothing":
-        return "No gating row was measured, so this run cannot say whether the findings hold."
+        return "Nothing was measured, so this run cannot say whether the findings hold."
     if outcome == "holds":
-        return f"Every gating finding holds: {passed} of {decided} rows pass."
-    found = Counter(f.status for f in failures if f.subject)
-    said = [f"{passed} of {decided} rows pass"]
-    said += [f"{n} {_SAID[s][n > 1]}" for s in GATING_FAILURES if (n := found[s])]
-    few = sum(not f.subject for f in failures)
-    said += [f"{few} {_claims(few)} in too few subjects"] if few else []
-    return f"Not every gating finding holds: {', '.join(said)}."
-
-
-def _claims(number: int) -> str:
-    return "claim holds" if number == 1 else "claims hold"
+        return f"Every row is as asserted or as recorded: {judged} were judged."
+    found = Counter(f.status for f in failures)
+    said = [f"{n} {_SAID[s][n > 1]}" for s in FAILURES if (n := found[s])]
+    return f"Not every row is as asserted or recorded: of {judged} judged, {', '.join(said)}."
 
 
 def _more(ledger: Ledger) -> list[str]:
     """What a reader must know besides the headline, in sentences."""
+    said = [
+        f"Of {_rows(found)} asserted, {sum(r.replicates for r in found)} pass."
+        for found in [[r for r in ledger.rows if r.status in ("pass", "fail", "vacuous")]]
+        if found
+    ]
+    others = [r for r in ledger.rows if r.status in ("replicates", "does not replicate")]
+    if others:
+        hold = sum(row.replicates for row in others)
+        said.append(f"Of {_rows(others)} only recorded, the finding replicates in {hold}.")
     unreached = [row for row in ledger.rows if row.status in board.NOT_REACHED]
-    said = []
     if unreached:
         names = ", ".join(dict.fromkeys(board.subject_of(row) for row in unreached))
         said.append(f"{_rows(unreached)} of {names} {_were(unreached)} not reached.")
-    few = {line.id for line in board.lines(ledger) if line.missed}
-    excused = [row for row in ledger.rows if row.excuse and row.claim not in few]
-    if excused:
-        claims = len({row.claim for row in excused})
-        said.append(
-            f"In {_rows(excused)} of gating subjects a finding does not hold and need not: "
-            f"{claims} {'claims have' if claims > 1 else 'claim has'} to hold in some of these "
-            "subjects only."
-        )
-    others = [r for r in ledger.rows if r.status == "observed" and not r.excuse]
-    if others:
-        hold = sum(row.replicates for row in others)
-        said.append(f"Of {_rows(others)} that do not gate, the finding holds in {hold}.")
     said.append(_sentence(board.controls(ledger.rows)))
     return said
 
@@ -117,11 +101,8 @@ def _sentence(words: str) -> str:
 
 
 def _failures(ledger: Ledger) -> tuple[Failure, ...]:
-    rows = [
+    return tuple(
         Failure(row.status, row.claim, row.subject, row.kind, row.reason)
         for row in ledger.rows
-        if row.status in GATING_FAILURES
-    ]
-    short = [line for line in board.lines(ledger) if line.missed]
-    few = [Failure("fail", x.id, "", "", missed(x).removeprefix(f"fail: {x.id} ")) for x in short]
-    return (*rows, *few)
+        if row.status in FAILURES
+    )

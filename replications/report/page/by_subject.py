@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import Row
+from replications.judging.row import Row
 from replications.report.text import short
 
 TABLES: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +26,7 @@ class Cell:
 
     value: str
     holds: bool | None
+    replicates: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,4 +74,6 @@ def _table(
 
 
 def _cell(row: Row | None, parts: list[str] | None) -> Cell:
-    return Cell("", None) if row is None else Cell(short(row.measured, parts), row.holds)
+    return Cell("", None) if row is None else Cell(
+        short(row.measured, parts), row.holds, row.replicates
+    )

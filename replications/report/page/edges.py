@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from replications.judging.verdict import Row
+from replications.judging.row import Row
 
 
 @dataclass(frozen=True)

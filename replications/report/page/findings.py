@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from replications.judging.ledger import Ledger, expectations
-from replications.judging.verdict import Row
+from replications.judging.row import Row
 from replications.report import board, claims_md
 from replications.report.board import Line
-from replications.report.closing import control, margin, missed, word
+from replications.report.closing import control, margin
 from replications.report.page.scale import Scale, scale
 from replications.report.text import clip, published, short
 
@@ -22,7 +22,7 @@ LONG = 400
 class SubjectRow:
     """One claim on one subject.
 
-    `state` is the status; if that is observed, `state` also says whether the finding holds.
+    `state` is what the filter of the page knows it by: the status.
     """
 
     subject: str
@@ -53,7 +53,6 @@ class Finding:
     state: str
     kind: str
     others: str
-    missed: str
     groups: tuple[str, ...]
     rows: tuple[SubjectRow, ...]
 
@@ -126,20 +125,12 @@ def finding(line: Line) -> Finding:
         control_name=line.control_names(row) if row is not None and row.holds is not None else "",
         control_verdict=_control_verdict(row),
         verdict=line.verdict,
-        state=_state(line),
+        state=line.verdict,
         kind=row.kind if row else ", ".join(dict.fromkeys(r.kind for r in line.others)),
         others=line.replicates,
-        missed=missed(line) if line.missed else "",
         groups=tuple(claims_md.group_line(line, g, rows) for g, rows in line.groups.items()),
         rows=tuple(_row(line, r) for r in (*line.gating, *line.others)),
     )
-
-
-def _state(line: Line) -> str:
-    """The verdict; if it is observed, also whether the finding holds in the worst gating row."""
-    if line.verdict == "observed" and line.shown:
-        return word(line.shown)
-    return line.verdict
 
 
 def _row(line: Line, row: Row) -> SubjectRow:
@@ -147,12 +138,12 @@ def _row(line: Line, row: Row) -> SubjectRow:
         subject=row.subject,
         kind=row.kind,
         status=row.status,
-        state=word(row),
+        state=row.status,
         measured=clip(short(row.measured, line.entry["parts"], claims_md.LIST), LONG),
         margin=margin(row),
         control=clip(control(row), LONG),
         control_verdict=_control_verdict(row),
-        reason=row.reason,  # the excuse is shown once, beside the claim
+        reason=row.reason,
     )
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from replications.judging.claim import KINDS
 from replications.judging.ledger import Ledger
-from replications.judging.verdict import STATUSES
+from replications.judging.row import STATUSES
 from replications.report import drift_table, lesions_md
 from replications.report.page import by_subject, findings, scale
 from replications.report.page.answer import answer
@@ -25,12 +25,11 @@ HERE = Path(__file__).parent
 SYMBOLS = {
     "pass": "✓",
     "fail": "✗",
+    "replicates": "○",
+    "does not replicate": "△",
+    "changed": "≠",
     "vacuous": "∅",
     "error": "!",
-    "observed (holds)": "○",
-    "observed (does not hold)": "△",
-    "observed (control accepted)": "∅",
-    "observed": "○",
     "skip": "–",
     "unsupported": "–",
 }

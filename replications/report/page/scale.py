@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from replications.judging.verdict import Row
+from replications.judging.row import Row
 from replications.report.board import Line
 from replications.report.page.edges import Deciding, Edges, deciding
 from replications.report.text import short
@@ -48,7 +48,7 @@ def scale(line: Line) -> Scale | None:
     found = deciding(row) if row is not None else None
     if row is None or found is None:
         return None
-    same = [r for r in line.judged if r.expectation == row.expectation]
+    same = [r for r in line.main if r.expectation == row.expectation]
     values = [v for v in (found.in_(r.measured) for r in same) if v is not None]
     control = _control(row, found)
     published = found.in_(line.entry["published"])
