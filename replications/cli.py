@@ -15,6 +15,7 @@ from replications.commands import (
     PROGRAM,
     USAGE,
     WIDTH,
+    audit,
     claims,
     complain,
     drift,
@@ -31,7 +32,20 @@ from replications.commands import (
 )
 from replications.errors import ReplicationError
 
-COMMANDS = (claims, systems, train, fixtures, ledger, record, drift, trace, figures, report, sweep)
+COMMANDS = (
+    claims,
+    systems,
+    train,
+    fixtures,
+    ledger,
+    record,
+    audit,
+    drift,
+    trace,
+    figures,
+    report,
+    sweep,
+)
 
 ABOUT = """\
 Published findings of mechanistic interpretability as executable claims that can

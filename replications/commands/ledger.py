@@ -27,7 +27,7 @@ python -m replications ledger claims.json --check CLAIMS.md
 python -m replications ledger claims.json --out CLAIMS.md --picture docs/findings.png
     also draw all claims in one picture (.png or .svg; needs matplotlib)
 """
-EXCERPT = "also update the rows of CLAIMS.md that this page shows"
+EXCERPT = "also update the rows of CLAIMS.md, and what replicates, that this page shows"
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -57,7 +57,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from replications.judging.ledger import Ledger
-    from replications.report import claims_md, excerpt
+    from replications.report import claims_md, excerpt, opening
 
     ledger = Ledger.read(args.ledger)
     lesions = Ledger.read(args.lesions) if args.lesions else None
@@ -70,7 +70,8 @@ def _run(args: argparse.Namespace) -> int:
         _draw(ledger, args.picture)
     text = claims_md.render(ledger, lesions)
     if args.excerpt:
-        write_text(args.excerpt, excerpt.refresh(read_text(args.excerpt), text))
+        page = excerpt.refresh(read_text(args.excerpt), text)
+        write_text(args.excerpt, opening.refresh(page, ledger))
     if args.out:
         write_text(args.out, text)
     else:

@@ -57,7 +57,9 @@ def compare(old: Ledger, new: Ledger, floor: Floor | None = None) -> tuple[Chang
         entry = old.claims[row.claim]
         gates = row.subject in entry["gating"] and not entry["not_asserted"]
         kind = _kind(row, other, floor)
-        changes.append(Change(row, other, kind, largest_change(row.measured, other.measured), gates))
+        changes.append(
+            Change(row, other, kind, largest_change(row.measured, other.measured), gates)
+        )
     return tuple(changes)
 
 

@@ -30,9 +30,7 @@ def on(
     name: str, transform: Callable[[Any], Any], *, only: str = "", accepted_if: str = ""
 ) -> Control:
     """A control that takes the claim's own measurement on `transform(subject)`."""
-    return Control(
-        name, lambda subject, measure: measure(transform(subject)), only, accepted_if
-    )
+    return Control(name, lambda subject, measure: measure(transform(subject)), only, accepted_if)
 
 
 def instead(name: str, measure: Measure, *, only: str = "", accepted_if: str = "") -> Control:

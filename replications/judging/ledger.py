@@ -12,8 +12,8 @@ from replications import files
 from replications.errors import BadInput
 from replications.judging import schema1
 from replications.judging.claim import EVERY_GROUP, Claim
-from replications.judging.values import to_json
 from replications.judging.row import Row
+from replications.judging.values import to_json
 
 SCHEMA = 2
 _KEYS = ("environment", "fixtures", "claims")

@@ -57,10 +57,14 @@ class Outcome:
         if not within(self.measured, found.measured, NOISE):
             size = largest_change(self.measured, found.measured)
             by = "" if size is None else f", by up to {size:.3g} (noise is {NOISE})"
-            said.append(f"the value moved from {_text(self.measured)} to {_text(found.measured)}{by}")
+            said.append(
+                f"the value moved from {_text(self.measured)} to {_text(found.measured)}{by}"
+            )
         if controls:
             said += _changed("control", "accepted", self.accepted, found.accepted)
-            said += _changed("part", "rejected by no control", self.uncontrolled, found.uncontrolled)
+            said += _changed(
+                "part", "rejected by no control", self.uncontrolled, found.uncontrolled
+            )
         return tuple(said)
 
 

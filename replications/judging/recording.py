@@ -73,7 +73,9 @@ def _file(ledger: Ledger, row: Row, root: Path) -> Path:
     module = ledger.claims[row.claim]["file"]
     path = root / (module or "")
     if module is None or not path.is_file():
-        raise BadInput(f"no file {path} with the claim {row.claim!r}: give --root, where it was run")
+        raise BadInput(
+            f"no file {path} with the claim {row.claim!r}: give --root, where it was run"
+        )
     return outcome.beside(path)
 
 

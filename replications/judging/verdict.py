@@ -103,9 +103,7 @@ def _uncontrolled(verdict: Verdict, results: list[ControlResult]) -> tuple[str, 
     return tuple(p.name for p in verdict.parts if p.name not in rejected) if results else ()
 
 
-def _compared(
-    row: Row, recorded: Outcome | None, asserted: bool
-) -> tuple[str, tuple[str, ...]]:
+def _compared(row: Row, recorded: Outcome | None, asserted: bool) -> tuple[str, tuple[str, ...]]:
     """The status of a row that fails or is asserted, else "", and what departs from the record."""
     found = row.found
     assert found is not None
@@ -125,9 +123,7 @@ def _word(row: Row) -> str:
     return "replicates" if row.replicates else "does not replicate"
 
 
-def _reasons(
-    verdict: Verdict, objections: list[str], uncontrolled: tuple[str, ...]
-) -> list[str]:
+def _reasons(verdict: Verdict, objections: list[str], uncontrolled: tuple[str, ...]) -> list[str]:
     """Why the claim does not hold, and which controls show nothing."""
     said = [] if verdict.holds else [verdict.why]
     if objections:

@@ -10,29 +10,37 @@ from typing import Any
 from replications.judging.claim import Claim
 from replications.judging.ledger import Ledger, describe, expectations
 from replications.judging.row import STATUSES, Row
-from replications.report import board
+from replications.report import audit_md, board
+from replications.report.audit import audit
 from replications.report.board import Line
 from replications.report.closing import control, margin, tally
 from replications.report.lesions_md import lesion_section
 from replications.report.markdown import cell, table
+from replications.report.rates import rates_of
 from replications.report.text import clip, published, short, span
 
 Entry = Mapping[str, Any]
 LIST = 8  # longer lists are shortened
+FEW = 20  # more rows with one reason are counted, not named
 
 PREAMBLE = """\
 # Claims
 
-Each row is one published finding, measured again. *Published* is what the document prints, or
-*beyond* where it prints nothing. *Measured*, *margin* and *control* are those of the subject that
-gates, which is the one that can fail a run. Where several subjects gate, *measured* gives the share
-in which the finding holds and the range of its value, and *margin* and *control* are those of the
-worst subject, also where the finding need not hold in it. The margin is the distance to the nearest
-edge of the expectation, and is negative outside it. The control is something on which the same
-expectation must be rejected; a finding whose control is accepted is `vacuous`. *Others* is the
-share of the subjects that do not gate in which the finding holds and every control is rejected; the
-lines under each table give the range of its value there. This file is rendered from a measured run;
-the last section says how."""
+Each row is one published finding, measured again. *Published* is what the document prints,
+*derived* what follows from numbers it prints, *beyond* a finding of ours. *Measured*, *margin* and
+*control* are those of the subjects that the claim is first about: the published model, or the
+models trained as the document says. Where these were not reached, they are those of the nearest
+models that were, whose kind is beside the verdict. Where there are several, *measured* gives the
+share in which the finding replicates and the range of its value, and *margin* and *control* are
+those of the worst. The margin is the distance to the nearest edge of the expectation, and is
+negative outside it. The control is something on which the same expectation must be rejected; a
+finding whose control is accepted, or of which some part is rejected by no control, does not
+replicate, and is `vacuous` where it is asserted. *Seeds* gives, for each recipe, in how many models
+trained here the finding replicates, with the 95 % Clopper–Pearson interval of that rate.
+
+`pass` is asserted and holds. `replicates` and `does not replicate` are recorded, and any departure
+from the record fails the run as `changed`. This file is rendered from a measured run; the last
+section says how."""
 
 REGENERATE = """\
 ## How this file is made
@@ -41,22 +49,30 @@ REGENERATE = """\
 pytest claims/ --claims-json claims.json
 pytest claims/ --lesions --claims-json lesions.json
 python -m replications ledger claims.json --lesions lesions.json --out CLAIMS.md
+python -m replications audit claims.json lesions.json
 ```
 
 or `make ledger`. To measure one claim again: `pytest claims/ -k name -v`."""
+
+RECORDED = """\
+What was found of each claim on each subject is kept beside the claims, in
+`claims/*/*.outcomes.jsonl`; a run that departs from it fails. These are the reasons given when it
+was recorded, each with its rows."""
 
 _ROW = re.compile(r"^\| (?P<says>.*)<br>`(?P<id>[^`]+)` \| (?P<published>.*?) \| ")
 _DETAIL = re.compile(r"^- \*\*`(?P<id>[^`]+)`\*\* expects (?P<rest>.*)$")
 
 
 def render(ledger: Ledger, lesions: Ledger | None = None) -> str:
-    """The whole of CLAIMS.md."""
+    """The whole of CLAIMS.md, with the lesions and the audit if `lesions` is given."""
     sections = [PREAMBLE, _summary(ledger), _not_reached(ledger)]
     for system, of_system in groupby(board.lines(ledger), key=lambda line: line.entry["system"]):
         sections.append(f"## {system}")
         sections += _system(list(of_system))
     if lesions is not None:
         sections.append(lesion_section(ledger, lesions))
+        sections.append(f"## Audit\n\n{audit_md.section(audit([ledger, lesions]))}")
+    sections.append(_recorded(ledger))
     sections.append(REGENERATE)
     return "\n\n".join(sections) + "\n"
 
@@ -114,7 +130,7 @@ def _system(lines: list[Line]) -> list[str]:
         out.append(f"### {section or 'Whole document'}")
         if len(sources) > 1:
             out.append(_source(document, url))
-        head = ["finding", "published", "measured", "margin", "control", "verdict", "others"]
+        head = ["finding", "published", "measured", "margin", "control", "verdict", "seeds"]
         out.append(table(head, [_row(line) for line in of_section]))
         out.append("\n".join(_detail(line) for line in of_section))
     return out
@@ -127,6 +143,7 @@ def _source(document: str, url: str) -> str:
 def _row(line: Line) -> list[str]:
     row = line.shown
     kind = f" ({row.kind})" if row else ""
+    seeds = [f"{rate.group} {rate}" for rate in rates_of(line)]
     return [
         _finding(line.id, line.entry),
         _published(line.entry),
@@ -134,7 +151,7 @@ def _row(line: Line) -> list[str]:
         margin(row),
         clip(control(row), 40),
         line.verdict + kind,
-        line.replicates,
+        "<br>".join(seeds) or "–",
     ]
 
 
@@ -151,7 +168,8 @@ def _finding(name: str, entry: Entry) -> str:
 
 
 def _published(entry: Entry) -> str:
-    return cell(clip(published(entry["published"], LIST), 90))
+    derived = " (derived)" if entry["derived"] else ""
+    return cell(clip(published(entry["published"], LIST), 90)) + derived
 
 
 def expected(entry: Entry) -> str:
@@ -172,6 +190,8 @@ def _detail(line: Line) -> str:
     entry = line.entry
     said = [f"- **`{line.id}`** expects {demanded(entry)}"]
     said.append(_control_detail(line))
+    if entry["derived"]:
+        said.append(f"Published is derived: {entry['derived'].rstrip('.')}.")
     if entry["not_asserted"]:
         said.append(f"Asserted of no subject: {entry['not_asserted'].rstrip('.')}.")
     said += [
@@ -197,11 +217,33 @@ def group_line(line: Line, group: str, rows: list[Row]) -> str:
     judged = [row for row in rows if row.holds is not None]
     if not judged:
         return f"{group} ({rows[0].kind}): not judged ({rows[0].status})."
-    holds = sum(row.replicates for row in judged)
+    replicating = sum(row.replicates for row in judged)
     values = span([row.measured for row in judged], line.entry["parts"])
-    accepted = sum(row.control_accepted for row in judged)
-    suffix = f", control accepted on {accepted}" if accepted else ""
-    return f"{group} ({rows[0].kind}): holds in {holds}/{len(judged)}, {values}{suffix}."
+    unproved = sum(bool(row.holds) and not row.replicates for row in judged)
+    suffix = (
+        f"; on {unproved} the expectation holds and a control shows nothing" if unproved else ""
+    )
+    count = f"{replicating}/{len(judged)}"
+    return f"{group} ({rows[0].kind}): replicates in {count}, {values}{suffix}."
+
+
+# ---- recorded outcomes --------------------------------------------------------------------------
+
+
+def _recorded(ledger: Ledger) -> str:
+    """The reasons of the recorded outcomes, with the rows that each is about."""
+    rows: dict[str, list[Row]] = {}
+    for row in ledger.rows:
+        if row.outcome is not None:
+            rows.setdefault(row.outcome["reason"], []).append(row)
+    said = [f"- {reason.rstrip('.')}: {_some(found)}." for reason, found in rows.items()]
+    return f"## Recorded outcomes\n\n{RECORDED}\n\n" + ("\n".join(said) or "None is recorded.")
+
+
+def _some(rows: list[Row]) -> str:
+    if len(rows) > FEW:
+        return f"{len(rows)} rows"
+    return ", ".join(f"`{row.claim}` on {row.subject}" for row in rows)
 
 
 # ---- stale? -------------------------------------------------------------------------------------
@@ -234,4 +276,4 @@ def check(text: str, claims: Mapping[str, Entry] | Iterable[Claim]) -> list[str]
 def _says(detail: str, entry: Entry) -> bool:
     """Whether a line of details states exactly what the claim demands."""
     rest = detail.removeprefix(demanded(entry))
-    return rest != detail and not rest.startswith(" Must hold in")
+    return rest != detail

@@ -74,6 +74,8 @@ def _table(
 
 
 def _cell(row: Row | None, parts: list[str] | None) -> Cell:
-    return Cell("", None) if row is None else Cell(
-        short(row.measured, parts), row.holds, row.replicates
+    return (
+        Cell("", None)
+        if row is None
+        else Cell(short(row.measured, parts), row.holds, row.replicates)
     )
