@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from replications.commands import NEGATIVE, OK, Commands, add_command
-from replications.drift.changes import Change, Floor
+from replications.drift.changes import Change
+from replications.judging.noise import Floor
 
 RELATIVE = f"a change up to X × |value| + the absolute floor is noise (default {Floor.relative:g})"
 ABSOLUTE = f"the absolute floor of noise (default {Floor.absolute:g})"

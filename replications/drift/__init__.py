@@ -5,6 +5,7 @@ right.  `fingerprint` (which needs torch) finds where in a model a difference be
 """
 
 from replications.drift.accepted import Accepted
-from replications.drift.changes import Change, Floor, compare
+from replications.drift.changes import Change, compare
+from replications.judging.noise import Floor
 
 __all__ = ["Accepted", "Change", "Floor", "compare"]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from replications.drift.changes import Change, Floor, within
+from replications.drift.changes import Change
 from replications.errors import BadInput
 from replications.judging.ledger import Ledger
+from replications.judging.noise import Floor, within
 
 
 @dataclass(frozen=True)

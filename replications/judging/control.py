@@ -15,8 +15,8 @@ class Control:
     """A measurement whose value the expectation of a claim must reject.
 
     `measure` is called with the subject and with the claim's own measurement.  `only` names the
-    one group of subjects that the control is for; empty for all groups.  `accepted_if` describes, in
-    one sentence, a world in which the control would be accepted; it is needed where `replications
+    one group of subjects that the control is for; empty for all groups.  `accepted_if` is one
+    sentence on a world in which the control would be accepted; it is needed where `replications
     audit` finds none among the subjects, untrained models and lesions.
     """
 

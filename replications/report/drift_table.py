@@ -8,8 +8,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from replications.drift.changes import Change, Floor, counts
+from replications.drift.changes import Change, counts
 from replications.judging.ledger import Ledger
+from replications.judging.noise import Floor
 from replications.judging.row import STATUSES, Row
 from replications.report import board
 from replications.report.text import clip, short

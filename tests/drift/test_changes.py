@@ -10,8 +10,9 @@ import pytest
 
 from replications import cli
 from replications.commands import NEGATIVE, OK, USAGE
-from replications.drift.changes import Floor, compare, counts
+from replications.drift.changes import compare, counts
 from replications.errors import BadInput
+from replications.judging.noise import Floor
 from replications.judging.expectation import at_least, parts
 from replications.judging.ledger import Ledger
 from tests import sample_ledger

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from replications.drift.changes import Floor, compare
+from replications.drift.changes import compare
 from replications.judging.ledger import Ledger
+from replications.judging.noise import Floor
 from replications.report import drift_table
 
 
