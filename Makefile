@@ -13,11 +13,11 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))' 
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv claims test tutorials package bench lint format docs ledger matrix clean
-TARGETS := claims | test | tutorials | package | bench | lint | format | docs | ledger | matrix | clean
+TARGETS := claims test tutorials package bench lint format docs ledger mutants matrix clean
+.PHONY: help venv $(TARGETS)
 
 help:
-	@echo "make $(TARGETS)    (ARGS=… is passed on)"
+	@echo "make TARGET    (ARGS=… is passed on); targets: $(TARGETS)"
 
 venv: $(HAS)parallel
 
@@ -49,6 +49,12 @@ package: $(HAS)test
 
 bench: $(HAS)test
 	$(PY) -m pytest bench/ --benchmark-quiet $(ARGS)
+
+# Do tests and claims notice one wrong character?  An hour or two.
+mutants: $(HAS)mutants
+	$(PY) -m coverage run --source replications -m pytest claims/ --offline -q
+	$(PY) -m coverage json -q -o coverage.json
+	$(PY) -m tests.mutants --count 100 --reached coverage.json --out docs/mutants.md $(ARGS)
 
 lint: $(HAS)lint
 	$(PY) -m ruff check .

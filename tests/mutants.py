@@ -10,6 +10,9 @@ were executed:
 
     python -m coverage run -m pytest claims/ --offline && python -m coverage json
 
+`make mutants` does both. Before anything is changed, everything must pass, or every mutant would
+seem to be killed.
+
 Tools such as mutmut and cosmic-ray run every mutant against one fixed command; neither draws a
 seeded sample or chooses the tests of the changed place, hence this script.
 """
@@ -262,6 +265,9 @@ def run(chosen: Sequence[Mutant], workers: int, say: Callable[[str], None]) -> l
     """Judge mutants, each worker in a copy of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         copies = [_copy(Path(scratch) / str(i)) for i in range(workers)]
+        for command in dict.fromkeys(tuple(c) for m in chosen for _, c in commands(m.path)):
+            if _pytest(command, copies[0]) != 0:
+                raise SystemExit(f"error: fails without a mutant: pytest {' '.join(command)}")
         free = list(copies)
 
         def one(mutant: Mutant) -> Result:
