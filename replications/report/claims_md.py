@@ -243,7 +243,10 @@ def _recorded(ledger: Ledger) -> str:
 def _some(rows: list[Row]) -> str:
     if len(rows) > FEW:
         return f"{len(rows)} rows"
-    return ", ".join(f"`{row.claim}` on {row.subject}" for row in rows)
+    subjects: dict[str, list[str]] = {}
+    for row in rows:
+        subjects.setdefault(row.claim, []).append(row.subject)
+    return "; ".join(f"`{claim}` on {', '.join(names)}" for claim, names in subjects.items())
 
 
 # ---- stale? -------------------------------------------------------------------------------------
