@@ -69,12 +69,13 @@ docs: $(HAS)docs
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
 
 # Every claim on every subject that can be reached, every lesion, then CLAIMS.md, its picture and the
-# rows in README.md from the two ledgers alone.
+# opening and the rows of README.md from the two ledgers alone; then the audit.
 ledger: $(HAS)parallel $(HAS)plots
 	$(PY) -m pytest claims/ -n $(WORKERS) --claims-json $(LEDGER)
 	$(PY) -m pytest claims/ -n $(WORKERS) --lesions --claims-json $(LESIONS)
 	$(PY) -m replications ledger $(LEDGER) --lesions $(LESIONS) --out CLAIMS.md \
 	  --picture docs/findings.png --excerpt README.md
+	$(PY) -m replications audit $(LEDGER) $(LESIONS)
 
 # The claims on several versions of TransformerLens: make matrix TL="3.9.0 4.3.0"
 # The arguments travel as they are, whatever quotes they have.

@@ -110,7 +110,8 @@ def header(config: pytest.Config) -> list[str]:
         f"interp-claims {replications.__version__}, "
         f"TransformerLens {line.version} ({line.kind}), torch {torch.__version__}",
         f"claims: device {options.device}, {options.dtype}, {options.threads} threads, TF32 off, "
-        + ("LESIONS, no controls" if options.lesions else _controls(options.no_controls)),
+        + ("LESIONS, " if options.lesions else "")
+        + _controls(options.no_controls),
         f"fixtures: {', then '.join(places)}",
     ]
 
