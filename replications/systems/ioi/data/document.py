@@ -1,8 +1,8 @@
 """The 25 prompts that the document measures on, and the same prompts with their names exchanged.
 
-They come from a public generator, whose recipe is followed here to the word: which numbers are drawn,
-in which order, from Python's and NumPy's generators.  Names, places, objects and templates are its
-data.  The first argument of the recipe is a seed, 1 in the document.
+They come from a public generator, whose recipe is followed here to the word: which numbers are
+drawn from Python's and NumPy's generators, and in which order.  Names, places, objects and templates
+are its data.  The document's seed is 1.
 """
 
 from __future__ import annotations
@@ -19,119 +19,20 @@ from replications.systems.ioi.data.prompts import ABC, parse
 
 SEED = 1
 COUNT = 25
-NAMES = tuple(
-    [
-        "Aaron",
-        "Adam",
-        "Alan",
-        "Alex",
-        "Alice",
-        "Amy",
-        "Anderson",
-        "Andre",
-        "Andrew",
-        "Andy",
-        "Anna",
-        "Anthony",
-        "Arthur",
-        "Austin",
-        "Blake",
-        "Brandon",
-        "Brian",
-        "Carter",
-        "Charles",
-        "Charlie",
-        "Christian",
-        "Christopher",
-        "Clark",
-        "Cole",
-        "Collins",
-        "Connor",
-        "Crew",
-        "Crystal",
-        "Daniel",
-        "David",
-        "Dean",
-        "Edward",
-        "Elizabeth",
-        "Emily",
-        "Eric",
-        "Eva",
-        "Ford",
-        "Frank",
-        "George",
-        "Georgia",
-        "Graham",
-        "Grant",
-        "Henry",
-        "Ian",
-        "Jack",
-        "Jacob",
-        "Jake",
-        "James",
-        "Jamie",
-        "Jane",
-        "Jason",
-        "Jay",
-        "Jennifer",
-        "Jeremy",
-        "Jessica",
-        "John",
-        "Jonathan",
-        "Jordan",
-        "Joseph",
-        "Joshua",
-        "Justin",
-        "Kate",
-        "Kelly",
-        "Kevin",
-        "Kyle",
-        "Laura",
-        "Leon",
-        "Lewis",
-        "Lisa",
-        "Louis",
-        "Luke",
-        "Madison",
-        "Marco",
-        "Marcus",
-        "Maria",
-        "Mark",
-        "Martin",
-        "Mary",
-        "Matthew",
-        "Max",
-        "Michael",
-        "Michelle",
-        "Morgan",
-        "Patrick",
-        "Paul",
-        "Peter",
-        "Prince",
-        "Rachel",
-        "Richard",
-        "River",
-        "Robert",
-        "Roman",
-        "Rose",
-        "Ruby",
-        "Russell",
-        "Ryan",
-        "Sarah",
-        "Scott",
-        "Sean",
-        "Simon",
-        "Stephen",
-        "Steven",
-        "Sullivan",
-        "Taylor",
-        "Thomas",
-        "Tyler",
-        "Victoria",
-        "Warren",
-        "William",
-    ]
-)
+NAMES = (
+    "Aaron", "Adam", "Alan", "Alex", "Alice", "Amy", "Anderson", "Andre", "Andrew", "Andy",
+    "Anna", "Anthony", "Arthur", "Austin", "Blake", "Brandon", "Brian", "Carter", "Charles",
+    "Charlie", "Christian", "Christopher", "Clark", "Cole", "Collins", "Connor", "Crew",
+    "Crystal", "Daniel", "David", "Dean", "Edward", "Elizabeth", "Emily", "Eric", "Eva", "Ford",
+    "Frank", "George", "Georgia", "Graham", "Grant", "Henry", "Ian", "Jack", "Jacob", "Jake",
+    "James", "Jamie", "Jane", "Jason", "Jay", "Jennifer", "Jeremy", "Jessica", "John",
+    "Jonathan", "Jordan", "Joseph", "Joshua", "Justin", "Kate", "Kelly", "Kevin", "Kyle",
+    "Laura", "Leon", "Lewis", "Lisa", "Louis", "Luke", "Madison", "Marco", "Marcus", "Maria",
+    "Mark", "Martin", "Mary", "Matthew", "Max", "Michael", "Michelle", "Morgan", "Patrick",
+    "Paul", "Peter", "Prince", "Rachel", "Richard", "River", "Robert", "Roman", "Rose", "Ruby",
+    "Russell", "Ryan", "Sarah", "Scott", "Sean", "Simon", "Stephen", "Steven", "Sullivan",
+    "Taylor", "Thomas", "Tyler", "Victoria", "Warren", "William",
+)  # fmt: skip
 PLACES = ("store", "garden", "restaurant", "school", "hospital", "office", "house", "station")
 OBJECTS = ("ring", "kiss", "bone", "basketball", "computer", "necklace", "drink", "snack")
 TEMPLATES = (
@@ -143,7 +44,7 @@ TEMPLATES = (
     "After {B} and {A} went to the {P}, {B} gave a {O} to {A}",
     "When {B} and {A} got a {O} at the {P}, {B} decided to give it to {A}",
 )
-"""With the subject first (BABA).  A is the indirect object, B the subject, P a place, O an object."""
+"""The subject comes first.  A is the indirect object, B the subject, P a place, O an object."""
 
 
 @dataclass(frozen=True)
