@@ -1,8 +1,8 @@
 """The 25 prompts that the document measures on, and the same prompts with their names exchanged.
 
 They come from a public generator, whose recipe is followed here to the word: which numbers are
-drawn from Python's and NumPy's generators, and in which order.  Names, places, objects and templates
-are its data.  The document's seed is 1.
+drawn from Python's and NumPy's generators, and in which order.  Names, places, objects and
+templates are its data.  The document's seed is 1.
 """
 
 from __future__ import annotations
