@@ -1,0 +1,89 @@
+"""One weight of a shipped model changed by 1 %: does the run notice, and name what moved?
+
+    python -m tests.changed_weight list_update/seed1 --seed 0 [--claims-json OUT.json]
+
+draws one weight of the model, multiplies it by 1.01, describes the changed file in a manifest of its
+own, so that its digest fits, and judges the claims of that model against the recorded outcomes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import safetensors.torch
+
+from replications.systems import registry
+
+ROOT = Path(__file__).parents[1]
+
+
+def change(content: bytes, seed: int) -> tuple[bytes, str]:
+    """The file with one weight, drawn by `seed`, larger by 1 %; and the name of that weight."""
+    weights = safetensors.torch.load(content)
+    sizes = {name: tensor.numel() for name, tensor in weights.items()}
+    at = random.Random(seed).randrange(sum(sizes.values()))
+    for name, size in sizes.items():
+        if at < size:
+            weights[name].view(-1)[at] *= 1.01
+            return safetensors.torch.save(weights), f"{name}[{at}]"
+        at -= size
+    raise AssertionError("the draw lies in some weight")
+
+
+def prepare(folder: Path, file: str, seed: int) -> str:
+    """Put the changed file and a manifest that describes it into `folder`; name the weight."""
+    content, weight = change((ROOT / "fixtures" / file).read_bytes(), seed)
+    (folder / file).parent.mkdir(parents=True)
+    (folder / file).write_bytes(content)
+    text = (ROOT / "fixtures/manifest.toml").read_text(encoding="utf-8")
+    entry = re.compile(
+        rf'(name = "{re.escape(file)}"\n(?:.*\n)*?bytes = )\d+\nsha256 = "\w+"', re.MULTILINE
+    )
+    digest = hashlib.sha256(content).hexdigest()
+    text, number = entry.subn(rf'\g<1>{len(content)}\nsha256 = "{digest}"', text, count=1)
+    assert number == 1, f"{file} is not in the manifest"
+    (folder / "manifest.toml").write_text(text, encoding="utf-8")
+    return weight
+
+
+def run(subject: str, seed: int, *options: str) -> tuple[int, str]:
+    """The exit status and the output of judging a changed model; the weight comes first in it."""
+    info = registry.named(subject)[0]
+    file = next(name for name in info.fixtures if name.endswith(".safetensors"))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        weight = prepare(folder, file, seed)
+        environment = {
+            **os.environ,
+            "REPLICATIONS_FIXTURES": str(folder),
+            "REPLICATIONS_MANIFEST": str(folder / "manifest.toml"),
+        }
+        command = [sys.executable, "-m", "pytest", f"claims/{info.system}", "-q", "--offline"]
+        command += ["-k", info.name, "--tb=no", "-p", "no:cacheprovider", *options]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+    return done.returncode, f"{subject}: {weight}\n{done.stdout}{done.stderr}"
+
+
+def main() -> int:
+    """Change, judge, print."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.changed_weight")
+    parser.add_argument("subject", help="system/subject")
+    parser.add_argument("--seed", type=int, default=0, help="which weight (default 0)")
+    args, options = parser.parse_known_args()
+    status, output = run(args.subject, args.seed, *options)
+    print(output)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
