@@ -2,8 +2,8 @@
 
     python -m tests.changed_weight list_update/seed1 --seed 0 [--claims-json OUT.json]
 
-draws one weight of the model, multiplies it by 1.01, describes the changed file in a manifest of its
-own, so that its digest fits, and judges the claims of that model against the recorded outcomes.
+draws one weight of the model, multiplies it by 1.01, describes the changed file in a manifest of
+its own, so that its digest fits, and judges the claims of that model against the recorded outcomes.
 """
 
 from __future__ import annotations
