@@ -19,6 +19,7 @@ from replications.judging.noise import Floor, largest_change, within
 
 NOISE = Floor()
 """A measured value may move by this much from its record."""
+_WORDS, _LISTS = ("claim", "subject", "reason"), ("accepted", "uncontrolled")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Outcome:
     def key(self) -> tuple[str, str]:
         """The claim and the subject."""
         return self.claim, self.subject
+
+    def data(self) -> dict[str, Any]:
+        """The outcome in JSON types."""
+        return {**asdict(self), **{name: list(getattr(self, name)) for name in _LISTS}}
 
     def departures(self, found: Outcome, *, controls: bool = True) -> tuple[str, ...]:
         """In what `found` departs from this record, one clause each; empty if in nothing.
@@ -92,7 +97,8 @@ def read(path: Path) -> dict[tuple[str, str], Outcome]:
     BadInput with the line for what is not an outcome, has no reason, or is there twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as file:
+            lines = list(file)
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as exc:
@@ -115,13 +121,22 @@ def _outcome(line: str, where: str) -> Outcome:
         raise BadInput(f"{where}: not JSON ({exc}); record it again") from exc
     names = [field.name for field in fields(Outcome)]
     if not isinstance(entry, dict) or set(entry) != set(names):
-        missing = [n for n in names if not isinstance(entry, dict) or n not in entry]
-        raise BadInput(f"{where}: an outcome needs exactly {', '.join(names)}; missing: {missing}")
-    for name in ("claim", "subject", "reason"):
-        if not isinstance(entry[name], str) or not entry[name].strip():
-            raise BadInput(f"{where}: an outcome needs a {name}")
-    lists = {name: tuple(sorted(entry[name])) for name in ("accepted", "uncontrolled")}
-    return Outcome(**{**entry, **lists})
+        raise BadInput(f"{where}: an outcome has exactly {', '.join(names)}, unlike {_text(entry)}")
+    for name, fine in _well_formed(entry).items():
+        if not fine:
+            raise BadInput(f"{where}: an outcome needs {name}, not {_text(entry[name])}")
+    return Outcome(**{**entry, **{name: tuple(sorted(entry[name])) for name in _LISTS}})
+
+
+def _well_formed(entry: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether each field of an entry is of its type; a word is not empty."""
+    words = {n: isinstance(entry[n], str) and bool(entry[n].strip()) for n in _WORDS}
+    lists = {
+        n: isinstance(entry[n], list) and all(isinstance(name, str) for name in entry[n])
+        for n in _LISTS
+    }
+    plain = {"version": type(entry["version"]) is int, "holds": type(entry["holds"]) is bool}
+    return {**words, **plain, **lists}
 
 
 def check(
@@ -147,5 +162,5 @@ def check(
 
 def write(path: Path, outcomes: Iterable[Outcome]) -> None:
     """Write a file, whole or not at all: one line for each, in the order given."""
-    lines = [json.dumps(asdict(o), ensure_ascii=False, allow_nan=False) + "\n" for o in outcomes]
+    lines = [json.dumps(o.data(), ensure_ascii=False, allow_nan=False) + "\n" for o in outcomes]
     files.put(path, "".join(lines).encode("utf-8"))
