@@ -66,10 +66,10 @@ class Outcome:
                 f"the value moved from {_text(self.measured)} to {_text(found.measured)}{by}"
             )
         if controls:
-            said += _changed("control", "accepted", self.accepted, found.accepted)
-            said += _changed(
-                "part", "rejected by no control", self.uncontrolled, found.uncontrolled
-            )
+            words = "control {!r} is accepted now", "control {!r} is not accepted any more"
+            said += _changed(words, self.accepted, found.accepted)
+            words = "part {!r} is rejected by no control now", "part {!r} is rejected now"
+            said += _changed(words, self.uncontrolled, found.uncontrolled)
         return tuple(said)
 
 
@@ -78,9 +78,11 @@ def _text(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _changed(what: str, state: str, old: Collection[str], new: Collection[str]) -> list[str]:
-    said = [f"{what} {name!r} is {state} now" for name in new if name not in old]
-    return said + [f"{what} {name!r} is not {state} any more" for name in old if name not in new]
+def _changed(words: tuple[str, str], old: Collection[str], new: Collection[str]) -> list[str]:
+    """What is said of each name that came, and of each that went."""
+    came, went = words
+    said = [came.format(name) for name in new if name not in old]
+    return said + [went.format(name) for name in old if name not in new]
 
 
 # ---- files --------------------------------------------------------------------------------------
