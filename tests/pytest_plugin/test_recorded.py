@@ -45,8 +45,14 @@ def test_a_row_as_recorded_has_its_outcome_in_the_ledger(
     found = {(r["claim"], r["subject"]): r["outcome"] for r in read(pytester.path)}
     assert found[ONE, "arena"] is None
     assert found[ONE, "retrained/seed1"] == {
-        "claim": ONE, "subject": "retrained/seed1", "version": 1, "holds": True,
-        "measured": 2.0, "accepted": [], "uncontrolled": [], "reason": "the first run",
+        "claim": ONE,
+        "subject": "retrained/seed1",
+        "version": 1,
+        "holds": True,
+        "measured": 2.0,
+        "accepted": [],
+        "uncontrolled": [],
+        "reason": "the first run",
     }
 
 

@@ -108,7 +108,7 @@ def test_a_tier_1_claim_that_no_lesion_turns_red_is_a_problem(rows: list[Row], s
 
 
 def test_a_part_that_no_control_rejects_is_a_problem_where_it_is_asserted() -> None:
-    loose = {"uncontrolled": ("left", "right")}
+    loose: dict[str, Any] = {"uncontrolled": ("left", "right")}
     found = of(held(**loose), red())
     assert found.uncontrolled == ("left", "right")
     assert found.problems == ["no control rejects left, right"]

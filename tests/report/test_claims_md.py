@@ -55,7 +55,7 @@ def test_a_claim_that_is_not_asserted_says_why() -> None:
 def test_several_subjects_that_gate_share_one_line_and_the_worst_stands_for_them() -> None:
     made = replace(BIG, not_asserted="seed 0 is small")
     entry = {"toys/big": describe(made, ["seed0", "seed1", "seed2"])}
-    small = {"measured": 0.1, "margin": -0.4, "holds": False, "reason": "small"}
+    small: dict[str, Any] = {"measured": 0.1, "margin": -0.4, "holds": False, "reason": "small"}
     rows = [row(made, "seed0", "does not replicate", **small)]
     rows += [row(made, f"seed{i}", "replicates", measured=i, margin=i - 0.5) for i in (1, 2)]
     text = render(Ledger({}, {}, entry, tuple(rows)))
@@ -66,7 +66,12 @@ def test_several_subjects_that_gate_share_one_line_and_the_worst_stands_for_them
 
 
 def test_where_the_original_was_not_reached_the_nearest_kind_stands_for_the_claim() -> None:
-    gone = {"holds": None, "measured": None, "margin": None, "reason": "run: fetch it"}
+    gone: dict[str, Any] = {
+        "holds": None,
+        "measured": None,
+        "margin": None,
+        "reason": "run: fetch it",
+    }
     seeds = [r for r in ledger().rows if r.subject.startswith("retrained")]
     text = render(ledger(row(BIG, "arena", "skip", **gone), *seeds))
     assert line_with(text, "<br>`toys/big`").endswith(
