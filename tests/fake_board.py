@@ -11,6 +11,7 @@ import pytest
 
 from replications.errors import FixtureCorrupt, FixtureMissing, Unsupported
 from replications.judging.claim import Kind, SubjectInfo
+from replications.judging.outcome import Outcome
 from replications.pytest_plugin import System
 
 VALUES = {f"seed{i}": float(i) for i in range(3)}
@@ -121,9 +122,28 @@ def test_corrupt_too(subject):
     return subject.value
 """
 
-IN_TWO = """
-@claim("fake/in-two", says="It is large.", source=SOURCE, tier=1, control=UNTRAINED,
-       holds_in=2, because_not_all="the first seed is small", expect={"seeds": at_least(0.5)})
-def test_in_two(subject):
+SOME = """
+@claim("fake/some", says="It is large.", source=SOURCE, tier=1, control=UNTRAINED,
+       not_asserted="the first seed is small", expect={"seeds": at_least(0.5)})
+def test_some(subject):
     return subject.value
 """
+
+RECORDED = tuple(
+    Outcome(claim, subject, 1, holds, value, (), (), "the first run")
+    for claim, subject, value, holds in (
+        ("fake/one", "retrained/seed0", 0.0, False),
+        ("fake/one", "retrained/seed1", 2.0, True),
+        ("fake/large", "retrained/seed0", 0.0, False),
+        ("fake/large", "retrained/seed1", 2.0, True),
+        ("fake/some", "seed0", 0.0, False),
+        ("fake/some", "seed1", 1.0, True),
+        ("fake/some", "seed2", 2.0, True),
+    )
+)
+"""What is found of the claims of GOOD and SOME where they are not asserted."""
+
+
+def recorded(source: str) -> list[Outcome]:
+    """The outcomes of the claims in a file."""
+    return [outcome for outcome in RECORDED if f'"{outcome.claim}"' in source]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from replications.judging.claim import Claim, Source, claim
@@ -54,11 +55,13 @@ def row(
     *,
     control: Any = 0.0,
     accepted: bool = False,
+    recorded: str = "",
     **fields: Any,
 ) -> Row:
     """A row of `made`; what is not given is that of a claim judged without trouble.
 
-    `control` is the value of each of its controls, None if they were not run.
+    `control` is the value of each of its controls, None if they were not run.  `recorded` is the
+    reason of a recorded outcome that says the same as the row.
     """
     group = subject.split("~")[0].split("/")[0]
     expectation = made.expectation_of(group)
@@ -69,13 +72,14 @@ def row(
         "margin": 0.08,
         "outcome": None,
         "holds": True,
-        **dict.fromkeys(("reason", "excuse", "remedy"), ""),
+        **dict.fromkeys(("reason", "remedy"), ""),
         "seconds": 0.5,
         **fields,
     }
     results = tuple(ControlResult(c.name, control, accepted, (), None) for c in made.controls)
-    ran = not results or (control is not None and facts["holds"] is not None)
-    return Row(
+    ran = facts["holds"] is not None and (not results or control is not None)
+    facts = {"uncontrolled": () if ran else None, **facts}
+    made_row = Row(
         claim=made.id,
         version=made.version,
         subject=subject,
@@ -85,15 +89,20 @@ def row(
         status=status,
         **facts,
     )
+    found = made_row.found
+    if not recorded or found is None:
+        return made_row
+    return replace(made_row, outcome=replace(found, reason=recorded).data())
 
 
 def ledger(*rows: Row, claims: tuple[Claim, ...] = CLAIMS) -> Ledger:
-    """A ledger of `rows`; without any, one in which all gating rows pass and 1 of 2 seeds holds."""
+    """A ledger of `rows`; without any, one in which arena passes, and 1 of 2 seeds replicates."""
+    small: dict[str, Any] = {"measured": 0.25, "margin": -0.25, "holds": False}
     rows = rows or (
         row(SIDES, "arena", "pass", measured=[1.5, 2.5], margin=1.5),
-        row(BIG, "retrained/seed1", "observed", measured=0.25, margin=-0.25, holds=False),
-        row(BIG, "retrained/seed0", "observed", measured=0.75, margin=0.25),
+        row(BIG, "retrained/seed1", "does not replicate", recorded="two seeds", **small),
+        row(BIG, "retrained/seed0", "replicates", recorded="two seeds", measured=0.75, margin=0.25),
         row(BIG, "arena", "pass"),
     )
-    described = {made.id: describe(made, ["arena"]) for made in claims}
+    described = {made.id: describe(made, ["arena"], "test_toys.py") for made in claims}
     return Ledger(ENVIRONMENT, {"toys/weights.pt": "0" * 64}, described, rows)

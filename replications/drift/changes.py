@@ -129,8 +129,10 @@ def _some(names: list[str], shown: int = 3) -> str:
 
 
 def _kind(old: Row, new: Row, floor: Floor) -> str:
+    # A row without a recorded outcome is an error too, and yet it was judged.
+    unjudged = [row.status for row in (old, new) if row.holds is None]
     for status in ("error", "unsupported", "skip"):
-        if status in (old.status, new.status):
+        if status in unjudged:
             return status
     if (old.holds, old.control_accepted) != (new.holds, new.control_accepted):
         return "flipped"

@@ -19,6 +19,7 @@ from replications.judging.noise import Floor, largest_change, within
 
 NOISE = Floor()
 """A measured value may move by this much from its record."""
+_WORDS, _LISTS = ("claim", "subject", "reason"), ("accepted", "uncontrolled")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Outcome:
         """The claim and the subject."""
         return self.claim, self.subject
 
+    def data(self) -> dict[str, Any]:
+        """The outcome in JSON types."""
+        return {**asdict(self), **{name: list(getattr(self, name)) for name in _LISTS}}
+
     def departures(self, found: Outcome, *, controls: bool = True) -> tuple[str, ...]:
         """In what `found` departs from this record, one clause each; empty if in nothing.
 
@@ -61,10 +66,10 @@ class Outcome:
                 f"the value moved from {_text(self.measured)} to {_text(found.measured)}{by}"
             )
         if controls:
-            said += _changed("control", "accepted", self.accepted, found.accepted)
-            said += _changed(
-                "part", "rejected by no control", self.uncontrolled, found.uncontrolled
-            )
+            words = "control {!r} is accepted now", "control {!r} is not accepted any more"
+            said += _changed(words, self.accepted, found.accepted)
+            words = "part {!r} is rejected by no control now", "part {!r} is rejected now"
+            said += _changed(words, self.uncontrolled, found.uncontrolled)
         return tuple(said)
 
 
@@ -73,9 +78,11 @@ def _text(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _changed(what: str, state: str, old: Collection[str], new: Collection[str]) -> list[str]:
-    said = [f"{what} {name!r} is {state} now" for name in new if name not in old]
-    return said + [f"{what} {name!r} is not {state} any more" for name in old if name not in new]
+def _changed(words: tuple[str, str], old: Collection[str], new: Collection[str]) -> list[str]:
+    """What is said of each name that came, and of each that went."""
+    came, went = words
+    said = [came.format(name) for name in new if name not in old]
+    return said + [went.format(name) for name in old if name not in new]
 
 
 # ---- files --------------------------------------------------------------------------------------
@@ -92,7 +99,8 @@ def read(path: Path) -> dict[tuple[str, str], Outcome]:
     BadInput with the line for what is not an outcome, has no reason, or is there twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as file:
+            lines = list(file)
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as exc:
@@ -115,13 +123,22 @@ def _outcome(line: str, where: str) -> Outcome:
         raise BadInput(f"{where}: not JSON ({exc}); record it again") from exc
     names = [field.name for field in fields(Outcome)]
     if not isinstance(entry, dict) or set(entry) != set(names):
-        missing = [n for n in names if not isinstance(entry, dict) or n not in entry]
-        raise BadInput(f"{where}: an outcome needs exactly {', '.join(names)}; missing: {missing}")
-    for name in ("claim", "subject", "reason"):
-        if not isinstance(entry[name], str) or not entry[name].strip():
-            raise BadInput(f"{where}: an outcome needs a {name}")
-    lists = {name: tuple(sorted(entry[name])) for name in ("accepted", "uncontrolled")}
-    return Outcome(**{**entry, **lists})
+        raise BadInput(f"{where}: an outcome has exactly {', '.join(names)}, unlike {_text(entry)}")
+    for name, fine in _well_formed(entry).items():
+        if not fine:
+            raise BadInput(f"{where}: an outcome needs {name}, not {_text(entry[name])}")
+    return Outcome(**{**entry, **{name: tuple(sorted(entry[name])) for name in _LISTS}})
+
+
+def _well_formed(entry: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether each field of an entry is of its type; a word is not empty."""
+    words = {n: isinstance(entry[n], str) and bool(entry[n].strip()) for n in _WORDS}
+    lists = {
+        n: isinstance(entry[n], list) and all(isinstance(name, str) for name in entry[n])
+        for n in _LISTS
+    }
+    plain = {"version": type(entry["version"]) is int, "holds": type(entry["holds"]) is bool}
+    return {**words, **plain, **lists}
 
 
 def check(
@@ -147,5 +164,5 @@ def check(
 
 def write(path: Path, outcomes: Iterable[Outcome]) -> None:
     """Write a file, whole or not at all: one line for each, in the order given."""
-    lines = [json.dumps(asdict(o), ensure_ascii=False, allow_nan=False) + "\n" for o in outcomes]
+    lines = [json.dumps(o.data(), ensure_ascii=False, allow_nan=False) + "\n" for o in outcomes]
     files.put(path, "".join(lines).encode("utf-8"))

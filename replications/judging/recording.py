@@ -46,8 +46,7 @@ def changes(ledger: Ledger, root: Path, reason: str) -> tuple[FileChange, ...]:
     for row in ledger.rows:
         if row.holds is not None:
             rows[_file(ledger, row, root)].append(row)
-    order = {name: i for i, name in enumerate(ledger.claims)}
-    return tuple(_change(path, found, reason.strip(), order) for path, found in rows.items())
+    return tuple(_change(path, found, reason.strip()) for path, found in rows.items())
 
 
 def _check(ledger: Ledger) -> None:
@@ -79,7 +78,7 @@ def _file(ledger: Ledger, row: Row, root: Path) -> Path:
     return outcome.beside(path)
 
 
-def _change(path: Path, rows: list[Row], reason: str, order: dict[str, int]) -> FileChange:
+def _change(path: Path, rows: list[Row], reason: str) -> FileChange:
     recorded = outcome.read(path)
     said, new, moved = [], 0, 0
     for row in rows:
@@ -92,6 +91,6 @@ def _change(path: Path, rows: list[Row], reason: str, order: dict[str, int]) -> 
             said.append(f"{row.claim} on {row.subject}: {'; '.join(departs)}")
             recorded[found.key] = found
             new, moved = new + (before is None), moved + (before is not None)
-    place = len(order)
-    kept = sorted(recorded.values(), key=lambda o: (order.get(o.claim, place), o.key))
+    # By name, so that a line stays in its place whatever was run.
+    kept = sorted(recorded.values(), key=lambda o: o.key)
     return FileChange(path, tuple(kept), tuple(said), new, moved, len(rows) - len(said))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from replications.errors import ReplicationError
@@ -58,7 +58,7 @@ def judge(
         controls=tuple(result for result, _ in results) if ran else None,
         uncontrolled=_uncontrolled(verdict, [result for result, _ in results]) if ran else None,
         holds=verdict.holds,
-        outcome=None if recorded is None else asdict(recorded),
+        outcome=None if recorded is None else recorded.data(),
         status="error",
         seconds=time.perf_counter() - started,
     )

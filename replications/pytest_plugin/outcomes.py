@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import isfunction
 from pathlib import Path
 from types import ModuleType
 
@@ -37,7 +38,8 @@ def check(metafunc: pytest.Metafunc) -> None:
 
 def claims_in(module: ModuleType) -> list[Claim]:
     """The claims that are written in a module."""
-    made = [getattr(value, "claim", None) for value in vars(module).values()]
+    # Functions only: other values, such as `pytest.mark`, invent the attribute or refuse it.
+    made = [getattr(value, "claim", None) for value in vars(module).values() if isfunction(value)]
     return [claim for claim in made if isinstance(claim, Claim)]
 
 

@@ -95,7 +95,7 @@ def audit(ledgers: Sequence[Ledger]) -> tuple[ClaimAudit, ...]:
     for ledger in ledgers:
         for name, entry in ledger.claims.items():
             known = entries.setdefault(name, entry)
-            if (known["expect"], known["controls"]) != (entry["expect"], entry["controls"]):
+            if any(known[key] != entry[key] for key in ("version", "expect", "controls")):
                 raise BadInput(f"the ledgers describe {name!r} differently: make them again, both")
     rows: dict[str, dict[str, Row]] = defaultdict(dict)
     for ledger in ledgers:

@@ -198,13 +198,16 @@ def controls(rows: Sequence[Row]) -> str:
     """What became of the controls of all judged rows, in words."""
     judged = [row for row in rows if row.holds is not None]
     skipped = sum(row.controls_skipped for row in judged)
-    accepted = sum(bool(row.holds) and not row.replicates for row in judged)
+    shown_nothing = sum(bool(row.holds) and not row.replicates for row in judged)
+    accepted = any(row.control_accepted for row in judged)
     ran = sum(bool(row.controls) for row in judged)
     said = []
     if skipped:
         said.append(f"controls NOT RUN on {skipped} rows")
-    if accepted:
-        said.append(f"on {accepted} rows the expectation holds and a control shows nothing")
+    if shown_nothing:
+        said.append(f"on {shown_nothing} rows the expectation holds and a control shows nothing")
+    elif accepted:
+        said.append("every control rejected where the expectation holds")
     elif ran:
         said.append("every control rejected" if not skipped else "the others rejected")
     return ", ".join(said) or "no control to run"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
 def cell(text: str) -> str:
-    """`text` inside a table: one line, bars escaped."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """`text` inside a table: one line, bars escaped; what is escaped already stays so."""
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split()))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

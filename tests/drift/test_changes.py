@@ -12,9 +12,9 @@ from replications import cli
 from replications.commands import NEGATIVE, OK, USAGE
 from replications.drift.changes import compare, counts
 from replications.errors import BadInput
-from replications.judging.noise import Floor
 from replications.judging.expectation import at_least, parts
 from replications.judging.ledger import Ledger
+from replications.judging.noise import Floor
 from tests import sample_ledger
 from tests.sample_ledger import BIG, SIDES, row
 
@@ -27,7 +27,7 @@ def ledger(status: str = "pass", **fields: Any) -> Ledger:
     return sample_ledger.ledger(
         row(BIG, "arena", status, **fields),
         row(SIDES, "arena", "pass", measured=[1.5, 2.5], margin=1.5),
-        row(BIG, RETRAINED, "observed", measured=0.75, margin=0.25),
+        row(BIG, RETRAINED, "replicates", measured=0.75, margin=0.25),
     )
 
 
@@ -87,6 +87,12 @@ def test_another_verdict_is_more_than_a_drift(
     assert kind(ledger(status, **fields), ledger()) == expected
 
 
+def test_rows_without_a_recorded_outcome_are_compared_by_what_was_measured() -> None:
+    assert kind(ledger("error"), ledger("error")) == "same"
+    assert kind(ledger("error"), ledger("error", measured=0.99)) == "drift"
+    assert kind(ledger("error"), ledger("error", measured=0.1, holds=False)) == "flipped"
+
+
 def test_every_row_is_counted_once() -> None:
     changes = compare(ledger(), ledger(measured=0.985))
     assert sum(counts(changes).values()) == 3
@@ -114,10 +120,10 @@ def test_other_claims_are_refused() -> None:
 
 def test_parts_may_be_renamed_and_reasons_reworded_but_not_exchanged() -> None:
     old = {name: dict(entry) for name, entry in ledger().claims.items()}
-    old[BIG.id] |= {"parts": ["a", "b"], "observe": "why"}
+    old[BIG.id] |= {"parts": ["a", "b"], "not_asserted": "why"}
     old[BIG.id]["expect"] = {"arena": parts(a=at_least(1), b=at_least(2)).data()}
     new = {name: dict(entry) for name, entry in old.items()}
-    new[BIG.id] |= {"parts": ["b", "c"], "observe": "why not"}
+    new[BIG.id] |= {"parts": ["b", "c"], "not_asserted": "why not"}
     new[BIG.id]["expect"] = {"arena": parts(b=at_least(1), c=at_least(2)).data()}
     assert compare(replace(ledger(), claims=old), replace(ledger(), claims=new))
     new[BIG.id]["expect"] = {"arena": parts(b=at_least(2), c=at_least(1)).data()}
@@ -195,16 +201,16 @@ def test_a_flip_or_a_new_error_fails_and_unsupported_is_only_named(
     assert run(tmp_path, ledger(), ledger(), new) == expected
     out = capsys.readouterr().out
     assert f"1 {'flipped' if status == 'fail' else status}" in out
-    assert ("1 of the gating rows flipped or broke" in out) == (expected != OK)
+    assert ("1 asserted rows flipped or broke" in out) == (expected != OK)
 
 
-def test_a_flip_of_a_row_that_is_only_observed_fails_nothing(
+def test_a_flip_of_a_row_that_is_not_asserted_fails_nothing(
     tmp_path: Path, capsys: Captured
 ) -> None:
     rows = [r for r in ledger().rows if r.subject != RETRAINED]
-    rows.append(row(BIG, RETRAINED, "observed", measured=0.2, margin=-0.3, holds=False))
+    rows.append(row(BIG, RETRAINED, "changed", measured=0.2, margin=-0.3, holds=False))
     assert run(tmp_path, ledger(), replace(ledger(), rows=tuple(rows))) == OK
-    assert "flipped (observed)" in capsys.readouterr().out
+    assert "flipped (not asserted)" in capsys.readouterr().out
 
 
 def test_all_shows_the_rows_that_stayed(tmp_path: Path, capsys: Captured) -> None:

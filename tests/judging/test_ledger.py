@@ -30,13 +30,17 @@ def test_the_file_has_exactly_the_documented_keys(tmp_path: Path) -> None:
     assert content["schema"] == 2
     assert list(content["rows"][0]) == [
         *("claim", "version", "subject", "group", "kind", "published", "measured"),
-        *("expectation", "margin", "controls", "outcome", "holds", "status", "reason"),
-        *("excuse", "remedy", "seconds"),
+        *("expectation", "margin", "controls", "uncontrolled", "outcome", "holds", "status"),
+        *("reason", "remedy", "seconds"),
     ]
     assert list(content["rows"][0]["controls"][0]) == [
         *("name", "measured", "accepted", "rejected_parts", "margin"),
     ]
+    assert list(content["rows"][1]["outcome"]) == [
+        *("claim", "subject", "version", "holds", "measured", "accepted", "uncontrolled", "reason"),
+    ]
     assert content["claims"]["toys/sides"]["parts"] == ["left", "right"]
+    assert content["claims"]["toys/sides"]["file"] == "test_toys.py"
 
 
 def test_numbers_keep_their_full_precision(tmp_path: Path) -> None:

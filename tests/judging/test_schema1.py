@@ -63,8 +63,12 @@ def test_words_and_values_are_kept_and_edges_are_not_known(tmp_path: Path) -> No
     assert (ledger.schema, row.group, row.version, row.outcome) == (2, "arena", None, None)
     assert row.expectation == words
     assert ledger.claims[BIG.id]["expect"]["arena"] == words
-    assert ledger.claims[BIG.id]["controls"] == [{"name": "untrained", "only": ""}]
+    assert ledger.claims[BIG.id]["controls"] == [
+        {"name": "untrained", "only": "", "accepted_if": ""}
+    ]
     assert row.controls == (ControlResult("untrained", 0.0, False, None, None),)
+    assert row.uncontrolled is None
+    assert (ledger.claims[BIG.id]["derived"], ledger.claims[BIG.id]["file"]) == ("", None)
 
 
 def test_an_accepted_control_is_known_by_its_name(tmp_path: Path) -> None:
@@ -81,10 +85,21 @@ def test_an_accepted_control_is_known_by_its_name(tmp_path: Path) -> None:
     ]
 
 
-def test_an_excuse_is_taken_from_the_reason(tmp_path: Path) -> None:
+def test_observed_becomes_whether_it_replicates(tmp_path: Path) -> None:
+    def status(**changes: Any) -> str:
+        return read(tmp_path, status="observed", **changes).rows[0].status
+
+    assert status() == "replicates"
+    assert status(holds=False) == "does not replicate"
+    assert status(reason="control accepted: untrained (0 is inside)") == "does not replicate"
+
+
+def test_an_excuse_says_why_the_claim_is_not_asserted(tmp_path: Path) -> None:
     reason = "0.1 is outside; not in all: one seed differs"
-    (row,) = read(tmp_path, holds=False, status="observed", reason=reason).rows
-    assert (row.reason, row.excuse) == ("0.1 is outside", "one seed differs")
+    claim = {**CLAIM, "holds_in": 4, "because_not_all": "one seed differs"}
+    ledger = read(tmp_path, claim, holds=False, status="observed", reason=reason)
+    assert ledger.rows[0].reason == "0.1 is outside"
+    assert ledger.claims[BIG.id]["not_asserted"] == "one seed differs"
 
 
 def test_controls_that_did_not_run_are_none(tmp_path: Path) -> None:

@@ -105,8 +105,8 @@ def test_the_wheel_has_types_claims_and_an_entry_point(wheel: Path) -> None:
         (points,) = (name for name in names if name.endswith("entry_points.txt"))
         text = archive.read(points).decode()
     assert {"replications/py.typed", "replications/_claims/conftest.py"} <= names
-    shipped = {f"replications/_{path.relative_to(ROOT)}" for path in ROOT.glob("claims/**/*.py")}
-    assert shipped <= names
+    files = [*ROOT.glob("claims/**/*.py"), *ROOT.glob("claims/**/*.outcomes.jsonl")]
+    assert {f"replications/_{path.relative_to(ROOT)}" for path in files} <= names
     assert "[pytest11]" in text
     assert "replications.pytest_plugin.plugin" in text
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import replications.pytest_plugin.judging  # noqa: F401  loaded once, and kept between inner runs
+from replications import cli
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,12 @@ def statuses(pytester: pytest.Pytester) -> dict[str, str]:
     return {row["subject"]: row["status"] for row in read(pytester)["rows"]}
 
 
+def record(pytester: pytest.Pytester) -> None:
+    """Record what the last run found."""
+    options = ("--root", str(pytester.path), "--reason", "the first run")
+    assert cli.main(["record", str(pytester.path / "claims.json"), *options]) == 0
+
+
 def test_a_claim_on_a_plain_fixture_is_judged_with_its_control(
     run: Run, pytester: pytest.Pytester
 ) -> None:
@@ -99,21 +106,24 @@ def test_each_way_to_be_red(run: Run, pytester: pytest.Pytester, source: str, st
 def test_ids_of_a_parametrised_fixture_name_the_subjects(
     run: Run, pytester: pytest.Pytester
 ) -> None:
-    result = run(THREE + ONE)
-    assert result.ret == 0
-    assert list(statuses(pytester)) == ["seed0", "seed1", "seed2"]
-    assert statuses(pytester)["seed1"] == statuses(pytester)["seed2"] == "pass"
+    assert run(THREE + ONE).ret == 1  # seed0 does not gate, and nothing is recorded of it
+    record(pytester)
+    assert run(THREE + ONE).ret == 0
+    found = {"seed0": "does not replicate", "seed1": "pass", "seed2": "pass"}
+    assert statuses(pytester) == found
     assert {row["kind"] for row in read(pytester)["rows"]} == {"retrained"}
     assert read(pytester)["claims"]["mine/large"]["gating"] == ["seed1", "seed2"]
 
 
-def test_holding_in_too_few_fails_only_a_whole_run(run: Run) -> None:
-    source = THREE.replace("gates=request.param > 0", "gates=True") + ONE.replace(
-        "})", '}, holds_in=2, because_not_all="some are small")'
-    )
-    assert run(source).ret == 0
-    assert run(source.replace("at_least(0.5)", "at_least(1.5)")).ret == 1
-    assert run(source.replace("at_least(0.5)", "at_least(1.5)"), "-k", "seed0 or seed1").ret == 0
+def test_a_departure_from_what_was_recorded_fails(run: Run, pytester: pytest.Pytester) -> None:
+    run(THREE + ONE)
+    record(pytester)
+    moved = THREE.replace("float(request.param)", "float(request.param) + 0.25")
+    result = run(moved + ONE)
+    assert result.ret == 1
+    assert statuses(pytester) == dict.fromkeys(("seed0", "seed1", "seed2"), "changed")
+    line = "changed: mine/large on seed0: the value moved from 0.0 to 0.25, by up to 0.25"
+    assert any(text.startswith(line) for text in result.outlines)
 
 
 def test_the_group_of_a_subject_is_stated_or_told_from_its_name(
@@ -127,13 +137,14 @@ def test_the_group_of_a_subject_is_stated_or_told_from_its_name(
 def test_it_is_large(subject):
     return subject
 """
-    named = THREE.replace('"seed0", "seed1", "seed2"', '"low/0", "high/1", "high/2"')
+    three = THREE.replace("gates=request.param > 0", "gates=True")
+    named = three.replace('"seed0", "seed1", "seed2"', '"low/0", "high/1", "high/2"')
     assert run(named + two_groups).ret == 0
     controls = [row["controls"][0]["name"] for row in read(pytester)["rows"]]
     assert controls == ["0", "0", "2"]
-    stated = THREE.replace("kind=", 'group="high", kind=')
+    stated = three.replace("kind=", 'group="high", kind=')
     assert run(stated + two_groups, "-k", "seed2").ret == 0
-    result = run(THREE + two_groups, "-k", "seed2")
+    result = run(three + two_groups, "-k", "seed2")
     assert result.ret == 1
     assert "expects of ['high', 'low'], and the subject 'seed2' is in none" in result.stdout.str()
 

@@ -34,7 +34,7 @@ def test_a_cell_is_the_share_of_judged_models_in_which_the_claim_holds() -> None
 
 def test_what_was_not_measured_is_grey_and_an_accepted_control_does_not_count() -> None:
     made = replace(SIDES, controls=BIG.controls, no_control="")
-    vacuous = row(made, "arena", "observed", accepted=True)
+    vacuous = row(made, "arena", "vacuous", accepted=True)
     figure = overview(ledger(row(BIG, "arena", "skip", holds=None, reason="no file"), vacuous))
     grey, cells = shown(figure)
     np.testing.assert_array_equal(grey, [[1, np.nan]])

@@ -18,10 +18,12 @@ from replications.commands import figures, report
 from replications.errors import BadInput
 from replications.judging.claim import Kind, SubjectInfo
 from replications.judging.ledger import Ledger
+from replications.judging.row import FAILURES, STATUSES
 from replications.report import board, claims_md
 from replications.report.page import Page, by_subject, render
 from replications.report.page.answer import answer
 from replications.report.page.gallery import chosen, read
+from replications.report.page.render import SYMBOLS
 from replications.systems import registry
 from tests.sample_ledger import BIG, SIDES, ledger, row
 
@@ -66,45 +68,64 @@ def test_a_claim_has_the_same_cells_as_in_claims_md() -> None:
         assert text in found
     for text in ["1 ± 0.1", "because: spread of two seeds", "Measured twice.", "A document"]:
         assert text in found
-    assert "retrained/seed1 retrained 0.25 -0.25 0 rejected △ observed (does not hold)" in found
+    assert "retrained/seed1 retrained 0.25 -0.25 0 rejected △ does not replicate" in found
 
 
 @pytest.mark.parametrize(
     ("rows", "outcome", "headline"),
     [
-        ([("arena", "pass", {})], "holds", "Every gating finding holds: 1 of 1 rows pass."),
+        (
+            [("arena", "pass", {})],
+            "holds",
+            "Every row is as asserted or as recorded: 1 row was judged.",
+        ),
         (
             [
                 ("arena", "fail", {"holds": False}),
                 ("two", "vacuous", {"accepted": True}),
                 ("three", "error", {"holds": None, "reason": "KeyError: x"}),
                 ("four", "pass", {}),
+                ("five", "changed", {}),
+                ("six", "changed", {}),
             ],
             "fails",
-            "Not every gating finding holds: 1 of 4 rows pass, 1 does not hold, 1 is vacuous, "
-            "1 could not be measured.",
+            "Not every row is as asserted or recorded: of 5 rows judged, 1 does not hold, "
+            "2 depart from their records, 1 is vacuous, 1 could not be measured.",
         ),
         (
             [("arena", "skip", {"holds": None})],
             "nothing",
-            "No gating row was measured, so this run cannot say whether the findings hold.",
+            "Nothing was measured, so this run cannot say whether the findings hold.",
         ),
     ],
 )
 def test_the_headline_answers(rows: list[Any], outcome: str, headline: str) -> None:
     found = answer(ledger(*(row(BIG, name, status, **facts) for name, status, facts in rows)))
     assert (found.outcome, found.headline) == (outcome, headline)
-    bad = [name for name, status, _ in rows if status in ("fail", "vacuous", "error")]
+    bad = [name for name, status, _ in rows if status in FAILURES]
     assert [failure.subject for failure in found.failures] == sorted(bad)
 
 
-def test_a_claim_that_holds_in_too_few_subjects_fails() -> None:
-    made = replace(BIG, holds_in=1, because_not_all="it is small")
-    only = row(made, "arena", "observed", holds=False, reason="0.1 is outside", excuse="x")
-    found = answer(ledger(only, claims=(made,)))
-    assert found.outcome == "fails"
-    assert found.failures[0].reason == "holds in 0 of 1, must hold in at least 1"
-    assert not any("need not" in sentence for sentence in found.more)
+def test_what_is_asserted_and_what_is_recorded_are_counted_apart() -> None:
+    assert answer(ledger()).more == (
+        "Of 2 rows asserted, 2 pass.",
+        "Of 2 rows only recorded, the finding replicates in 1.",
+        "Every control rejected.",
+    )
+
+
+def test_every_status_has_a_symbol_and_is_explained() -> None:
+    assert set(SYMBOLS) == set(STATUSES)
+    text = Text(render(Page(ledger()))).text[""]
+    legend = text[text.index("How to read a claim") :]
+    assert [status for status in STATUSES if f" {status} " not in legend] == []
+
+
+def test_a_changed_row_counts_among_the_failures() -> None:
+    page = render(Page(ledger(row(BIG, "arena", "changed", reason="the value moved"))))
+    assert '<td class="n bad">1</td>' in page
+    said = " ".join(Text(page).text[""].split())
+    assert "≠ changed toys/big on arena (original): the value moved" in said
 
 
 def test_what_was_not_reached_names_the_command() -> None:
@@ -135,12 +156,14 @@ def test_lesions_and_claims_side_by_side_have_tables(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(by_subject, "TABLES", {"Self-repair": ("toys/self-repair", "toys/none")})
     repair = replace(BIG, id="toys/self-repair", says="It repairs itself.")
     base = ledger(row(repair, "arena", "pass"), claims=(repair, SIDES))
-    lesions = ledger(row(repair, "arena~cut", "observed", holds=False), claims=(repair, SIDES))
+    lesions = ledger(
+        row(repair, "arena~cut", "does not replicate", holds=False), claims=(repair, SIDES)
+    )
     text = Text(render(Page(base, lesions=lesions))).text
     everything = " ".join(" ".join(part.split()) for part in text.values())
     assert "arena~cut 1 of 1 0 of 0 self-repair" in everything
     assert "Self-repair by subject" in everything
-    assert "arena original 0.98 ○ observed (holds)" in everything
+    assert "arena original 0.98 ○ replicates" in everything
 
 
 def test_the_claims_of_the_tables_by_subject_exist() -> None:
@@ -206,7 +229,7 @@ def test_the_same_ledger_gives_the_same_page(
         assert run("a.json", "--no-figures") == 0
         pages.append(Path("report.html").read_bytes())
     assert pages[0] == pages[1]
-    assert "report.html: Every gating finding holds" in capsys.readouterr().out
+    assert "report.html: Every row is as asserted or as recorded" in capsys.readouterr().out
 
 
 # ---- pictures -----------------------------------------------------------------------------------
@@ -261,7 +284,7 @@ def test_one_subject_is_chosen_that_says_most(monkeypatch: pytest.MonkeyPatch) -
     infos = [SubjectInfo("toys", name, name, kind, gates, ()) for name, kind, gates in known]
     monkeypatch.setattr(registry, "SYSTEMS", ("toys",))
     monkeypatch.setattr(registry, "load", lambda name: SimpleNamespace(SUBJECTS=infos))
-    rows = [row(c, s, "observed") for s in ("seed0", "seed1") for c in (BIG, SIDES)]
+    rows = [row(c, s, "replicates") for s in ("seed0", "seed1") for c in (BIG, SIDES)]
     skipped = row(BIG, "gone", "skip", holds=None)
     assert chosen(ledger(row(BIG, "text", "pass"), skipped, *rows)) == ["toys/seed1"]
 

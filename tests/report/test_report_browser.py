@@ -58,7 +58,8 @@ def rows_of(number: int, made: Claim) -> Iterator[Any]:
         holds = seed > 1
         measured, margin = 0.3 + seed / 5, seed / 5 - 0.2
         subject = f"retrained/seed{seed}"
-        yield row(made, subject, "observed", measured=measured, margin=margin, holds=holds)
+        status = "replicates" if holds else "does not replicate"
+        yield row(made, subject, status, measured=measured, margin=margin, holds=holds)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,7 @@ def ledger() -> Ledger:
 def page(ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with everything on it."""
     pictures = Album("arena", "original", (Shown("A dot", "It is red.", DOT, 1400, 90),))
-    cut = [row(claim(0), "arena~cut", "observed", holds=False)]
+    cut = [row(claim(0), "arena~cut", "does not replicate", holds=False)]
     shown = Page(
         ledger,
         versions=versions([ledger, ledger], ["a.json", "b.json"]),
@@ -186,7 +187,7 @@ def test_typing_filters_and_the_count_is_announced(browser: Any) -> None:
     ("name", "value", "count"),
     [
         ("state", "fail", "2 of 200 claims, 2 of 1200 rows"),
-        ("state", "observed (does not hold)", "200 of 200 claims, 400 of 1200 rows"),
+        ("state", "does not replicate", "200 of 200 claims, 400 of 1200 rows"),
         ("system", "pears", "100 of 200 claims, 600 of 1200 rows"),
         ("kind", "original", "200 of 200 claims, 200 of 1200 rows"),
         ("tier", "2", "100 of 200 claims, 600 of 1200 rows"),
@@ -294,7 +295,7 @@ def test_in_print_there_are_no_controls_and_no_dark(browser: Any) -> None:
 
 READ = (
     ".answer", ".legend p", ".claim .id", ".claim .kind", ".v-pass", ".v-fail", ".v-skip",
-    ".v-observed", ".v-not", ".rejected", "summary", "thead th", "nav a", "figcaption", "code",
+    ".v-replicates", ".v-does", ".rejected", "summary", "thead th", "nav a", "figcaption", "code",
 )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ class Answer:
 def answer(ledger: Ledger) -> Answer:
     """The first screen of a ledger."""
     failures = _failures(ledger)
-    judged = sum(row.holds is not None for row in ledger.rows)
+    judged = [row for row in ledger.rows if row.holds is not None]
     outcome = "fails" if failures else "holds" if judged else "nothing"
     return Answer(
         outcome=outcome,
@@ -59,14 +59,16 @@ def answer(ledger: Ledger) -> Answer:
     )
 
 
-def _headline(outcome: str, judged: int, failures: Sequence[Failure]) -> str:
+def _headline(outcome: str, judged: Sequence[Row], failures: Sequence[Failure]) -> str:
     if outcome == "nothing":
         return "Nothing was measured, so this run cannot say whether the findings hold."
     if outcome == "holds":
-        return f"Every row is as asserted or as recorded: {judged} were judged."
+        return f"Every row is as asserted or as recorded: {_rows(judged)} {_were(judged)} judged."
     found = Counter(f.status for f in failures)
     said = [f"{n} {_SAID[s][n > 1]}" for s in FAILURES if (n := found[s])]
-    return f"Not every row is as asserted or recorded: of {judged} judged, {', '.join(said)}."
+    return (
+        f"Not every row is as asserted or recorded: of {_rows(judged)} judged, {', '.join(said)}."
+    )
 
 
 def _more(ledger: Ledger) -> list[str]:

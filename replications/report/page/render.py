@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from replications.judging.claim import KINDS
 from replications.judging.ledger import Ledger
-from replications.judging.row import STATUSES
+from replications.judging.row import FAILURES, STATUSES
 from replications.report import drift_table, lesions_md
 from replications.report.page import by_subject, findings, scale
 from replications.report.page.answer import answer
@@ -72,6 +72,7 @@ def _facts(page: Page) -> dict[str, Any]:
         "ledger": ledger,
         "systems": systems,
         "statuses": STATUSES,
+        "failures": FAILURES,
         "states": _states(systems),
         "kinds": [kind for kind in KINDS if any(row.kind == kind for row in ledger.rows)],
         "by_subject": {s.name: by_subject.tables(s.name, ledger) for s in systems},
