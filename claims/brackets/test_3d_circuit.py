@@ -46,12 +46,15 @@ def test_the_mlps_at_position_1_suffice(subject):
     tier=2,
     published="qualitative",
     expect={group: at_least(0.6) for group in MODELS},
-    control=untrained,
+    control=(
+        instead("at position 2", lambda s: s.circuit.lost_without_mlps(2)),
+        untrained,
+    ),
     not_asserted="does not hold: replacing them costs a sixth of 2.0's contribution, because 2.0 still "
     "looks away from position 1 when the total is wrong",
 )
 def test_the_mlps_at_position_1_are_necessary(subject):
-    return subject.circuit.lost_without_mlps
+    return subject.circuit.lost_without_mlps()
 
 
 @claim(

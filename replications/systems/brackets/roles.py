@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from replications.models import Head
@@ -35,7 +36,7 @@ class Roles:
 PUBLISHED = Roles()
 
 
-def find_roles(task: Task) -> Roles:
+def find_roles(task: Task, *, shuffled_classes: bool = False) -> Roles:
     """The head of each role, by one rule for every model.
 
     total: the largest mean contribution u on strings whose only fault is the total.
@@ -44,13 +45,18 @@ def find_roles(task: Task) -> Roles:
     zero from another one.
     elevation: the layer-0 head whose output at position 1 moves most with the share of '('.
     helper: the layer-1 head that adds most to the total head's input on negative strings.
+    If `shuffled_classes`, the strings of each failure are others, drawn at random.
     """
+    T, N = task.T, task.N
+    if shuffled_classes:
+        order = torch.randperm(len(T), generator=torch.Generator().manual_seed(0))
+        T, N = T[order], N[order]
     late = [head for head in HEADS if head[0] > 0]
-    total = max(late, key=lambda h: task.contribution(h)[task.T].mean().item())
+    total = max(late, key=lambda h: task.contribution(h)[T].mean().item())
     rest = [head for head in late if head != total]
-    negative = max(rest, key=lambda h: task.contribution(h)[task.N].mean().item())
+    negative = max(rest, key=lambda h: task.contribution(h)[N].mean().item())
     elevation = max((h for h in HEADS if h[0] == 0), key=lambda h: _tally_slope(task, h))
-    return Roles(elevation, _helper(task, total), total, negative)
+    return Roles(elevation, _helper(task, total, N), total, negative)
 
 
 def _tally_slope(task: Task, head: Head) -> float:
@@ -64,7 +70,7 @@ def _tally_slope(task: Task, head: Head) -> float:
     return float(slope.norm())
 
 
-def _helper(task: Task, total: Head) -> Head:
+def _helper(task: Task, total: Head, N: Tensor) -> Head:
     inputs = task.inputs(total)
     candidates = [head for head in HEADS if head[0] == 1]
-    return max(candidates, key=lambda h: inputs[head_label(h)][task.N].mean().item())
+    return max(candidates, key=lambda h: inputs[head_label(h)][N].mean().item())
