@@ -101,9 +101,7 @@ def test_layer_0_neurons_only_approximate_it(subject):
     published="qualitative",
     expect={group: each(at_least(1)) for group in MODELS},
     control=(
-        instead(
-            "what 2.1 reads", lambda s: s.neurons_before_negative.more_above_half_in_layer1
-        ),
+        instead("what 2.1 reads", lambda s: s.neurons_before_negative.more_above_half_in_layer1),
         untrained,
     ),
     not_asserted="vague in the document; the surplus changes sign with the threshold",
@@ -122,7 +120,8 @@ def test_more_neurons_fire_above_one_half_in_layer_1(subject):
     expect={group: each(at_least(1)) for group in MODELS},
     control=(
         instead(
-            "what 2.1 reads", lambda s: s.neurons_before_negative.fewer_below_half_in_layer1
+            "neurons that fire above one half",
+            lambda s: [-n for n in s.neurons.more_above_half_in_layer1],
         ),
         untrained,
     ),
@@ -141,7 +140,10 @@ def test_fewer_neurons_fire_below_one_half_in_layer_1(subject):
     published="qualitative",
     expect={group: each(at_least(1)) for group in MODELS},
     control=(
-        instead("what 2.1 reads", lambda s: s.neurons_before_negative.more_two_sided_in_layer1),
+        instead(
+            "neurons that fire above one half only",
+            lambda s: s.neurons.more_above_half_in_layer1,
+        ),
         untrained,
     ),
     note="Surplus of layer 1 at thresholds 0.1, 0.2, 0.3 and 0.5.",
@@ -171,9 +173,11 @@ def test_neuron_0_0_works_the_other_way(subject):
     published="qualitative",
     expect={group: parts(layer_0=at_least(16), layer_1=at_least(9)) for group in MODELS},
     control=(
-        instead("what 2.1 reads", lambda s: s.neurons_before_negative.detectors),
+        instead(
+            "strings with a negative suffix only", lambda s: s.neurons.detectors(s.task.N)
+        ),
         untrained,
     ),
 )
 def test_many_neurons_detect_the_proportion(subject):
-    return subject.neurons.detectors
+    return subject.neurons.detectors()

@@ -206,8 +206,8 @@ def _squared_cosine(layer: int, published: float):
             "arena": near(
                 published,
                 abs=2e-5,
-                because="a LayerNorm read before scale and bias differs by 3.4e-5 for mlp0, and "
-                "v_L in the place of v_R by 8.3e-5 for mlp1",
+                because="a LayerNorm read before scale and bias differs by 3.4e-5 for mlp0; v_L in "
+                "the place of v_R differs by 8.3e-5 for mlp1",
             ),
             "retrained": at_least(5 / 56, because="five times chance"),
         },

@@ -130,14 +130,16 @@ class Circuit:
 
     # ---------------------------------------------------------------- inputs of the total head
     def mlp_inputs(
-        self, first: str = "mlp1", second: str = "mlp0", head: Head | None = None
+        self, first: str = "mlp1", second: str = "mlp0", position: int = 1
     ) -> dict[str, float]:
-        """Mean inputs w of a head, by default the total head, on unbalanced strings.
+        """Mean inputs w of the total head on unbalanced strings.
 
         That of component `first`, that over the next largest, and the rank of `second` among all
-        components (1 is the largest).
+        components (1 is the largest). Another position is read along the direction of position 1.
         """
-        inputs = self.task.inputs(head or self.roles.total)
+        inputs = self.task.in_direction_before(
+            self.roles.total, self.task.recording, position
+        )
         w = {c: x[~self.task.B].mean().item() for c, x in inputs.items()}
         ranked = sorted(w, key=lambda c: -w[c])
         next_largest = max(value for c, value in w.items() if c != first)
@@ -272,20 +274,18 @@ class Circuit:
         found = sweep(lens, base.tokens, source, [place], classes, at=0)
         return (found.values[0] - found.base).double().mean().item()
 
-    def information(self, position: int = 1) -> dict[str, float]:
-        """What a position knows of a wrong total before the total head reads it.
-
-        The mean rise of LDu on balanced strings when the residual stream there comes from T
-        strings, and the AUROC of the total head's summed inputs w, T strings against balanced ones.
-        """
-        total = self.roles.total
-        place = sites.RESID_PRE(total[0]).pick(pos=position)
-        inputs = self.task.in_direction_before(total, self.task.recording, position)
+    def known_at(self, position: int = 1) -> float:
+        """AUROC of the total head's summed inputs w at a position, T strings against balanced
+        ones."""
+        inputs = self.task.in_direction_before(self.roles.total, self.task.recording, position)
         summed = torch.stack(list(inputs.values())).sum(0)
-        return {
-            "ldu_rise": self._ldu_rise(place, self._balanced_strings, self._sources(self.task.T)),
-            "auroc_of_inputs": stats.auroc(summed[self.task.T], summed[self.task.B]),
-        }
+        return stats.auroc(summed[self.task.T], summed[self.task.B])
+
+    def carried_by(self, position: int = 1) -> float:
+        """Mean rise of LDu on balanced strings when the residual stream that the total head reads
+        at a position comes from T strings."""
+        place = sites.RESID_PRE(self.roles.total[0]).pick(pos=position)
+        return self._ldu_rise(place, self._balanced_strings, self._sources(self.task.T))
 
     def early_close(self, head: Head) -> dict[str, float]:
         """How far a head's v, and its k, at position 1 move LDu from '()' + B to '))' + B."""

@@ -120,10 +120,13 @@ class Neurons:
         """For each threshold up to 0.5: neurons that fire on both sides, layer 1 less layer 0."""
         return self._layer1_surplus([(self.high > t) & (self.low > t) for t in THRESHOLDS[:-1]])
 
-    @property
-    def detectors(self) -> dict[str, int]:
-        """Neurons with |high| or |low| above 0.3, by layer."""
-        counts = ((self.high.abs() > 0.3) | (self.low.abs() > 0.3)).sum(-1)
+    def detectors(self, rows: Tensor | None = None) -> dict[str, int]:
+        """Neurons with |high| or |low| above 0.3, by layer.
+
+        If `rows` are given, neurons whose mean over these strings is beyond 0.3 instead.
+        """
+        answers = [self.high, self.low] if rows is None else [self._mean(rows)]
+        counts = (torch.stack(answers).abs() > 0.3).any(0).sum(-1)
         return {"layer_0": int(counts[0]), "layer_1": int(counts[1])}
 
     # ---------------------------------------------------------------- against the tally direction
