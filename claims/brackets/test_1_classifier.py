@@ -67,7 +67,7 @@ def test_causal_attention_destroys_the_classifier(subject):
 
 @claim(
     "brackets/tokenizer-table",
-    says="With '(' as token 3 and ')' as token 4 the model judges all seven printed examples right.",
+    says="With '(' as token 3 and ')' as token 4 the model judges the printed examples right.",
     source=SETUP / "Tokenizer",
     tier=2,
     published="[0,3,4,2]; [[0,3,4,2,1,1],[0,3,4,3,4,2]]",

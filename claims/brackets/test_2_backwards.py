@@ -206,9 +206,7 @@ def test_roles_are_found_where_they_were_published(subject):
         for group in MODELS
     },
     control=(
-        instead(
-            "head 2.0 on negative suffixes", lambda s: s.total_head.says_unbalanced(s.task.N)
-        ),
+        instead("head 2.0 on negative suffixes", lambda s: s.total_head.says_unbalanced(s.task.N)),
         untrained,
     ),
     note="Strings with only a wrong total always have more ')' than '('.",

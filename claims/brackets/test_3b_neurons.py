@@ -101,7 +101,10 @@ def test_layer_0_neurons_only_approximate_it(subject):
     published="qualitative",
     expect={group: each(at_least(1)) for group in MODELS},
     control=(
-        instead("what 2.1 reads", lambda s: s.neurons_before_negative.more_above_half_in_layer1),
+        instead(
+            "what 2.1 reads",
+            lambda s: s.neurons_before(s.roles.negative).more_above_half_in_layer1,
+        ),
         untrained,
     ),
     not_asserted="vague in the document; the surplus changes sign with the threshold",
@@ -173,9 +176,7 @@ def test_neuron_0_0_works_the_other_way(subject):
     published="qualitative",
     expect={group: parts(layer_0=at_least(16), layer_1=at_least(9)) for group in MODELS},
     control=(
-        instead(
-            "strings with a negative suffix only", lambda s: s.neurons.detectors(s.task.N)
-        ),
+        instead("strings with a negative suffix only", lambda s: s.neurons.detectors(s.task.N)),
         untrained,
     ),
 )

@@ -157,8 +157,8 @@ def test_left_and_right_brackets_are_written_in_opposite_directions(subject):
     tier=2,
     expect={group: at_least(-0.9) for group in MODELS},
     control=instead("head 0.0 itself", lambda s: s.elevation_head.bracket_cosine),
-    not_asserted="the document does not say so, and it does not hold: head 0.1 of the published model "
-    "is at -0.91, beyond the limit that retrained models are held to",
+    not_asserted="the document does not say so, and it does not hold: head 0.1 of the published "
+    "model is at -0.91, beyond the limit that retrained models are held to",
     note="Beyond the document: is the tally the work of one head?",
 )
 def test_the_other_head_does_not_write_brackets_oppositely(subject):

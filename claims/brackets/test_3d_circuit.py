@@ -50,8 +50,8 @@ def test_the_mlps_at_position_1_suffice(subject):
         instead("at position 2", lambda s: s.circuit.lost_without_mlps(2)),
         untrained,
     ),
-    not_asserted="does not hold: replacing them costs a sixth of 2.0's contribution, because 2.0 still "
-    "looks away from position 1 when the total is wrong",
+    not_asserted="does not hold: replacing them costs a sixth of 2.0's contribution, because 2.0 "
+    "still looks away from position 1 when the total is wrong",
 )
 def test_the_mlps_at_position_1_are_necessary(subject):
     return subject.circuit.lost_without_mlps()

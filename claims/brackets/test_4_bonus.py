@@ -344,8 +344,8 @@ def test_the_best_attack_works_by_undercounting(subject):
             ),
         ),
     ),
-    not_asserted="does not hold for A of length 32, where the weighted share of '(' is above the true "
-    "one and the model is fooled all the same (99.6 %)",
+    not_asserted="does not hold for A of length 32, where the weighted share of '(' is above the "
+    "true one and the model is fooled all the same (99.6 %)",
 )
 def test_the_mechanism_explains_every_strong_attack(subject):
     return subject.adversarial.undercounts(24, 26, 28, 30, 32)

@@ -91,10 +91,9 @@ class BracketSubject:
         """Neurons of mlp0 and mlp1, along what the total head reads (section 3)."""
         return Neurons(self.task, self.roles)
 
-    @cached_property
-    def neurons_before_negative(self) -> Neurons:
-        """Neurons of mlp0 and mlp1, along what the negative head reads."""
-        return Neurons(self.task, self.roles, self.roles.negative)
+    def neurons_before(self, head: Head) -> Neurons:
+        """Neurons of mlp0 and mlp1, along what another head reads."""
+        return Neurons(self.task, self.roles, head)
 
     @cached_property
     def elevation_head(self) -> ElevationHead:

@@ -222,8 +222,8 @@ def test_a_verdict_head_is_compared_with_the_other_one(
     s = fresh(single, PUBLISHED)
     u = s.task.contributions
     for found, rows in (
-        (s.head(head).on_total_failures, s.task.T),
-        (s.head(head).on_negative_failures, s.task.N),
+        (s.head(head).says_unbalanced(s.task.T), s.task.T),
+        (s.head(head).decides(s.task.N), s.task.N),
     ):
         expected = ratio(u[head][rows].mean().item(), u[rival][rows].mean().item())
         assert found["times_the_other_head"] == pytest.approx(expected, nan_ok=True)
@@ -241,15 +241,13 @@ def test_lowest_answers_are_of_the_strings_that_open_so(single: BracketSubject) 
     assert some == pytest.approx(head.contribution[single.task.N].quantile(0.5).item())
 
 
-def test_the_gap_of_heads_is_not_called_one_of_mlps(single: BracketSubject) -> None:
-    head = single.negative_head
-    gaps = head.input_gaps
+def test_the_weaker_mlp_is_set_against_the_strongest_head(single: BracketSubject) -> None:
+    gaps = single.negative_head.input_gaps
     mlps = [gaps[c] for c in gaps if c.startswith("mlp")]
     heads = [gaps[c] for c in gaps if not c.startswith("mlp")]
-    of_mlps, of_heads = head.input_dominance(), head.input_dominance(of_mlps=False)
-    assert list(of_mlps) == list(of_heads) == ["gap", "times_the_largest_other"]
-    assert (of_mlps["gap"], of_heads["gap"]) == (min(mlps), max(heads))
-    assert of_mlps["times_the_largest_other"] == pytest.approx(
+    found = single.negative_head.input_dominance
+    assert found["gap"] == min(mlps)
+    assert found["times_the_largest_head"] == pytest.approx(
         ratio(min(mlps), max(map(abs, heads))), nan_ok=True
     )
 
@@ -301,7 +299,7 @@ def test_lost_contribution_is_what_silencing_removes(exact: BracketSubject) -> N
     after = dict(zip(exact.task.contributions, u, strict=True))[total]
     for rows, name in ((exact.task.N, "lost_on_N"), (exact.task.T, "change_on_T")):
         share = 1 - (after[rows].mean() / exact.task.contributions[total][rows].mean()).item()
-        found = exact.circuit.without_helper()[name]
+        found = exact.circuit.without()[name]
         assert found == pytest.approx(share if name == "lost_on_N" else abs(share), abs=1e-8)
 
 

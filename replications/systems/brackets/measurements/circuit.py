@@ -137,9 +137,7 @@ class Circuit:
         That of component `first`, that over the next largest, and the rank of `second` among all
         components (1 is the largest). Another position is read along the direction of position 1.
         """
-        inputs = self.task.in_direction_before(
-            self.roles.total, self.task.recording, position
-        )
+        inputs = self.task.in_direction_before(self.roles.total, self.task.recording, position)
         w = {c: x[~self.task.B].mean().item() for c, x in inputs.items()}
         ranked = sorted(w, key=lambda c: -w[c])
         next_largest = max(value for c, value in w.items() if c != first)

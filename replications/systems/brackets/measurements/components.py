@@ -114,9 +114,7 @@ class Components:
             "lower_mean": min(x[rows].mean().item() for x, rows in pairs),
         }
 
-    def class_overlap(
-        self, *others: str, shuffled_labels: bool = False
-    ) -> dict[str, float]:
+    def class_overlap(self, *others: str, shuffled_labels: bool = False) -> dict[str, float]:
         """Overlap of the histograms of u for the two classes (1: identical, 0: disjoint).
 
         The larger of the last two heads', and the smallest of other components', by default the

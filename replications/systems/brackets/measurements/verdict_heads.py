@@ -171,9 +171,7 @@ class VerdictHead:
         """On N strings: how much further the value vector points to "unbalanced" at positions
         with a negative suffix than at the other brackets."""
         direction = self.task.OV(self.head) @ self.task.unbalanced_before_final
-        read = self.task.read_layernorm(
-            self.head[0], lambda x: x.double() @ direction.to(x.device)
-        )
+        read = self.task.read_layernorm(self.head[0], lambda x: x.double() @ direction.to(x.device))
         values = self.task.lens.read(self.task.data.tokens[self.task.N], {"value": read})["value"]
         return self._gap_at_negative_positions(values)
 
