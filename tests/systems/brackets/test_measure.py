@@ -110,7 +110,28 @@ def test_a_head_before_the_first_mlp_is_never_a_checking_head(single: BracketSub
     u["2.0"] += 1.0 * s.task.N
     s.task.__dict__["contributions"] = u
     assert (s.roles.total, s.roles.negative) == ((1, 0), (2, 0))
-    assert s.roles.helper[0] == 1
+    assert s.roles.helper is None  # the total head reads before the heads of layer 1 write
+    assert s.roles.labels[1] == "none"
+
+
+def test_the_negative_head_is_not_the_helper_too(single: BracketSubject) -> None:
+    s = fresh(single)
+    u = {label: torch.zeros(len(s.task.data)).double() for label in LABELS}
+    u["2.0"] += 5.0 * s.task.T
+    u["1.0"] += 5.0 * s.task.N
+    s.task.__dict__["contributions"] = u
+    direction = s.task.direction_before((2, 0)).float()
+    s.task.recording.components[4, :, 1] = 9.0 * s.task.N[:, None] * direction
+    assert (s.roles.total, s.roles.negative, s.roles.helper) == ((2, 0), (1, 0), (1, 1))
+
+
+def test_without_a_helper_its_effects_are_zero(single: BracketSubject) -> None:
+    circuit = fresh(single, Roles(helper=None)).circuit
+    assert circuit.without() == {"lost_on_N": 0.0, "change_on_T": 0.0}
+    assert circuit.carries_negative() == {"N_over_T": 0.0, "lost_on_N": 0.0}
+    assert circuit.helper_input() == {"auroc": 0.5, "over_mlp1": 0.0}
+    components = fresh(single, Roles(helper=None)).components
+    assert components.class_overlap() == components.class_overlap("mlp2")
 
 
 def test_given_roles_are_kept_and_pass_to_variants(single: BracketSubject) -> None:
@@ -294,12 +315,12 @@ def test_lost_contribution_is_what_silencing_removes(exact: BracketSubject) -> N
     """A head of layer 1 replaced: the total head's contribution, by hand from a run of its own."""
     total = head_label(exact.roles.total)
     u = exact.task.in_unbalanced_direction(
-        exact.task.record(exact.task.silence_everywhere(exact.roles.helper))
+        exact.task.record(exact.task.silence_everywhere(exact.roles.helper or (1, 0)))
     )
     after = dict(zip(exact.task.contributions, u, strict=True))[total]
     for rows, name in ((exact.task.N, "lost_on_N"), (exact.task.T, "change_on_T")):
         share = 1 - (after[rows].mean() / exact.task.contributions[total][rows].mean()).item()
-        found = exact.circuit.without()[name]
+        found = exact.circuit.without(exact.roles.helper or (1, 0))[name]
         assert found == pytest.approx(share if name == "lost_on_N" else abs(share), abs=1e-8)
 
 

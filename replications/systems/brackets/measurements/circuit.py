@@ -72,16 +72,19 @@ class Circuit:
     # ---------------------------------------------------------------- layer-1 heads
     @property
     def other_of_layer_1(self) -> Head:
-        """The head of the helper's layer that is not the helper."""
-        return sibling(self.roles.helper)
+        """The head of layer 1 that is not the helper; head 1.0 if there is no helper."""
+        return sibling(self.roles.helper) if self.roles.helper else (1, 0)
 
     def without(self, head: Head | None = None) -> dict[str, float]:
         """A head, by default the helper, replaced at every position.
 
         The share of the total head's contribution that is lost on N strings, and the absolute
-        share that it changes by on T strings.
+        share that it changes by on T strings. Both are zero if there is no helper.
         """
-        edits = self.task.silence_everywhere(head or self.roles.helper)
+        head = head or self.roles.helper
+        if not head:
+            return {"lost_on_N": 0.0, "change_on_T": 0.0}
+        edits = self.task.silence_everywhere(head)
         return {
             "lost_on_N": self._lost(edits, self.task.N),
             "change_on_T": abs(self._lost(edits, self.task.T)),
@@ -92,8 +95,10 @@ class Circuit:
 
         Its mean input w to the total head on N strings over that on T strings, and the share of
         the total head's contribution on N strings that is lost without it: without a head
-        everywhere, or without an MLP at position 1.
+        everywhere, or without an MLP at position 1. Both are zero if there is no helper.
         """
+        if not component and not self.roles.helper:
+            return {"N_over_T": 0.0, "lost_on_N": 0.0}
         component = component or head_label(self.roles.helper)
         w = self.task.inputs(self.roles.total)[component]
         if component.startswith("mlp"):
@@ -111,8 +116,8 @@ class Circuit:
         Its AUROC for unbalanced strings that start with '(' against balanced ones, and its mean
         over that of mlp1 on the former.
         """
-        w = self.task.inputs(self.roles.total)
-        mine = w[head_label(head or self.roles.helper)]
+        w, head = self.task.inputs(self.roles.total), head or self.roles.helper
+        mine = w[head_label(head)] if head else torch.zeros_like(w["mlp1"])
         unbalanced = ~self.task.B & self.task.data.starts_open
         return {
             "auroc": stats.auroc(mine[unbalanced], mine[self.task.B]),

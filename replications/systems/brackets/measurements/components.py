@@ -125,7 +125,8 @@ class Components:
         def overlap(c: str) -> float:
             return stats.overlap(u[c][unbalanced], u[c][~unbalanced], *AXIS, bins=60)
 
-        others = others or (head_label(self.roles.helper), f"mlp{LAYERS[-1]}")
+        helper = [head_label(self.roles.helper)] if self.roles.helper else []
+        others = others or (*helper, f"mlp{LAYERS[-1]}")
         return {
             "last_heads_larger": max(overlap(h) for h in LAST),
             "others_smallest": min(overlap(c) for c in others),
