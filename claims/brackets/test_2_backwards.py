@@ -9,10 +9,6 @@ from replications.systems.brackets.roles import find_roles
 from .common import BACKWARDS, MODELS, PRINTED, untrained
 
 
-def _other_of_layer_0(subject):
-    return subject.elevation_head.sibling.head
-
-
 @claim(
     "brackets/ln-final-fit-r2",
     says="A linear map fits the final LayerNorm at position 0 (R²).",
@@ -272,7 +268,10 @@ def test_both_heads_answer_both_failures(subject):
     },
     control=(
         instead("on balanced strings", lambda s: s.circuit.loss_rise(on_balanced=True)),
-        instead("head 0.1 silenced", lambda s: s.circuit.loss_rise(*[_other_of_layer_0(s)] * 2)),
+        instead(
+            "head 0.1 silenced",
+            lambda s: s.circuit.loss_rise(*[s.elevation_head.sibling.head] * 2),
+        ),
         instead(
             "the responsible heads silenced",
             lambda s: s.circuit.loss_rise(s.roles.total, s.roles.negative),

@@ -84,8 +84,8 @@ def test_the_information_is_at_position_1(subject):
         instead("position 2", lambda s: s.circuit.carried_by(2)),
         untrained,
     ),
-    not_asserted="does not hold: the residual stream before layer 2 at position 1 moves LDu by 3.8, the "
-    "output of 2.0, which the query of position 0 decides too, by 5.2",
+    not_asserted="does not hold: the residual stream before layer 2 at position 1 moves LDu by "
+    "3.8, the output of 2.0, which the query of position 0 decides too, by 5.2",
     note="The limit is that of brackets/circuit-copy-stage.",
 )
 def test_position_1_turns_the_verdict(subject):

@@ -97,9 +97,10 @@ class Circuit:
         the total head's contribution on N strings that is lost without it: without a head
         everywhere, or without an MLP at position 1. Both are zero if there is no helper.
         """
-        if not component and not self.roles.helper:
-            return {"N_over_T": 0.0, "lost_on_N": 0.0}
-        component = component or head_label(self.roles.helper)
+        if not component:
+            if not self.roles.helper:
+                return {"N_over_T": 0.0, "lost_on_N": 0.0}
+            component = head_label(self.roles.helper)
         w = self.task.inputs(self.roles.total)[component]
         if component.startswith("mlp"):
             edits: Sequence[Edit] = [self._mlp_mean(int(component[3:]), 1)]
