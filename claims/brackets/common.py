@@ -30,6 +30,9 @@ untrained = on(
     "the final LayerNorm.",
 )
 before_scale_and_bias = on(
-    "LayerNorm before scale and bias", lambda s: s.before_scale_and_bias, only="arena"
+    "LayerNorm before scale and bias",
+    lambda s: s.before_scale_and_bias,
+    only="arena",
+    accepted_if="A model whose LayerNorms scale all coordinates alike.",
 )
 """What reading the hook `hook_normalized` by name gives from TransformerLens 3 on."""

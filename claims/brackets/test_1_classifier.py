@@ -59,6 +59,7 @@ def test_padding_does_not_change_the_verdict(subject):
     control=instead(
         "attention left bidirectional",
         lambda s: s.behaviour.excess_accuracy(causal=False),
+        accepted_if="A model that names the larger class whatever the string.",
     ),
 )
 def test_causal_attention_destroys_the_classifier(subject):

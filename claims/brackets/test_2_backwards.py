@@ -72,6 +72,7 @@ def test_layer_1_layernorm_is_nearly_linear(subject):
         instead(
             "a random direction",
             lambda s: s.components.stands_in_for_logits(s.components.random_direction),
+            accepted_if="A model whose position 0 varies along one direction only.",
         ),
         on("LayerNorm before scale and bias", lambda s: s.before_scale_and_bias),
     ),
@@ -110,6 +111,7 @@ def test_a_clearing_feature_breaks_the_linear_fit(subject):
         lambda s: s.components.weakest_effect(
             "0.0", "0.1", "mlp0", "1.0", "1.1", "mlp1", "2.0", "2.1", "mlp2"
         ),
+        accepted_if="A model with a component that writes the same at position 0 for every string.",
     ),
 )
 def test_embeddings_contribute_nothing_at_position_0(subject):
@@ -130,7 +132,11 @@ def test_embeddings_contribute_nothing_at_position_0(subject):
     },
     control=(
         untrained,
-        instead("shuffled labels", lambda s: s.components.dominance(shuffled_labels=True)),
+        instead(
+            "shuffled labels",
+            lambda s: s.components.dominance(shuffled_labels=True),
+            accepted_if="So few strings that chance splits them as the classes do.",
+        ),
     ),
 )
 def test_the_last_heads_dominate(subject):
@@ -155,10 +161,15 @@ def test_the_last_heads_dominate(subject):
         "retrained": parts(last_heads_larger=at_most(0.1), others_smallest=at_least(0.3)),
     },
     control=(
-        instead("shuffled labels", lambda s: s.components.class_overlap(shuffled_labels=True)),
+        instead(
+            "shuffled labels",
+            lambda s: s.components.class_overlap(shuffled_labels=True),
+            accepted_if="So few strings that chance splits them as the classes do.",
+        ),
         instead(
             "the MLPs before as the others",
             lambda s: s.components.class_overlap("mlp0", "mlp1"),
+            accepted_if="A model whose mlp0 and mlp1 say as little of the verdict as mlp2.",
         ),
         untrained,
     ),
@@ -177,6 +188,7 @@ def test_important_components_are_bimodal(subject):
         instead(
             "classes of other strings",
             lambda s: find_roles(s.task, shuffled_classes=True).labels,
+            accepted_if="A model whose 2.0 writes more than 2.1 on strings of every kind.",
         ),
         untrained,
     ),
@@ -202,7 +214,11 @@ def test_roles_are_found_where_they_were_published(subject):
         for group in MODELS
     },
     control=(
-        instead("head 2.0 on negative suffixes", lambda s: s.total_head.says_unbalanced(s.task.N)),
+        instead(
+            "head 2.0 on negative suffixes",
+            lambda s: s.total_head.says_unbalanced(s.task.N),
+            accepted_if="A model whose 2.0 answers both failures and outweighs 2.1 on both.",
+        ),
         untrained,
     ),
     note="Strings with only a wrong total always have more ')' than '('.",
@@ -226,7 +242,11 @@ def test_the_total_head_catches_wrong_totals(subject):
         for group in MODELS
     },
     control=(
-        instead("head 2.1 on wrong totals", lambda s: s.negative_head.decides(s.task.T)),
+        instead(
+            "head 2.1 on wrong totals",
+            lambda s: s.negative_head.decides(s.task.T),
+            accepted_if="A model in which 2.1 alone catches both failures.",
+        ),
         untrained,
     ),
 )
@@ -243,7 +263,9 @@ def test_the_negative_head_catches_negative_suffixes(subject):
     expect={group: parts(lower_auroc=at_least(0.85), lower_mean=at_least(2.0)) for group in MODELS},
     control=(
         instead(
-            "the heads of layer 1", lambda s: s.components.foreign_answers(on_N="1.0", on_T="1.1")
+            "the heads of layer 1",
+            lambda s: s.components.foreign_answers(on_N="1.0", on_T="1.1"),
+            accepted_if="A model whose layer-1 heads already write the verdict to position 0.",
         ),
         untrained,
     ),
@@ -267,7 +289,11 @@ def test_both_heads_answer_both_failures(subject):
         for group in MODELS
     },
     control=(
-        instead("on balanced strings", lambda s: s.circuit.loss_rise(on_balanced=True)),
+        instead(
+            "on balanced strings",
+            lambda s: s.circuit.loss_rise(on_balanced=True),
+            accepted_if="A model whose two heads also speak for the balanced strings.",
+        ),
         instead(
             "head 0.1 silenced",
             lambda s: s.circuit.loss_rise(*[s.elevation_head.sibling.head] * 2),
@@ -293,7 +319,11 @@ def test_agreement_lowers_the_loss(subject):
         instead(
             "the other head of layer 1", lambda s: s.circuit.without(s.circuit.other_of_layer_1)
         ),
-        instead("head 0.0", lambda s: s.circuit.without(s.roles.elevation)),
+        instead(
+            "head 0.0",
+            lambda s: s.circuit.without(s.roles.elevation),
+            accepted_if="A model whose 2.0 gets the total from 0.1 and negative suffixes from 0.0.",
+        ),
     ),
 )
 def test_a_layer_1_head_carries_the_overlap(subject):
@@ -312,7 +342,14 @@ def test_a_layer_1_head_carries_the_overlap(subject):
         )
         for group in MODELS
     },
-    control=(instead("head 2.1", lambda s: s.negative_head.by_open_share), untrained),
+    control=(
+        instead(
+            "head 2.1",
+            lambda s: s.negative_head.by_open_share,
+            accepted_if="A model whose 2.1 answers the share of '(' too, negative suffixes little.",
+        ),
+        untrained,
+    ),
     note="A string whose share is above one half always has a negative suffix too.",
 )
 def test_the_total_head_follows_the_open_proportion(subject):
@@ -326,7 +363,11 @@ def test_the_total_head_follows_the_open_proportion(subject):
     tier=2,
     published="qualitative",
     expect={group: at_least(10.0) for group in MODELS},
-    control=instead("head 2.0", lambda s: s.total_head.gap_at_half),
+    control=instead(
+        "head 2.0",
+        lambda s: s.total_head.gap_at_half,
+        accepted_if="A model whose 2.0 answers negative suffixes as strongly as 2.1.",
+    ),
 )
 def test_the_negative_head_separates_at_one_half(subject):
     return subject.negative_head.gap_at_half
@@ -348,7 +389,9 @@ def test_the_negative_head_separates_at_one_half(subject):
     },
     control=(
         instead(
-            "strings with a negative suffix only", lambda s: s.total_head.closed_starts(s.task.N)
+            "strings with a negative suffix only",
+            lambda s: s.total_head.closed_starts(s.task.N),
+            accepted_if="A model in which every negative suffix draws attention from position 1.",
         ),
         untrained,
     ),

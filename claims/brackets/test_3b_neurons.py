@@ -17,7 +17,11 @@ from .common import CIRCUIT, MODELS, untrained
     expect={
         group: parts(change_of_mlp1=at_least(0.5), over_mlp0=at_least(0.5)) for group in MODELS
     },
-    control=instead("mlp0 at position 2", lambda s: s.circuit.mlp_indirect_share(position=2)),
+    control=instead(
+        "mlp0 at position 2",
+        lambda s: s.circuit.mlp_indirect_share(position=2),
+        accepted_if="A model whose layer 1 brings what mlp0 wrote at position 2 to position 1.",
+    ),
 )
 def test_mlp0_acts_through_mlp1(subject):
     return subject.circuit.mlp_indirect_share(position=1)
@@ -31,7 +35,11 @@ def test_mlp0_acts_through_mlp1(subject):
     published="qualitative",
     expect={"arena": parts(smallest_high=at_least(0.5), largest_abs_low=at_most(0.1))},
     control=(
-        instead("neurons 0.21 and 1.50", lambda s: s.neurons.fire_above_half("0.21", "1.50")),
+        instead(
+            "neurons 0.21 and 1.50",
+            lambda s: s.neurons.fire_above_half("0.21", "1.50"),
+            accepted_if="A model whose neurons 0.21 and 1.50 fire above one half.",
+        ),
         untrained,
     ),
 )
@@ -47,7 +55,11 @@ def test_some_neurons_fire_above_one_half(subject):
     published="qualitative",
     expect={"arena": parts(smallest_low=at_least(0.4), largest_high=at_most(0.1))},
     control=(
-        instead("neurons 0.33 and 1.53", lambda s: s.neurons.fire_below_half("0.33", "1.53")),
+        instead(
+            "neurons 0.33 and 1.53",
+            lambda s: s.neurons.fire_below_half("0.33", "1.53"),
+            accepted_if="A model whose neurons 0.33 and 1.53 fire below one half.",
+        ),
         untrained,
     ),
 )
@@ -63,7 +75,11 @@ def test_some_neurons_fire_below_one_half(subject):
     published="qualitative",
     expect={"arena": parts(smallest_high=at_least(1.0), smallest_low=at_least(1.0))},
     control=(
-        instead("neurons 1.53 and 1.50", lambda s: s.neurons.fire_on_both_sides("1.53", "1.50")),
+        instead(
+            "neurons 1.53 and 1.50",
+            lambda s: s.neurons.fire_on_both_sides("1.53", "1.50"),
+            accepted_if="A model whose neurons 1.53 and 1.50 fire on both sides.",
+        ),
         untrained,
     ),
 )
@@ -82,10 +98,12 @@ def test_some_layer_1_neurons_fire_on_both_sides(subject):
         instead(
             "neurons 0.33 and 0.21",
             lambda s: s.neurons.weaker_two_sided(("0.33", "0.21"), ("1.10", "1.3")),
+            accepted_if="A model whose neurons 0.33 and 0.21 fire weakly on both sides.",
         ),
         instead(
             "against neurons 1.53 and 1.50",
             lambda s: s.neurons.weaker_two_sided(("0.19", "0.34"), ("1.53", "1.50")),
+            accepted_if="A model whose neurons 1.53 and 1.50 fire strongly on both sides.",
         ),
     ),
 )
@@ -162,7 +180,11 @@ def test_more_neurons_are_two_sided_in_layer_1(subject):
     tier=2,
     published="qualitative",
     expect={"arena": at_most(-1.0)},
-    control=instead("neuron 1.53", lambda s: s.neurons.high_of("1.53")),
+    control=instead(
+        "neuron 1.53",
+        lambda s: s.neurons.high_of("1.53"),
+        accepted_if="A model whose neuron 1.53 works against the direction too.",
+    ),
 )
 def test_neuron_0_0_works_the_other_way(subject):
     return subject.neurons.high_of("0.0")
@@ -176,7 +198,11 @@ def test_neuron_0_0_works_the_other_way(subject):
     published="qualitative",
     expect={group: parts(layer_0=at_least(16), layer_1=at_least(9)) for group in MODELS},
     control=(
-        instead("strings with a negative suffix only", lambda s: s.neurons.detectors(s.task.N)),
+        instead(
+            "strings with a negative suffix only",
+            lambda s: s.neurons.detectors(s.task.N),
+            accepted_if="A model whose neurons at position 1 answer any failure, not the share.",
+        ),
         untrained,
     ),
 )

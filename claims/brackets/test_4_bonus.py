@@ -26,9 +26,15 @@ from .common import BONUS, MODELS, PRINTED, untrained
     expect={group: at_least(0.9) for group in MODELS},
     control=(
         instead(
-            "tally of the prefix", lambda s: s.elevation_head.lowest_tally_correlation(prefix=True)
+            "tally of the prefix",
+            lambda s: s.elevation_head.lowest_tally_correlation(prefix=True),
+            accepted_if="A head that attends to the brackets before each position.",
         ),
-        instead("head 0.1", lambda s: s.elevation_head.sibling.lowest_tally_correlation()),
+        instead(
+            "head 0.1",
+            lambda s: s.elevation_head.sibling.lowest_tally_correlation(),
+            accepted_if="A model whose 0.1 stores the tally at every position too.",
+        ),
     ),
     not_asserted="does not hold: within strings of one length the correlation is 0.87 to 0.93 at "
     "positions 2 to 32 and falls to 0.25 at 38, where the output follows the prefix instead (0.95)",
@@ -47,7 +53,11 @@ def test_every_position_stores_its_tally(subject):
     published="argument",
     expect={group: at_most(-0.95) for group in MODELS},
     control=(
-        instead("head 0.1", lambda s: s.elevation_head.sibling.highest_write_cosine),
+        instead(
+            "head 0.1",
+            lambda s: s.elevation_head.sibling.highest_write_cosine,
+            accepted_if="A model whose 0.1 writes the brackets oppositely everywhere.",
+        ),
         untrained,
     ),
 )
@@ -63,7 +73,11 @@ def test_brackets_are_written_oppositely_everywhere(subject):
     published="qualitative",
     expect={group: at_least(5.0) for group in MODELS},
     control=(
-        instead("head 2.0", lambda s: s.total_head.fifth_percentile(s.task.N)),
+        instead(
+            "head 2.0",
+            lambda s: s.total_head.fifth_percentile(s.task.N),
+            accepted_if="A model whose 2.0 answers every negative suffix too.",
+        ),
         untrained,
     ),
     note="The 5th percentile of its contribution on N.  The document's wording reverses the sign; "
@@ -100,7 +114,14 @@ def test_the_negative_head_attends_to_negative_positions(subject):
     tier=1,
     published="question",
     expect={group: at_least(5.0) for group in MODELS},
-    control=(instead("head 2.0", lambda s: s.total_head.value_sign), untrained),
+    control=(
+        instead(
+            "head 2.0",
+            lambda s: s.total_head.value_sign,
+            accepted_if="A model whose 2.0 reads negative positions as unbalanced too.",
+        ),
+        untrained,
+    ),
 )
 def test_negative_positions_carry_the_verdict(subject):
     return subject.negative_head.value_sign
@@ -116,7 +137,11 @@ def test_negative_positions_carry_the_verdict(subject):
         group: parts(gap=at_least(1.0), times_the_largest_head=at_least(3.0)) for group in MODELS
     },
     control=(
-        instead("head 2.0", lambda s: s.total_head.input_dominance),
+        instead(
+            "head 2.0",
+            lambda s: s.total_head.input_dominance,
+            accepted_if="A model whose 2.0 reads the MLPs at negative positions too.",
+        ),
         untrained,
     ),
 )
@@ -156,7 +181,11 @@ def test_one_in_ten_thousand_is_wrong(subject):
         "retrained": at_least(50.0, because="fooled at all"),
     },
     control=(
-        instead("A and B flat", lambda s: s.adversarial.published_attack(flat_halves=True)),
+        instead(
+            "A and B flat",
+            lambda s: s.adversarial.published_attack(flat_halves=True),
+            accepted_if="A model that cannot tell tall halves from flat ones.",
+        ),
         untrained,
     ),
 )
@@ -175,6 +204,7 @@ def test_the_published_attack_works(subject):
         instead(
             "A of length 12, 14, 18, 34, 36",
             lambda s: s.adversarial.confidence_at((12, 14, 18, 34, 36), extreme=max),
+            accepted_if="A model that is fooled at every length of A.",
         ),
         untrained,
     ),
@@ -196,6 +226,7 @@ def test_the_published_set_of_attacks_works(subject):
         instead(
             "A of length 12, 14, 18, 34, 36",
             lambda s: s.adversarial.lowest_rank((12, 14, 18, 34, 36)),
+            accepted_if="A model that is fooled most at these lengths.",
         ),
         untrained,
     ),
@@ -214,7 +245,11 @@ def test_the_published_attacks_are_the_strongest(subject):
     published=30,
     expect={"arena": exactly(30)},
     control=(
-        instead("A and B flat", lambda s: s.adversarial.best_length(flat_halves=True)),
+        instead(
+            "A and B flat",
+            lambda s: s.adversarial.best_length(flat_halves=True),
+            accepted_if="A model whose best length of A does not depend on its height.",
+        ),
         untrained,
     ),
 )
@@ -231,7 +266,11 @@ def test_length_30_is_the_best_attack(subject):
         "arena": parts(called_balanced=exactly(24), best_a=exactly(30), best_b=exactly(8)),
     },
     control=(
-        instead("A and B flat", lambda s: s.adversarial.family_profile(flat_halves=True)),
+        instead(
+            "A and B flat",
+            lambda s: s.adversarial.family_profile(flat_halves=True),
+            accepted_if="A model that judges A)(B by the lengths of A and B alone.",
+        ),
         untrained,
     ),
     note="Beyond the document, which searches |A| + |B| = 38 only. The expected values are our "
@@ -298,6 +337,7 @@ def test_attacks_are_negative_at_one_place_only(subject):
         instead(
             "A of length 12, where the attack fails",
             lambda s: s.adversarial.gain_from_height(12),
+            accepted_if="A model that tall halves of every length fool.",
         ),
         untrained,
     ),
@@ -314,10 +354,15 @@ def test_attacks_must_be_tall(subject):
     published="hint",
     expect={"arena": at_most(0.0)},
     control=(
-        instead("A of length 12", lambda s: s.adversarial.undercounts(12)),
+        instead(
+            "A of length 12",
+            lambda s: s.adversarial.undercounts(12),
+            accepted_if="A model whose 0.0 undercounts at every query.",
+        ),
         instead(
             "weighted by head 0.1",
             lambda s: s.adversarial.undercounts(30, head=s.elevation_head.sibling.head),
+            accepted_if="A model whose 0.1 undercounts in the same way.",
         ),
         untrained,
     ),
@@ -336,12 +381,17 @@ def test_the_best_attack_works_by_undercounting(subject):
     published="hint",
     expect={"arena": at_most(0.0)},
     control=(
-        instead("A of length 12", lambda s: s.adversarial.undercounts(12)),
+        instead(
+            "A of length 12",
+            lambda s: s.adversarial.undercounts(12),
+            accepted_if="A model whose 0.0 undercounts at every query.",
+        ),
         instead(
             "weighted by head 0.1",
             lambda s: s.adversarial.undercounts(
                 24, 26, 28, 30, 32, head=s.elevation_head.sibling.head
             ),
+            accepted_if="A model whose 0.1 undercounts in the same way.",
         ),
     ),
     not_asserted="does not hold for A of length 32, where the weighted share of '(' is above the "
@@ -363,10 +413,12 @@ def test_the_mechanism_explains_every_strong_attack(subject):
         instead(
             "A of length 24, 28 and 30",
             lambda s: s.adversarial.overcounting_attacks(24, 28, 30),
+            accepted_if="A model whose 0.0 overcounts at the late queries too.",
         ),
         instead(
             "A of length 12, 14 and 18",
             lambda s: s.adversarial.overcounting_attacks(12, 14, 18),
+            accepted_if="A model that is fooled at every length of A.",
         ),
     ),
     note="Beyond the document: the undercount of brackets/advex-mechanism is not what makes an "
@@ -386,10 +438,15 @@ def test_some_attacks_work_although_the_head_overcounts(subject):
         group: parts(smallest=at_least(5.0), smallest_total_right=at_least(5.0)) for group in MODELS
     },
     control=(
-        instead("head 2.1", lambda s: s.negative_head.lowest_answers(first=")")),
+        instead(
+            "head 2.1",
+            lambda s: s.negative_head.lowest_answers(first=")"),
+            accepted_if="A model whose 2.1 answers every early close.",
+        ),
         instead(
             "N strings that open with '('",
             lambda s: s.total_head.lowest_answers(first="(", quantile=0.05),
+            accepted_if="A model whose 2.0 answers every negative suffix.",
         ),
         untrained,
     ),
