@@ -23,4 +23,16 @@ MODELS = ("arena", "retrained")
 """Both kinds of trained model, for claims with one expectation for all."""
 PRINTED = "half a unit of the last digit printed"
 
-untrained = on("untrained weights", lambda s: s.untrained)
+untrained = on(
+    "untrained weights",
+    lambda s: s.untrained,
+    accepted_if="A finding that the architecture alone brings about, as it does an R² of 0.999 of "
+    "the final LayerNorm.",
+)
+before_scale_and_bias = on(
+    "LayerNorm before scale and bias",
+    lambda s: s.before_scale_and_bias,
+    only="arena",
+    accepted_if="A model whose LayerNorms scale all coordinates alike.",
+)
+"""What reading the hook `hook_normalized` by name gives from TransformerLens 3 on."""

@@ -17,7 +17,11 @@ from .common import CIRCUIT, MODELS, untrained
     expect={
         group: parts(change_of_mlp1=at_least(0.5), over_mlp0=at_least(0.5)) for group in MODELS
     },
-    control=instead("mlp0 at position 2", lambda s: s.circuit.mlp_indirect_share(position=2)),
+    control=instead(
+        "mlp0 at position 2",
+        lambda s: s.circuit.mlp_indirect_share(position=2),
+        accepted_if="A model whose layer 1 brings what mlp0 wrote at position 2 to position 1.",
+    ),
 )
 def test_mlp0_acts_through_mlp1(subject):
     return subject.circuit.mlp_indirect_share(position=1)
@@ -31,7 +35,11 @@ def test_mlp0_acts_through_mlp1(subject):
     published="qualitative",
     expect={"arena": parts(smallest_high=at_least(0.5), largest_abs_low=at_most(0.1))},
     control=(
-        instead("neurons 0.21 and 1.50", lambda s: s.neurons.fire_above_half("0.21", "1.50")),
+        instead(
+            "neurons 0.21 and 1.50",
+            lambda s: s.neurons.fire_above_half("0.21", "1.50"),
+            accepted_if="A model whose neurons 0.21 and 1.50 fire above one half.",
+        ),
         untrained,
     ),
 )
@@ -47,7 +55,11 @@ def test_some_neurons_fire_above_one_half(subject):
     published="qualitative",
     expect={"arena": parts(smallest_low=at_least(0.4), largest_high=at_most(0.1))},
     control=(
-        instead("neurons 0.33 and 1.53", lambda s: s.neurons.fire_below_half("0.33", "1.53")),
+        instead(
+            "neurons 0.33 and 1.53",
+            lambda s: s.neurons.fire_below_half("0.33", "1.53"),
+            accepted_if="A model whose neurons 0.33 and 1.53 fire below one half.",
+        ),
         untrained,
     ),
 )
@@ -63,7 +75,11 @@ def test_some_neurons_fire_below_one_half(subject):
     published="qualitative",
     expect={"arena": parts(smallest_high=at_least(1.0), smallest_low=at_least(1.0))},
     control=(
-        instead("neurons 1.53 and 1.50", lambda s: s.neurons.fire_on_both_sides("1.53", "1.50")),
+        instead(
+            "neurons 1.53 and 1.50",
+            lambda s: s.neurons.fire_on_both_sides("1.53", "1.50"),
+            accepted_if="A model whose neurons 1.53 and 1.50 fire on both sides.",
+        ),
         untrained,
     ),
 )
@@ -78,9 +94,17 @@ def test_some_layer_1_neurons_fire_on_both_sides(subject):
     tier=2,
     published="qualitative",
     expect={"arena": parts(smallest_response=at_least(0.05), layer_1_exceeds_by=at_least(0.5))},
-    control=instead(
-        "neurons 0.33 and 0.21",
-        lambda s: s.neurons.weaker_two_sided(("0.33", "0.21"), ("1.10", "1.3")),
+    control=(
+        instead(
+            "neurons 0.33 and 0.21",
+            lambda s: s.neurons.weaker_two_sided(("0.33", "0.21"), ("1.10", "1.3")),
+            accepted_if="A model whose neurons 0.33 and 0.21 fire weakly on both sides.",
+        ),
+        instead(
+            "against neurons 1.53 and 1.50",
+            lambda s: s.neurons.weaker_two_sided(("0.19", "0.34"), ("1.53", "1.50")),
+            accepted_if="A model whose neurons 1.53 and 1.50 fire strongly on both sides.",
+        ),
     ),
 )
 def test_layer_0_neurons_only_approximate_it(subject):
@@ -94,7 +118,13 @@ def test_layer_0_neurons_only_approximate_it(subject):
     tier=2,
     published="qualitative",
     expect={group: each(at_least(1)) for group in MODELS},
-    control=untrained,
+    control=(
+        instead(
+            "what 2.1 reads",
+            lambda s: s.neurons_before(s.roles.negative).more_above_half_in_layer1,
+        ),
+        untrained,
+    ),
     not_asserted="vague in the document; the surplus changes sign with the threshold",
     note="Surplus of layer 1 at thresholds 0.1, 0.2, 0.3, 0.5 and 0.8.",
 )
@@ -109,7 +139,13 @@ def test_more_neurons_fire_above_one_half_in_layer_1(subject):
     tier=2,
     published="qualitative",
     expect={group: each(at_least(1)) for group in MODELS},
-    control=untrained,
+    control=(
+        instead(
+            "neurons that fire above one half",
+            lambda s: [-n for n in s.neurons.more_above_half_in_layer1],
+        ),
+        untrained,
+    ),
     not_asserted="vague in the document; the counts are equal at most thresholds",
     note="Surplus of layer 0 at thresholds 0.1, 0.2, 0.3, 0.5 and 0.8.",
 )
@@ -124,7 +160,13 @@ def test_fewer_neurons_fire_below_one_half_in_layer_1(subject):
     tier=2,
     published="qualitative",
     expect={group: each(at_least(1)) for group in MODELS},
-    control=untrained,
+    control=(
+        instead(
+            "neurons that fire above one half only",
+            lambda s: s.neurons.more_above_half_in_layer1,
+        ),
+        untrained,
+    ),
     note="Surplus of layer 1 at thresholds 0.1, 0.2, 0.3 and 0.5.",
 )
 def test_more_neurons_are_two_sided_in_layer_1(subject):
@@ -138,7 +180,11 @@ def test_more_neurons_are_two_sided_in_layer_1(subject):
     tier=2,
     published="qualitative",
     expect={"arena": at_most(-1.0)},
-    control=instead("neuron 1.53", lambda s: s.neurons.high_of("1.53")),
+    control=instead(
+        "neuron 1.53",
+        lambda s: s.neurons.high_of("1.53"),
+        accepted_if="A model whose neuron 1.53 works against the direction too.",
+    ),
 )
 def test_neuron_0_0_works_the_other_way(subject):
     return subject.neurons.high_of("0.0")
@@ -151,7 +197,14 @@ def test_neuron_0_0_works_the_other_way(subject):
     tier=2,
     published="qualitative",
     expect={group: parts(layer_0=at_least(16), layer_1=at_least(9)) for group in MODELS},
-    control=untrained,
+    control=(
+        instead(
+            "strings with a negative suffix only",
+            lambda s: s.neurons.detectors(s.task.N),
+            accepted_if="A model whose neurons at position 1 answer any failure, not the share.",
+        ),
+        untrained,
+    ),
 )
 def test_many_neurons_detect_the_proportion(subject):
-    return subject.neurons.detectors
+    return subject.neurons.detectors()

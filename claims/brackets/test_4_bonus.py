@@ -7,6 +7,7 @@ from replications.judging.expectation import (
     at_least,
     at_most,
     between,
+    each,
     exactly,
     listed,
     near,
@@ -23,9 +24,22 @@ from .common import BONUS, MODELS, PRINTED, untrained
     tier=2,
     published="qualitative",
     expect={group: at_least(0.9) for group in MODELS},
-    control=instead(
-        "tally of the prefix", lambda s: s.elevation_head.lowest_tally_correlation(prefix=True)
+    control=(
+        instead(
+            "tally of the prefix",
+            lambda s: s.elevation_head.lowest_tally_correlation(prefix=True),
+            accepted_if="A head that attends to the brackets before each position.",
+        ),
+        instead(
+            "head 0.1",
+            lambda s: s.elevation_head.sibling.lowest_tally_correlation(),
+            accepted_if="A model whose 0.1 stores the tally at every position too.",
+        ),
     ),
+    not_asserted="does not hold: within strings of one length the correlation is 0.87 to 0.93 at "
+    "positions 2 to 32 and falls to 0.25 at 38, where the output follows the prefix instead (0.95)",
+    note="Version 1 left out suffixes of under five brackets and looked at seven positions only.",
+    version=2,
 )
 def test_every_position_stores_its_tally(subject):
     return subject.elevation_head.lowest_tally_correlation()
@@ -39,7 +53,11 @@ def test_every_position_stores_its_tally(subject):
     published="argument",
     expect={group: at_most(-0.95) for group in MODELS},
     control=(
-        instead("head 0.1", lambda s: s.elevation_head.sibling.highest_write_cosine),
+        instead(
+            "head 0.1",
+            lambda s: s.elevation_head.sibling.highest_write_cosine,
+            accepted_if="A model whose 0.1 writes the brackets oppositely everywhere.",
+        ),
         untrained,
     ),
 )
@@ -53,12 +71,21 @@ def test_brackets_are_written_oppositely_everywhere(subject):
     source=BONUS / "Detecting anywhere-negative failures",
     tier=2,
     published="qualitative",
-    expect={group: parts(auroc=at_least(0.99), fifth_percentile=at_least(5.0)) for group in MODELS},
-    control=(instead("head 2.0", lambda s: s.total_head.negative_auroc), untrained),
-    note="The document's wording reverses the sign; its formula and its answer have it right.",
+    expect={group: at_least(5.0) for group in MODELS},
+    control=(
+        instead(
+            "head 2.0",
+            lambda s: s.total_head.fifth_percentile(s.task.N),
+            accepted_if="A model whose 2.0 answers every negative suffix too.",
+        ),
+        untrained,
+    ),
+    note="The 5th percentile of its contribution on N.  The document's wording reverses the sign; "
+    "its formula and its answer have it right.",
+    version=2,
 )
 def test_the_negative_head_answers_negative_suffixes(subject):
-    return subject.negative_head.negative_auroc
+    return subject.negative_head.fifth_percentile(subject.task.N)
 
 
 @claim(
@@ -87,7 +114,14 @@ def test_the_negative_head_attends_to_negative_positions(subject):
     tier=1,
     published="question",
     expect={group: at_least(5.0) for group in MODELS},
-    control=(instead("head 2.0", lambda s: s.total_head.value_sign), untrained),
+    control=(
+        instead(
+            "head 2.0",
+            lambda s: s.total_head.value_sign,
+            accepted_if="A model whose 2.0 reads negative positions as unbalanced too.",
+        ),
+        untrained,
+    ),
 )
 def test_negative_positions_carry_the_verdict(subject):
     return subject.negative_head.value_sign
@@ -100,15 +134,19 @@ def test_negative_positions_carry_the_verdict(subject):
     tier=1,
     published="qualitative",
     expect={
-        group: parts(gap=at_least(1.0), times_the_largest_other=at_least(3.0)) for group in MODELS
+        group: parts(gap=at_least(1.0), times_the_largest_head=at_least(3.0)) for group in MODELS
     },
     control=(
-        instead("heads in place of MLPs", lambda s: s.negative_head.input_dominance(of_mlps=False)),
+        instead(
+            "head 2.0",
+            lambda s: s.total_head.input_dominance,
+            accepted_if="A model whose 2.0 reads the MLPs at negative positions too.",
+        ),
         untrained,
     ),
 )
 def test_the_mlps_feed_the_negative_head(subject):
-    return subject.negative_head.input_dominance()
+    return subject.negative_head.input_dominance
 
 
 @claim(
@@ -117,9 +155,15 @@ def test_the_mlps_feed_the_negative_head(subject):
     source=BONUS / "Adversarial attacks",
     tier=1,
     published=10,
+    derived="100,000 strings × 'around 1 in ten thousand'",
     expect={"arena": between(3, 20, because="'around 1 in ten thousand' of 100,000 strings")},
-    control=instead(
-        "shuffled labels", lambda s: s.behaviour.errors_in_full_data(shuffled_labels=True)
+    control=(
+        instead(
+            "shuffled labels",
+            lambda s: s.behaviour.errors_in_full_data(shuffled_labels=True),
+            accepted_if="Strings that are nearly all of one class.",
+        ),
+        untrained,
     ),
 )
 def test_one_in_ten_thousand_is_wrong(subject):
@@ -137,8 +181,11 @@ def test_one_in_ten_thousand_is_wrong(subject):
         "retrained": at_least(50.0, because="fooled at all"),
     },
     control=(
-        instead("the hand-written rule", lambda s: s.adversarial.rule_confidence),
-        instead("A and B flat", lambda s: s.adversarial.published_attack(flat_halves=True)),
+        instead(
+            "A and B flat",
+            lambda s: s.adversarial.published_attack(flat_halves=True),
+            accepted_if="A model that cannot tell tall halves from flat ones.",
+        ),
         untrained,
     ),
 )
@@ -157,13 +204,37 @@ def test_the_published_attack_works(subject):
         instead(
             "A of length 12, 14, 18, 34, 36",
             lambda s: s.adversarial.confidence_at((12, 14, 18, 34, 36), extreme=max),
+            accepted_if="A model that is fooled at every length of A.",
         ),
         untrained,
     ),
-    note="Lengths 2, 4 and 6 are above 98 % too, which the document does not say.",
+    note="Lengths 2, 4 and 6 are above 98 % too, which the document does not say: see "
+    "brackets/advex-set-strongest and brackets/advex-overcounting.",
 )
 def test_the_published_set_of_attacks_works(subject):
     return subject.adversarial.confidence_at((24, 26, 28, 30, 32))
+
+
+@claim(
+    "brackets/advex-set-strongest",
+    says="The attacks with A of length 24 to 32 are the five strongest of the published family.",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    published="the best adversarial strings",
+    expect={"arena": at_most(5)},
+    control=(
+        instead(
+            "A of length 12, 14, 18, 34, 36",
+            lambda s: s.adversarial.lowest_rank((12, 14, 18, 34, 36)),
+            accepted_if="A model that is fooled most at these lengths.",
+        ),
+        untrained,
+    ),
+    not_asserted="does not hold: length 26 is the eighth of eighteen, behind 4, 6 and 2",
+    note="The place of the weakest of the five.",
+)
+def test_the_published_attacks_are_the_strongest(subject):
+    return subject.adversarial.lowest_rank((24, 26, 28, 30, 32))
 
 
 @claim(
@@ -173,10 +244,17 @@ def test_the_published_set_of_attacks_works(subject):
     tier=2,
     published=30,
     expect={"arena": exactly(30)},
-    control=untrained,
+    control=(
+        instead(
+            "A and B flat",
+            lambda s: s.adversarial.best_length(flat_halves=True),
+            accepted_if="A model whose best length of A does not depend on its height.",
+        ),
+        untrained,
+    ),
 )
 def test_length_30_is_the_best_attack(subject):
-    return subject.adversarial.best_length
+    return subject.adversarial.best_length()
 
 
 @claim(
@@ -185,19 +263,22 @@ def test_length_30_is_the_best_attack(subject):
     source=BONUS / "Adversarial attacks",
     tier=2,
     expect={
-        "arena": parts(
-            strings=exactly(171),
-            called_balanced=exactly(24),
-            best_a=exactly(30),
-            best_b=exactly(8),
-        )
+        "arena": parts(called_balanced=exactly(24), best_a=exactly(30), best_b=exactly(8)),
     },
-    control=untrained,
+    control=(
+        instead(
+            "A and B flat",
+            lambda s: s.adversarial.family_profile(flat_halves=True),
+            accepted_if="A model that judges A)(B by the lengths of A and B alone.",
+        ),
+        untrained,
+    ),
     note="Beyond the document, which searches |A| + |B| = 38 only. The expected values are our "
     "own first measurement.",
+    version=2,
 )
 def test_the_published_attack_is_the_best_of_the_whole_family(subject):
-    return subject.adversarial.family_profile
+    return subject.adversarial.family_profile()
 
 
 @claim(
@@ -209,10 +290,22 @@ def test_the_published_attack_is_the_best_of_the_whole_family(subject):
     expect={
         "arena": listed(*(near(x, abs=5e-5, because=PRINTED) for x in (99.9987, 99.9989, 0.0121)))
     },
-    control=untrained,
+    control=(
+        instead(
+            "ids of the brackets exchanged",
+            lambda s: s.adversarial.printed_controls(exchanged=True),
+            accepted_if="A model that reads the mirror image of a string as it reads the string.",
+        ),
+        instead(
+            "no padding mask",
+            lambda s: s.adversarial.printed_controls(masked=False),
+            accepted_if="A model that has learned by itself to ignore [pad].",
+        ),
+        untrained,
+    ),
 )
 def test_the_strings_beside_the_attack_are_judged_right(subject):
-    return subject.adversarial.printed_controls
+    return subject.adversarial.printed_controls()
 
 
 @claim(
@@ -221,8 +314,13 @@ def test_the_strings_beside_the_attack_are_judged_right(subject):
     source=BONUS / "Adversarial attacks",
     tier=2,
     published="argument",
-    expect={"arena": parts(most=exactly(1), fewest=exactly(1), lowest_elevation=exactly(-1))},
-    control=instead("A))((B", lambda s: s.adversarial.negative_positions(doubled=True)),
+    expect={"arena": parts(in_each_string=each(exactly(1)), lowest_elevation=exactly(-1))},
+    control=instead(
+        "strings of the data with a negative suffix only",
+        lambda s: s.adversarial.negative_positions(s.task.data.subset(s.task.N).strings),
+        accepted_if="A data set whose negative strings are all A)(B with A and B balanced.",
+    ),
+    version=2,
 )
 def test_attacks_are_negative_at_one_place_only(subject):
     return subject.adversarial.negative_positions()
@@ -235,8 +333,13 @@ def test_attacks_are_negative_at_one_place_only(subject):
     tier=2,
     published="argument",
     expect={"arena": at_least(0.5)},
-    control=instead(
-        "tall against flat, reversed", lambda s: s.adversarial.gain_from_height(swapped=True)
+    control=(
+        instead(
+            "A of length 12, where the attack fails",
+            lambda s: s.adversarial.gain_from_height(12),
+            accepted_if="A model that tall halves of every length fool.",
+        ),
+        untrained,
     ),
 )
 def test_attacks_must_be_tall(subject):
@@ -245,31 +348,84 @@ def test_attacks_must_be_tall(subject):
 
 @claim(
     "brackets/advex-mechanism",
-    says="At queries 28 and 30 the '(' before B sees too few '(' after it, and misses the fault.",
-    source=BONUS / "Adversarial attacks",
-    tier=2,
-    published="hint",
-    expect={"arena": at_most(-0.05)},
-    control=instead("A of length 12", lambda s: s.adversarial.undercounts(12)),
-    note="A has length 26 or 28, which puts that '(' among the uneven queries 27 to 31.",
-)
-def test_attacks_work_by_undercounting(subject):
-    return subject.adversarial.undercounts(26, 28)
-
-
-@claim(
-    "brackets/advex-mechanism-everywhere",
-    says="The same undercount explains all five of the strongest attacks.",
+    says="In the best attack the '(' before B sees too few '(' after it, and misses the fault.",
     source=BONUS / "Adversarial attacks",
     tier=2,
     published="hint",
     expect={"arena": at_most(0.0)},
-    control=instead("A of length 12", lambda s: s.adversarial.undercounts(12)),
-    not_asserted="does not hold for A of length 32, where the weighted share of '(' is above the true "
-    "one and the model is fooled all the same (99.6 %)",
+    control=(
+        instead(
+            "A of length 12",
+            lambda s: s.adversarial.undercounts(12),
+            accepted_if="A model whose 0.0 undercounts at every query.",
+        ),
+        instead(
+            "weighted by head 0.1",
+            lambda s: s.adversarial.undercounts(30, head=s.elevation_head.sibling.head),
+            accepted_if="A model whose 0.1 undercounts in the same way.",
+        ),
+        untrained,
+    ),
+    note="A has length 30.  Version 1 looked at 26 and 28 only, with a limit of -0.05.",
+    version=2,
+)
+def test_the_best_attack_works_by_undercounting(subject):
+    return subject.adversarial.undercounts(30)
+
+
+@claim(
+    "brackets/advex-mechanism-everywhere",
+    says="The same undercount explains all five published attacks.",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    published="hint",
+    expect={"arena": at_most(0.0)},
+    control=(
+        instead(
+            "A of length 12",
+            lambda s: s.adversarial.undercounts(12),
+            accepted_if="A model whose 0.0 undercounts at every query.",
+        ),
+        instead(
+            "weighted by head 0.1",
+            lambda s: s.adversarial.undercounts(
+                24, 26, 28, 30, 32, head=s.elevation_head.sibling.head
+            ),
+            accepted_if="A model whose 0.1 undercounts in the same way.",
+        ),
+    ),
+    not_asserted="does not hold for A of length 32, where the weighted share of '(' is above the "
+    "true one and the model is fooled all the same (99.6 %)",
 )
 def test_the_mechanism_explains_every_strong_attack(subject):
     return subject.adversarial.undercounts(24, 26, 28, 30, 32)
+
+
+@claim(
+    "brackets/advex-overcounting",
+    says="A of length 2, 4 or 6 fools the model too, though there the '(' before B overcounts.",
+    source=BONUS / "Adversarial attacks",
+    tier=2,
+    expect={
+        "arena": parts(lowest_confidence=at_least(0.98), smallest_overcount=at_least(0.0)),
+    },
+    control=(
+        instead(
+            "A of length 24, 28 and 30",
+            lambda s: s.adversarial.overcounting_attacks(24, 28, 30),
+            accepted_if="A model whose 0.0 overcounts at the late queries too.",
+        ),
+        instead(
+            "A of length 12, 14 and 18",
+            lambda s: s.adversarial.overcounting_attacks(12, 14, 18),
+            accepted_if="A model that is fooled at every length of A.",
+        ),
+    ),
+    note="Beyond the document: the undercount of brackets/advex-mechanism is not what makes an "
+    "attack work in general.  Measured first, then expected.",
+)
+def test_some_attacks_work_although_the_head_overcounts(subject):
+    return subject.adversarial.overcounting_attacks(2, 4, 6)
 
 
 @claim(
@@ -282,10 +438,15 @@ def test_the_mechanism_explains_every_strong_attack(subject):
         group: parts(smallest=at_least(5.0), smallest_total_right=at_least(5.0)) for group in MODELS
     },
     control=(
-        instead("head 2.1", lambda s: s.negative_head.lowest_answers(first=")")),
+        instead(
+            "head 2.1",
+            lambda s: s.negative_head.lowest_answers(first=")"),
+            accepted_if="A model whose 2.1 answers every early close.",
+        ),
         instead(
             "N strings that open with '('",
             lambda s: s.total_head.lowest_answers(first="(", quantile=0.05),
+            accepted_if="A model whose 2.0 answers every negative suffix.",
         ),
         untrained,
     ),

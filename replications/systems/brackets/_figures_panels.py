@@ -38,7 +38,8 @@ def titles(s: BracketSubject) -> dict[str, str]:
     roles |= {"total": s.roles.total, "negative": s.roles.negative}
     found = {c: f"head {c}" if "." in c else c for c in COMPONENTS} | {"emb": "embeddings"}
     for role, head in roles.items():
-        found[head_label(head)] += f", {role}"
+        if head is not None:
+            found[head_label(head)] += f", {role}"
     return found
 
 

@@ -1,7 +1,8 @@
 """Parts of the circuit, destroyed one at a time to see which claims depend on them.
 
-A weight lesion replaces a matrix by a random one of the same Frobenius norm; an activation
-lesion puts a mean over balanced strings in place of what the part writes.
+A weight lesion replaces a matrix by a random one of the same Frobenius norm, or moves its rows or
+columns; an activation lesion puts a mean over balanced strings in place of what the part writes.
+One lesion leaves the model whole and reads it wrongly.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from replications.lens import Lens
 from replications.models import Edit, Place, apply, put, sites
+from replications.systems.brackets.model import untrained_state_dict
 from replications.systems.brackets.recording import HEADS, head_label
 from replications.systems.brackets.task import Task
 
-Lesion = Callable[[Task], Lens]
-"""Makes, of a model and its strings, the model without one part."""
+Lesion = Callable[[Task], Task]
+"""Makes, of a model and its strings, the model without one part on the same strings."""
 
 
 def _random_weight(*names: str, head: int | None = None) -> Lesion:
-    def destroy(task: Task) -> Lens:
+    def destroy(task: Task) -> Task:
         weights = dict(task.lens.state_dict)
         generator = torch.Generator().manual_seed(0)
         for name in names:
@@ -30,25 +31,45 @@ def _random_weight(*names: str, head: int | None = None) -> Lesion:
             noise = torch.randn(part.shape, generator=generator)
             part.copy_(noise * part.norm() / noise.norm())
             weights[name] = whole
-        return task.lens.reopen(weights)
+        return task.with_lens(task.lens.reopen(weights))
 
     return destroy
 
 
+def _moved(dim: int, *names: str) -> Lesion:
+    """Each of the weights rolled by one along an axis."""
+
+    def destroy(task: Task) -> Task:
+        weights = dict(task.lens.state_dict)
+        weights |= {name: weights[name].roll(1, dim) for name in names}
+        return task.with_lens(task.lens.reopen(weights))
+
+    return destroy
+
+
+def _untrained(task: Task) -> Task:
+    # The control "untrained weights" has another seed.
+    return task.with_lens(task.lens.reopen(untrained_state_dict(seed=1)))
+
+
 def _mean_mlp(*layers: int, pos: int | None = None) -> Lesion:
-    def destroy(task: Task) -> Lens:
-        return task.lens.with_edits([_mean(task, sites.MLP_OUT(i), pos) for i in layers])
+    def destroy(task: Task) -> Task:
+        return _edited(task, *(_mean(task, sites.MLP_OUT(i), pos) for i in layers))
 
     return destroy
 
 
 def _mean_head(layer: int, head: int) -> Lesion:
-    def destroy(task: Task) -> Lens:
+    def destroy(task: Task) -> Task:
         place = sites.Z(layer).pick(head=head)
         values = task.mean_z((layer, head), balanced=True)
-        return task.lens.with_edits([_put_positions(place, values)])
+        return _edited(task, _put_positions(place, values))
 
     return destroy
+
+
+def _edited(task: Task, *edits: Edit) -> Task:
+    return task.with_lens(task.lens.with_edits(edits))
 
 
 def _mean(task: Task, place: Place, pos: int | None) -> Edit:
@@ -81,4 +102,8 @@ LESIONS: dict[str, Lesion] = {
     "mlp0 and mlp1 everywhere mean": _mean_mlp(0, 1),
     "mlp2 mean": _mean_mlp(2),
     **{f"head {head_label(head)} mean": _mean_head(*head) for head in HEADS},
+    "positions shifted by one": _moved(0, "pos_embed.W_pos"),
+    "answers exchanged": _moved(-1, "unembed.W_U", "unembed.b_U"),
+    "LayerNorm before scale and bias": Task.before_scale_and_bias,
+    "untrained": _untrained,
 }

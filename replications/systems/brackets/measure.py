@@ -9,6 +9,7 @@ from replications.lens import Lens
 from replications.models import Head
 from replications.systems.brackets import model
 from replications.systems.brackets.data import BracketData
+from replications.systems.brackets.lesions import LESIONS
 from replications.systems.brackets.measurements import (
     Adversarial,
     Behaviour,
@@ -87,8 +88,12 @@ class BracketSubject:
 
     @cached_property
     def neurons(self) -> Neurons:
-        """Neurons of mlp0 and mlp1 (section 3)."""
+        """Neurons of mlp0 and mlp1, along what the total head reads (section 3)."""
         return Neurons(self.task, self.roles)
+
+    def neurons_before(self, head: Head) -> Neurons:
+        """Neurons of mlp0 and mlp1, along what another head reads."""
+        return Neurons(self.task, self.roles, head)
 
     @cached_property
     def elevation_head(self) -> ElevationHead:
@@ -122,13 +127,23 @@ class BracketSubject:
     # ---------------------------------------------------------------- variants
     def variant(self, name: str, lens: Lens, roles: Roles | None = None) -> BracketSubject:
         """Another model on the same strings, with this subject's roles unless told otherwise."""
-        return BracketSubject(
-            f"{self.name}~{name}",
-            lens,
-            self.task.data,
-            roles=roles or self.roles,
-            full_data=self.task.load_full_data,
+        return self._with_task(name, self.task.with_lens(lens), roles)
+
+    def lesioned(self, name: str) -> BracketSubject:
+        """This subject with one part destroyed, or read wrongly: one of `lesions.LESIONS`."""
+        return self._with_task(name, LESIONS[name](self.task))
+
+    def _with_task(self, name: str, task: Task, roles: Roles | None = None) -> BracketSubject:
+        found = BracketSubject(
+            f"{self.name}~{name}", task.lens, task.data, roles=roles or self.roles
         )
+        found.task = task
+        return found
+
+    @cached_property
+    def before_scale_and_bias(self) -> BracketSubject:
+        """This subject with every LayerNorm read before its scale and bias."""
+        return self.lesioned("LayerNorm before scale and bias")
 
     @cached_property
     def untrained(self) -> BracketSubject:

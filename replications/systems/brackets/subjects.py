@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 from torch import Tensor
@@ -22,6 +23,8 @@ ARENA_DATA = "brackets/brackets_data.json"
 STRINGS = 5000
 """How many strings a subject is measured on; the published data set holds 100,000."""
 SEEDS = range(9)
+LESIONED_SEED = 7
+"""The retrained model on which most tier-1 claims hold; it is lesioned too."""
 MEASUREMENT_SEED = 2_000_000
 """Seed of the strings that the retrained models are measured on; none was trained on them."""
 
@@ -60,18 +63,16 @@ def _retrained(seed: int) -> SubjectInfo:
     )
 
 
+def _lesioned(info: SubjectInfo, lesion: str) -> SubjectInfo:
+    return replace(info, name=f"{info.name}~{lesion}", gates=False)
+
+
 SUBJECTS = (_ARENA, _CONSTRUCTION, *(_retrained(seed) for seed in SEEDS))
-LESIONS = tuple(
-    SubjectInfo(
-        system="brackets",
-        name=f"arena~{name}",
-        group="arena",
-        kind="original",
-        gates=False,
-        fixtures=_ARENA.fixtures,
-        remedy=_ARENA.remedy,
-    )
-    for name in LESION_EDITS
+SHIPPED_LESIONS = ("W_U random", "LayerNorm before scale and bias", "untrained")
+"""Lesions of a model that is in the repository, for machines without the published weights."""
+LESIONS = (
+    *(_lesioned(_ARENA, name) for name in LESION_EDITS),
+    *(_lesioned(_retrained(LESIONED_SEED), name) for name in SHIPPED_LESIONS),
 )
 
 
@@ -102,32 +103,37 @@ def subject(
         raise BadInput(f"unknown bracket subject {name!r}; there are: {', '.join(known)}")
     if name == _CONSTRUCTION.name:
         return Constructions()
-    info = known[name]
-    if info.group == "arena":
-        return _open_arena(info.name, data, device, dtype)
+    whole, _, lesion = name.partition("~")
+    if whole == _ARENA.name:
+        found = _open_arena(data, device, dtype)
+    else:
+        found = _open_retrained(known[name], data, device, dtype)
+    return found.lesioned(lesion) if lesion else found
+
+
+def _open_retrained(
+    info: SubjectInfo, data: BracketData | None, device: str, dtype: str
+) -> BracketSubject:
     weights = model.read_state_dict(fixtures.read_bytes(info.fixtures[0]), info.fixtures[0])
+    name = info.name.partition("~")[0]
     lens = model.open_model(weights, device=device, dtype=dtype)
     if data is not None:
-        return BracketSubject(info.name, lens, data)
+        return BracketSubject(name, lens, data)
     return BracketSubject(
-        info.name, lens, _measurement_data(), untrained=lambda: _untrained(device, dtype)
+        name, lens, _measurement_data(), untrained=lambda: _untrained(device, dtype)
     )
 
 
-def _open_arena(name: str, data: BracketData | None, device: str, dtype: str) -> BracketSubject:
+def _open_arena(data: BracketData | None, device: str, dtype: str) -> BracketSubject:
     weights = model.read_state_dict(fixtures.read_bytes(ARENA_WEIGHTS), ARENA_WEIGHTS)
     content = fixtures.read_bytes(ARENA_DATA)
-    arena = BracketSubject(
-        "arena",
+    return BracketSubject(
+        _ARENA.name,
         model.open_model(weights, device=device, dtype=dtype),
         BracketData.from_json_bytes(content, limit=STRINGS) if data is None else data,
         roles=PUBLISHED,
         full_data=lambda: BracketData.from_json_bytes(content),
     )
-    if name == arena.name:
-        return arena
-    lesion = name.removeprefix("arena~")
-    return arena.variant(lesion, LESION_EDITS[lesion](arena.task))
 
 
 @cache

@@ -11,14 +11,16 @@ from functools import cached_property
 
 import einops
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from replications.analysis import linear_fits as linear
 from replications.errors import BadInput
-from replications.lens import Lens, Weights
+from replications.lens import Lens, Read, Weights
 from replications.models import Edit, Head, put, sites
 from replications.systems.brackets.data import (
     CLOSE,
+    CONTEXT,
     END,
     OPEN,
     PAD,
@@ -39,6 +41,8 @@ from replications.systems.brackets.recording import (
 
 SYMBOLS = {START: "[start]", PAD: "[pad]", END: "[end]", OPEN: "(", CLOSE: ")"}
 ANSWERS = {UNBALANCED: "unbalanced", BALANCED: "balanced"}
+EPSILON = 1e-5
+"""What the model's LayerNorms add to the variance."""
 
 
 class BracketPrompting:
@@ -71,21 +75,39 @@ class BracketPrompting:
 class Task:
     """A model and the n strings it is measured on. Everything is computed once, when needed.
 
-    `full_data` loads all the strings of which `data` is a part. Raises BadInput if there are no
-    strings.
+    `full_data` loads all the strings of which `data` is a part. Without `affine`, every LayerNorm
+    is read before its scale and bias: a wrong preprocessing, used by controls and lesions. Raises
+    BadInput if there are no strings.
     """
 
     def __init__(
-        self, lens: Lens, data: BracketData, full_data: Callable[[], BracketData] | None = None
+        self,
+        lens: Lens,
+        data: BracketData,
+        full_data: Callable[[], BracketData] | None = None,
+        *,
+        affine: bool = True,
     ) -> None:
         if not len(data):
             raise BadInput("no strings to measure on: give at least one")
         self.lens = lens
         self.data = data
         self.load_full_data = full_data
+        self.affine = affine
         self._inputs: dict[Head, dict[str, Tensor]] = {}
         self._input_fits: dict[int, linear.LinearFit] = {}
         self._layernorm_fits: dict[int, linear.LinearFit] = {}
+
+    def with_lens(self, lens: Lens) -> Task:
+        """Another model on the same strings, read in the same way."""
+        return Task(lens, self.data, self.load_full_data, affine=self.affine)
+
+    def before_scale_and_bias(self) -> Task:
+        """The same model, but with every LayerNorm read before its scale and bias.
+
+        From TransformerLens 3 on, that is what reading the hook `hook_normalized` gives.
+        """
+        return Task(self.lens, self.data, self.load_full_data, affine=False)
 
     @property
     def weights(self) -> Weights:
@@ -152,9 +174,22 @@ class Task:
             )
         return self.confidence_of_tokens(tokens)
 
-    def confidence_of_tokens(self, tokens: Tensor) -> Tensor:
+    def confidence_of_tokens(self, tokens: Tensor, *, masked: bool = True) -> Tensor:
         """P(balanced) of each row of tokens [n pos]: float64 [n]."""
-        return self.lens.run(tokens).logits[:, 0].double().softmax(-1)[:, BALANCED]
+        logits = self.lens.run(tokens, masked=masked).logits[:, 0]
+        return logits.double().softmax(-1)[:, BALANCED]
+
+    def per_cent_balanced(
+        self, strings: Sequence[str], *, exchanged: bool = False, masked: bool = True
+    ) -> list[float]:
+        """P(balanced) of each string, in per cent, with all strings padded to full length.
+
+        If `exchanged`, the two brackets exchange their token ids; without `masked`, padding keys
+        are left visible.
+        """
+        tokens = tokenize(strings, length=CONTEXT)
+        tokens = exchange_brackets(tokens) if exchanged else tokens
+        return (100 * self.confidence_of_tokens(tokens, masked=masked)).tolist()
 
     # ---------------------------------------------------------------- means to put in place
     @cached_property
@@ -185,30 +220,45 @@ class Task:
     @cached_property
     def final_fit(self) -> linear.LinearFit:
         """Linear fit of the final LayerNorm at position 0."""
-        return linear.fit(self.recording.run["resid_final"], self.recording.run["ln_final"])
+        run = self.recording.run
+        return self._fit(run["resid_final"], run["ln_final"])
 
     def input_fit(self, layer: int) -> linear.LinearFit:
         """Linear fit of the LayerNorm before a layer's attention, at position 1."""
         if layer not in self._input_fits:
             run = self.recording.run
-            self._input_fits[layer] = linear.fit(run[f"resid_pre{layer}"], run[f"ln1_{layer}"])
+            self._input_fits[layer] = self._fit(run[f"resid_pre{layer}"], run[f"ln1_{layer}"])
         return self._input_fits[layer]
+
+    def _fit(self, before: Tensor, after: Tensor) -> linear.LinearFit:
+        return linear.fit(before, after if self.affine else normalised(before))
 
     def layernorm_fit(self, layer: int) -> linear.LinearFit:
         """Linear fit of the LayerNorm before a layer's attention, over all positions and pads."""
         if layer not in self._layernorm_fits:
-            self._layernorm_fits[layer] = linear.fit(*self.layernorm(layer))
+            self._layernorm_fits[layer] = self._fit(*self.layernorm(layer))
         return self._layernorm_fits[layer]
 
-    def layernorm(self, layer: int, strings: int | None = None) -> tuple[Tensor, Tensor]:
+    def layernorm(
+        self, layer: int, strings: int | None = None, *, pads: bool = True
+    ) -> tuple[Tensor, Tensor]:
         """Input and output of the LayerNorm before a layer's attention, each [(n pos) d_model].
 
-        They are read on the first `strings` strings, or on all.
+        They are read on the first `strings` strings, or on all; without `pads`, at the positions
+        that hold no padding.
         """
+        tokens = self.data.tokens[:strings]
         reads = {"before": sites.RESID_PRE(layer), "after": sites.LN1(layer)}
-        run = self.lens.read(self.data.tokens[:strings], reads)
+        run = self.lens.read(tokens, reads)
         before, after = (einops.rearrange(run[r], "n pos d -> (n pos) d") for r in reads)
-        return before, after
+        kept = torch.ones_like(tokens, dtype=torch.bool) if pads else tokens != PAD
+        return before[kept.flatten()], after[kept.flatten()]
+
+    def read_layernorm(self, layer: int, reduce: Callable[[Tensor], Tensor]) -> Read:
+        """Reads `reduce` of the output of the LayerNorm before a layer's attention."""
+        if self.affine:
+            return Read(sites.LN1(layer), reduce)
+        return Read(sites.RESID_PRE(layer), lambda x: reduce(normalised(x)))
 
     # ---------------------------------------------------------------- directions at position 0
     @cached_property
@@ -250,15 +300,18 @@ class Task:
         """
         return self.input_fit(head[0]).pull_back(self.OV(head) @ self.unbalanced_before_final)
 
-    def in_direction_before(self, head: Head, recording: Recording) -> dict[str, Tensor]:
+    def in_direction_before(
+        self, head: Head, recording: Recording, position: int = 1
+    ) -> dict[str, Tensor]:
         """w: each component's output at position 1 along `direction_before(head)`, float64 [n].
 
         Each component's mean over balanced strings of the unedited run is subtracted. Components
         of the last layer are left out; w is zero for others that write after the head has read.
+        Positions 0 and 2 can be asked for too; the direction stays that of position 1.
         """
         direction = self.direction_before(head)
-        centre = self.recording.components[:, self.B, 1].double() @ direction
-        w = recording.components[:, :, 1].double() @ direction - centre.mean(1, keepdim=True)
+        centre = self.recording.components[:, self.B, position].double() @ direction
+        w = recording.components[:, :, position].double() @ direction - centre.mean(1, keepdim=True)
         w[len(components_before(head[0])) :] = 0
         return dict(zip(components_before(LAYERS[-1]), w, strict=False))
 
@@ -276,3 +329,14 @@ class Task:
     def contribution(self, head: Head) -> Tensor:
         """u of one head: float64 [n]."""
         return self.contributions[head_label(head)]
+
+
+def exchange_brackets(tokens: Tensor) -> Tensor:
+    """The tokens with '(' and ')' exchanged, all others left as they are."""
+    return torch.where(tokens >= OPEN, OPEN + CLOSE - tokens, tokens)
+
+
+def normalised(x: Tensor) -> Tensor:
+    """What a LayerNorm makes of vectors [… d_model] before it applies its scale and bias."""
+    x = x.double()
+    return F.layer_norm(x, [x.shape[-1]], eps=EPSILON)

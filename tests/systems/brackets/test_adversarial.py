@@ -43,17 +43,13 @@ def test_an_attack_is_unbalanced_by_one_at_one_position(length: int) -> None:
 
 def test_counts_of_negative_places(single: BracketSubject) -> None:
     found = single.adversarial.negative_positions()
-    assert found == {"most": 1, "fewest": 1, "lowest_elevation": -1}
-    doubled = [negative_suffixes(nested(i) + "))((" + nested(36 - i)) for i in range(2, 36, 2)]
-    assert single.adversarial.negative_positions(doubled=True) == {
-        "most": max(map(len, doubled)),
-        "fewest": min(map(len, doubled)),
+    assert found == {"in_each_string": [1] * len(PUBLISHED_LENGTHS), "lowest_elevation": -1}
+    strings = [nested(i) + "))((" + nested(36 - i) for i in range(2, 36, 2)]
+    doubled = [negative_suffixes(string) for string in strings]
+    assert single.adversarial.negative_positions(strings) == {
+        "in_each_string": [len(heights) for heights in doubled],
         "lowest_elevation": min(map(min, doubled)),
     }
-
-
-def test_the_rule_is_never_fooled(single: BracketSubject) -> None:
-    assert single.adversarial.rule_confidence == 0
 
 
 def test_confidences_are_softmax_of_the_logits(exact: BracketSubject, plain: Plain) -> None:
@@ -63,7 +59,11 @@ def test_confidences_are_softmax_of_the_logits(exact: BracketSubject, plain: Pla
     assert list(found.by_length) == list(PUBLISHED_LENGTHS)
     assert torch.tensor(list(found.by_length.values())).sub(p[:, 1]).abs().max() < 1e-6
     assert torch.tensor(list(found.by_length.values())).sub(p[:, 0]).abs().max() > 1e-3
-    assert found.best_length == PUBLISHED_LENGTHS[int(p[:, 1].argmax())]
+    assert found.best_length() == PUBLISHED_LENGTHS[int(p[:, 1].argmax())]
+    ranks = p[:, 1].argsort(descending=True).argsort() + 1
+    place = dict(zip(PUBLISHED_LENGTHS, ranks.tolist(), strict=True))
+    assert found.lowest_rank((12, 24)) == max(place[12], place[24])
+    assert found.lowest_rank((found.best_length(),)) == 1
     by_length = dict(zip(PUBLISHED_LENGTHS, p[:, 1].tolist(), strict=True))
     some = (12, 24, 32)
     lowest, highest = (extreme(by_length[i] for i in some) for extreme in (min, max))
@@ -74,19 +74,32 @@ def test_confidences_are_softmax_of_the_logits(exact: BracketSubject, plain: Pla
 
 
 def test_height_is_gained_and_lost(exact: BracketSubject, plain: Plain) -> None:
-    tall, low = (
-        plain.run(tokenize(make(30) + ")(" + make(8)))["logits"][0, 0].softmax(-1)[1].item()
-        for make in (nested, flat)
-    )
-    found = exact.adversarial
-    assert found.published_attack(flat_halves=True) == pytest.approx(100 * low, abs=1e-7)
-    assert found.gain_from_height() == pytest.approx(tall - low, abs=1e-9)
-    assert found.gain_from_height(swapped=True) == pytest.approx(low - tall, abs=1e-9)
+    found, flat_confidence = exact.adversarial, {}
+    for length in (30, 12):
+        tall, low = (
+            plain.run(tokenize(make(length) + ")(" + make(38 - length)))["logits"][0, 0]
+            .softmax(-1)[1]
+            .item()
+            for make in (nested, flat)
+        )
+        flat_confidence[length] = low
+        assert found.gain_from_height(length) == pytest.approx(tall - low, abs=1e-9)
+    assert found.gain_from_height() == found.gain_from_height(30)
+    low = 100 * flat_confidence[30]
+    assert found.published_attack(flat_halves=True) == pytest.approx(low, abs=1e-7)
+    flat_by_length = found.flat_by_length
+    assert flat_by_length[found.best_length(flat_halves=True)] == max(flat_by_length.values())
 
 
 def test_printed_controls_are_in_per_cent(single: BracketSubject) -> None:
     expected = single.task.confidence(["()", "(())", "))"])
-    assert single.adversarial.printed_controls == pytest.approx((100 * expected).tolist())
+    found = single.adversarial.printed_controls()
+    assert found == pytest.approx((100 * expected).tolist(), abs=1e-4)
+    mirrored = single.task.confidence([")(", "))((", "(("])
+    exchanged = single.adversarial.printed_controls(exchanged=True)
+    assert exchanged == pytest.approx((100 * mirrored).tolist(), abs=1e-4)
+    unmasked = single.adversarial.printed_controls(masked=False)
+    assert unmasked != pytest.approx((100 * expected).tolist(), abs=1e-2)
 
 
 def test_the_family_holds_every_pair_of_sizes_most_convincing_first(
@@ -102,10 +115,12 @@ def test_the_family_holds_every_pair_of_sizes_most_convincing_first(
     some = family[::40]
     again = single.task.confidence([a.string for a in some]).tolist()
     assert [a.confidence for a in some] == pytest.approx(again, abs=1e-5)
-    profile = single.adversarial.family_profile
-    assert profile["strings"] == 171
+    profile = single.adversarial.family_profile()
     assert (profile["best_a"], profile["best_b"]) == (family[0].left, family[0].right)
     assert profile["called_balanced"] == sum(c > 0.5 for c in confidences)
+    flat_strings = [flat(a.left) + ")(" + flat(a.right) for a in family]
+    called = (single.task.confidence(flat_strings) > 0.5).sum()
+    assert single.adversarial.family_profile(flat_halves=True)["called_balanced"] == called
 
 
 @pytest.mark.parametrize("head", ["0.0", "0.1"])
@@ -134,6 +149,12 @@ def test_undercounts_are_read_at_the_open_bracket_before_B(exact: BracketSubject
         each.append(weighted - true)
         assert exact.adversarial.undercounts(length) == pytest.approx(each[-1])
     assert exact.adversarial.undercounts(12, 24, 30) == pytest.approx(max(each))
+    found = exact.adversarial.overcounting_attacks(12, 24, 30)
+    assert found["smallest_overcount"] == pytest.approx(min(each))
+    assert found["lowest_confidence"] == exact.adversarial.confidence_at((12, 24, 30))
+    weighted, true = exact.elevation_head.sibling.weighted_and_true_share(attack(30), 32)
+    by_sibling = exact.adversarial.undercounts(30, head=exact.elevation_head.sibling.head)
+    assert by_sibling == pytest.approx(weighted - true)
 
 
 def test_what_is_too_long_is_refused(single: BracketSubject) -> None:

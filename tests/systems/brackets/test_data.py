@@ -57,6 +57,12 @@ def test_a_string_becomes_start_brackets_end_and_pads() -> None:
     ]
 
 
+def test_the_printed_examples_have_the_printed_ids() -> None:
+    assert data.tokenize(["()"]).tolist() == [[0, 3, 4, 2]]
+    assert data.tokenize(["()", "()()"]).tolist() == [[0, 3, 4, 2, 1, 1], [0, 3, 4, 3, 4, 2]]
+    assert data.decode(data.tokenize(["()"])) == ["()"]
+
+
 def test_one_string_is_a_batch_of_one() -> None:
     assert data.tokenize("()").equal(data.tokenize(["()"]))
 

@@ -95,9 +95,8 @@ def test_planted_heads_are_found_in_their_roles(single: BracketSubject, planted:
         components[4 + head[1], :, 1] = size * s.task.N[:, None] * direction
     assert find_roles(s.task) == planted
     assert s.roles == planted
-    assert s.roles.labels == [
-        head_label(h) for h in (planted.elevation, planted.helper, planted.total, planted.negative)
-    ]
+    heads = (planted.elevation, planted.helper, planted.total, planted.negative)
+    assert s.roles.labels == [head_label(head) for head in heads if head]
     assert s.elevation_head.label == head_label(planted.elevation)
     assert s.total_head.label == head_label(planted.total)
 
@@ -110,7 +109,28 @@ def test_a_head_before_the_first_mlp_is_never_a_checking_head(single: BracketSub
     u["2.0"] += 1.0 * s.task.N
     s.task.__dict__["contributions"] = u
     assert (s.roles.total, s.roles.negative) == ((1, 0), (2, 0))
-    assert s.roles.helper[0] == 1
+    assert s.roles.helper is None  # the total head reads before the heads of layer 1 write
+    assert s.roles.labels[1] == "none"
+
+
+def test_the_negative_head_is_not_the_helper_too(single: BracketSubject) -> None:
+    s = fresh(single)
+    u = {label: torch.zeros(len(s.task.data)).double() for label in LABELS}
+    u["2.0"] += 5.0 * s.task.T
+    u["1.0"] += 5.0 * s.task.N
+    s.task.__dict__["contributions"] = u
+    direction = s.task.direction_before((2, 0)).float()
+    s.task.recording.components[4, :, 1] = 9.0 * s.task.N[:, None] * direction
+    assert (s.roles.total, s.roles.negative, s.roles.helper) == ((2, 0), (1, 0), (1, 1))
+
+
+def test_without_a_helper_its_effects_are_zero(single: BracketSubject) -> None:
+    circuit = fresh(single, Roles(helper=None)).circuit
+    assert circuit.without() == {"lost_on_N": 0.0, "change_on_T": 0.0}
+    assert circuit.carries_negative() == {"N_over_T": 0.0, "lost_on_N": 0.0}
+    assert circuit.helper_input() == {"auroc": 0.5, "over_mlp1": 0.0}
+    components = fresh(single, Roles(helper=None)).components
+    assert components.class_overlap() == components.class_overlap("mlp2")
 
 
 def test_given_roles_are_kept_and_pass_to_variants(single: BracketSubject) -> None:
@@ -222,8 +242,8 @@ def test_a_verdict_head_is_compared_with_the_other_one(
     s = fresh(single, PUBLISHED)
     u = s.task.contributions
     for found, rows in (
-        (s.head(head).on_total_failures, s.task.T),
-        (s.head(head).on_negative_failures, s.task.N),
+        (s.head(head).says_unbalanced(s.task.T), s.task.T),
+        (s.head(head).decides(s.task.N), s.task.N),
     ):
         expected = ratio(u[head][rows].mean().item(), u[rival][rows].mean().item())
         assert found["times_the_other_head"] == pytest.approx(expected, nan_ok=True)
@@ -241,15 +261,13 @@ def test_lowest_answers_are_of_the_strings_that_open_so(single: BracketSubject) 
     assert some == pytest.approx(head.contribution[single.task.N].quantile(0.5).item())
 
 
-def test_the_gap_of_heads_is_not_called_one_of_mlps(single: BracketSubject) -> None:
-    head = single.negative_head
-    gaps = head.input_gaps
+def test_the_weaker_mlp_is_set_against_the_strongest_head(single: BracketSubject) -> None:
+    gaps = single.negative_head.input_gaps
     mlps = [gaps[c] for c in gaps if c.startswith("mlp")]
     heads = [gaps[c] for c in gaps if not c.startswith("mlp")]
-    of_mlps, of_heads = head.input_dominance(), head.input_dominance(of_mlps=False)
-    assert list(of_mlps) == list(of_heads) == ["gap", "times_the_largest_other"]
-    assert (of_mlps["gap"], of_heads["gap"]) == (min(mlps), max(heads))
-    assert of_mlps["times_the_largest_other"] == pytest.approx(
+    found = single.negative_head.input_dominance
+    assert found["gap"] == min(mlps)
+    assert found["times_the_largest_head"] == pytest.approx(
         ratio(min(mlps), max(map(abs, heads))), nan_ok=True
     )
 
@@ -296,12 +314,12 @@ def test_lost_contribution_is_what_silencing_removes(exact: BracketSubject) -> N
     """A head of layer 1 replaced: the total head's contribution, by hand from a run of its own."""
     total = head_label(exact.roles.total)
     u = exact.task.in_unbalanced_direction(
-        exact.task.record(exact.task.silence_everywhere(exact.roles.helper))
+        exact.task.record(exact.task.silence_everywhere(exact.roles.helper or (1, 0)))
     )
     after = dict(zip(exact.task.contributions, u, strict=True))[total]
     for rows, name in ((exact.task.N, "lost_on_N"), (exact.task.T, "change_on_T")):
         share = 1 - (after[rows].mean() / exact.task.contributions[total][rows].mean()).item()
-        found = exact.circuit.without_helper()[name]
+        found = exact.circuit.without(exact.roles.helper or (1, 0))[name]
         assert found == pytest.approx(share if name == "lost_on_N" else abs(share), abs=1e-8)
 
 

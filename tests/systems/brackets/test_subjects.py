@@ -18,7 +18,9 @@ from replications.systems import brackets
 from replications.systems.brackets import BracketData, BracketSubject
 from replications.systems.brackets.constructions import Constructions
 from replications.systems.brackets.lesions import LESIONS as EDITS
+from replications.systems.brackets.model import untrained_state_dict
 from replications.systems.brackets.subjects import ARENA_DATA, ARENA_WEIGHTS
+from replications.systems.brackets.task import normalised
 from tests.systems.brackets.plain import random_weights
 
 SEED0 = "brackets/retrained-seed0.safetensors"
@@ -68,10 +70,16 @@ def test_names_are_unique_and_their_files_are_known() -> None:
     assert len({info.name for info in infos}) == len(infos)
     assert [info.name for info in infos if info.gates] == ["arena", "construction"]
     assert {info.system for info in infos} == {"brackets"}
+    whole = {info.name: info for info in brackets.SUBJECTS}
     for info in brackets.LESIONS:
-        assert info.name.removeprefix("arena~") in EDITS
-        assert info.group == "arena"
+        name, _, lesion = info.name.partition("~")
+        assert lesion in EDITS
+        assert (info.group, info.kind) == (whole[name].group, whole[name].kind)
         assert not info.gates
+    assert {info.name.partition("~")[0] for info in brackets.LESIONS} == {
+        "arena",
+        "retrained/seed7",
+    }
     assert set(brackets.SUBJECTS[0].fixtures) <= set(fixtures.manifest())
 
 
@@ -100,9 +108,9 @@ def test_own_weights_show_everything(single: BracketSubject) -> None:
     assert len(single.found_roles.labels) == 4
     assert single.total_head.label != single.negative_head.label
     assert 0 <= single.behaviour.correct() <= len(single.task.data)
-    assert len(single.behaviour.example_confidences) == 7
+    assert len(single.behaviour.example_confidences()) == 7
     assert set(single.components.stands_in_for_logits()) == {"correlation", "gap_ratio"}
-    assert set(single.circuit.without_helper()) == {"lost_on_N", "change_on_T"}
+    assert set(single.circuit.without()) == {"lost_on_N", "change_on_T"}
     assert single.neurons.high.shape == (2, 56)
     assert "custom" in repr(single)
 
@@ -207,15 +215,75 @@ MEANS = {
 }
 
 
+MOVED = {
+    "positions shifted by one": (0, ["pos_embed.W_pos"]),
+    "answers exchanged": (-1, ["unembed.W_U", "unembed.b_U"]),
+}
+OTHERS = ["LayerNorm before scale and bias", "untrained"]
+
+
 def test_every_lesion_is_tested_here() -> None:
-    assert [*RANDOMISED, *MEANS] == list(EDITS)
+    assert [*RANDOMISED, *MEANS, *MOVED, *OTHERS] == list(EDITS)
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_a_moved_weight_is_rolled_by_one(single: BracketSubject, name: str) -> None:
+    intact, lesioned = single.lens.state_dict, EDITS[name](single.task).lens.state_dict
+    dim, names = MOVED[name]
+    for tensor in intact:
+        by_one = intact[tensor].roll(1, dim) if tensor in names else intact[tensor]
+        assert lesioned[tensor].equal(by_one)
+
+
+def test_exchanged_answers_turn_every_verdict(single: BracketSubject) -> None:
+    lesioned = single.lesioned("answers exchanged")
+    found, expected = (s.task.recording.logit_difference for s in (lesioned, single))
+    assert torch.allclose(found, -expected, atol=1e-5)
+
+
+def test_the_untrained_lesion_is_another_model_than_the_untrained_control(
+    single: BracketSubject,
+) -> None:
+    lesioned = EDITS["untrained"](single.task).lens.state_dict
+    assert lesioned["unembed.W_U"].equal(untrained_state_dict(seed=1)["unembed.W_U"])
+    assert not lesioned["unembed.W_U"].equal(single.untrained.lens.state_dict["unembed.W_U"])
+
+
+def test_reading_before_scale_and_bias_leaves_the_model_whole(exact: BracketSubject) -> None:
+    wrong = exact.lesioned("LayerNorm before scale and bias")
+    assert wrong.task.recording.logits.equal(exact.task.recording.logits)
+    for layer in range(3):
+        w, b = (exact.lens.state_dict[f"blocks.{layer}.ln1.{x}"].double() for x in "wb")
+        before, after = exact.task.layernorm(layer, strings=5)
+        assert torch.allclose(normalised(before) * w + b, after, atol=1e-6)
+        scaled = wrong.task.layernorm_fit(layer).coef * w[:, None]
+        assert torch.allclose(scaled, exact.task.layernorm_fit(layer).coef, atol=1e-6)
+    assert wrong.elevation_head.bracket_cosine != pytest.approx(
+        exact.elevation_head.bracket_cosine, abs=1e-3
+    )
+    assert wrong.negative_head.value_sign != pytest.approx(exact.negative_head.value_sign, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["W_U random", "untrained"])
+def test_a_shipped_model_is_lesioned_by_name(name: str) -> None:
+    data = BracketData.from_strings(["()", "(()", "())("])
+    lesioned = brackets.subject(f"retrained/seed7~{name}", data=data)
+    assert isinstance(lesioned, BracketSubject)
+    assert lesioned.name == f"retrained/seed7~{name}"
+    whole = brackets.subject("retrained/seed7", data=data)
+    assert isinstance(whole, BracketSubject)
+    changed = {
+        n for n, t in whole.lens.state_dict.items() if not t.equal(lesioned.lens.state_dict[n])
+    }
+    assert "unembed.W_U" in changed
+    assert (len(changed) == 1) == (name == "W_U random")
 
 
 @pytest.mark.parametrize("name", RANDOMISED)
 def test_a_weight_lesion_changes_its_matrices_and_nothing_else(
     single: BracketSubject, name: str
 ) -> None:
-    intact, lesioned = single.lens.state_dict, EDITS[name](single.task).state_dict
+    intact, lesioned = single.lens.state_dict, EDITS[name](single.task).lens.state_dict
     assert {n for n in intact if not intact[n].equal(lesioned[n])} == set(RANDOMISED[name])
     for tensor, head in RANDOMISED[name].items():
         before, after = intact[tensor], lesioned[tensor]
@@ -232,7 +300,7 @@ def test_a_weight_lesion_changes_its_matrices_and_nothing_else(
 def test_an_activation_lesion_writes_means_and_nothing_else(
     single: BracketSubject, name: str
 ) -> None:
-    lens, tokens = EDITS[name](single.task), single.task.data.tokens
+    lens, tokens = EDITS[name](single.task).lens, single.task.data.tokens
     reads = {repr(place): place for place in MEANS[name]}
     means = single.lens.read(tokens[single.task.B], reads)
     found = lens.read(tokens, reads)
@@ -254,7 +322,8 @@ def test_an_activation_lesion_writes_means_and_nothing_else(
 
 @pytest.mark.parametrize("name", EDITS)
 def test_a_lesioned_model_reads_strings_of_any_length(single: BracketSubject, name: str) -> None:
-    lesioned = single.variant(name, EDITS[name](single.task))
+    lesioned = single.lesioned(name)
+    assert lesioned.name == f"custom~{name}"
     assert lesioned.roles == single.roles
     confidence = lesioned.task.confidence(["()", "(())"])
     assert ((confidence >= 0) & (confidence <= 1)).all()

@@ -5,13 +5,13 @@ They are A)(B with A and B balanced, so that exactly one suffix is negative.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from replications.models import Head
 from replications.systems.brackets.data import (
     MAX_LENGTH,
-    is_balanced_loop,
     suffix_elevation,
     tokenize,
 )
@@ -43,11 +43,8 @@ class Attack(NamedTuple):
 
     left: int
     right: int
+    string: str
     confidence: float
-
-    @property
-    def string(self) -> str:
-        return nested(self.left) + ")(" + nested(self.right)
 
 
 class Adversarial:
@@ -69,7 +66,15 @@ class Adversarial:
     @cached_property
     def by_length(self) -> dict[int, float]:
         """Confidence by length of A, over the published family."""
-        found = self._confidence(*(attack(i) for i in PUBLISHED_LENGTHS))
+        return self._by_length(nested)
+
+    @cached_property
+    def flat_by_length(self) -> dict[int, float]:
+        """Confidence by length of A, with A and B of the same lengths but made of "()" only."""
+        return self._by_length(flat)
+
+    def _by_length(self, shape: Callable[[int], str]) -> dict[int, float]:
+        found = self._confidence(*(shape(i) + ")(" + shape(38 - i) for i in PUBLISHED_LENGTHS))
         return dict(zip(PUBLISHED_LENGTHS, found, strict=True))
 
     def confidence_at(
@@ -79,77 +84,78 @@ class Adversarial:
         over these lengths of A."""
         return extreme(self.by_length[i] for i in lengths)
 
-    @property
-    def best_length(self) -> int:
+    def best_length(self, *, flat_halves: bool = False) -> int:
         """Length of A with the highest confidence."""
-        return max(self.by_length, key=lambda i: self.by_length[i])
+        found = self.flat_by_length if flat_halves else self.by_length
+        return max(found, key=lambda i: found[i])
 
-    @property
-    def printed_controls(self) -> list[float]:
-        """Confidence, in per cent, of "()", "(())" and "))"."""
-        return [100 * p for p in self._confidence("()", "(())", "))")]
+    def lowest_rank(self, lengths: Iterable[int]) -> int:
+        """The place of the least convincing of these lengths of A in the published family."""
+        ranked = sorted(self.by_length, key=lambda i: -self.by_length[i])
+        return 1 + max(ranked.index(i) for i in lengths)
 
-    def gain_from_height(self, *, swapped: bool = False) -> float:
-        """Confidence of the published string less that of its flat counterpart.
+    def printed_controls(self, *, exchanged: bool = False, masked: bool = True) -> list[float]:
+        """Confidence, in per cent, of "()", "(())" and "))"; see `Task.per_cent_balanced`."""
+        strings = ("()", "(())", "))")
+        return self.task.per_cent_balanced(strings, exchanged=exchanged, masked=masked)
 
-        With `swapped`, that of the flat one less that of the published one.
-        """
-        gain = self.published_attack() - self.published_attack(flat_halves=True)
-        return (-gain if swapped else gain) / 100
+    def gain_from_height(self, length: int = 30) -> float:
+        """Confidence of the string with A of this length less that of its flat counterpart."""
+        return self.by_length[length] - self.flat_by_length[length]
 
     @cached_property
     def family(self) -> tuple[Attack, ...]:
         """Every A)(B with nested, non-empty A and B, up to 40 brackets, most convincing first."""
+        return self._family(nested)
+
+    def _family(self, shape: Callable[[int], str]) -> tuple[Attack, ...]:
         sizes = [
             (a, b)
             for a in range(2, MAX_LENGTH, 2)
             for b in range(2, MAX_LENGTH, 2)
             if a + b + 2 <= MAX_LENGTH
         ]
-        found = self._confidence(*(nested(a) + ")(" + nested(b) for a, b in sizes))
-        attacks = (Attack(a, b, p) for (a, b), p in zip(sizes, found, strict=True))
+        strings = [shape(a) + ")(" + shape(b) for a, b in sizes]
+        found = zip(sizes, strings, self._confidence(*strings), strict=True)
+        attacks = (Attack(*size, string, p) for size, string, p in found)
         return tuple(sorted(attacks, key=lambda attack: -attack.confidence))
 
-    @property
-    def family_profile(self) -> dict[str, float]:
-        """Of the whole family: its size, how many strings are called balanced, and the lengths of A
-        and B in the most convincing one."""
-        best = self.family[0]
+    def family_profile(self, *, flat_halves: bool = False) -> dict[str, float]:
+        """Of the whole family: how many strings are called balanced, and the lengths of A and B in
+        the most convincing one. With `flat_halves`, of the strings with flat A and B."""
+        family = self._family(flat) if flat_halves else self.family
         return {
-            "strings": len(self.family),
-            "called_balanced": sum(a.confidence > 0.5 for a in self.family),
-            "best_a": best.left,
-            "best_b": best.right,
+            "called_balanced": sum(a.confidence > 0.5 for a in family),
+            "best_a": family[0].left,
+            "best_b": family[0].right,
         }
 
-    def negative_positions(self, *, doubled: bool = False) -> dict[str, float]:
-        """Over the published family, or with `doubled` over A))((B: the most and the fewest
-        positions with a negative suffix in a string, and the lowest elevation at any of them."""
-        strings = [nested(i) + "))((" + nested(36 - i) for i in range(2, 36, 2)]
-        if not doubled:
-            strings = [attack(i) for i in PUBLISHED_LENGTHS]
+    def negative_positions(self, strings: Sequence[str] = ()) -> dict[str, object]:
+        """Over the published family, or over other strings: how many positions of each string have
+        a negative suffix, and the lowest elevation at any of them."""
+        strings = strings or [attack(i) for i in PUBLISHED_LENGTHS]
         elevation = suffix_elevation(tokenize(strings))
         counts = (elevation < 0).sum(-1)
-        return {
-            "most": int(counts.max()),
-            "fewest": int(counts.min()),
-            "lowest_elevation": int(elevation.min()),
-        }
+        return {"in_each_string": counts.tolist(), "lowest_elevation": int(elevation.min())}
 
-    def undercounts(self, *lengths: int) -> float:
+    def undercounts(self, *lengths: int, head: Head | None = None) -> float:
         """By how much the '(' before B overrates the share of '(' in its own suffix.
 
-        The share as the elevation head weights it, less the true share: the largest difference
-        over the given lengths of A. Negative if the head counts too few '(' in every one.
+        The share as the elevation head (or another head of layer 0) weights it, less the true
+        share: the largest difference over the given lengths of A. Negative if the head counts too
+        few '(' in every one.
         """
-        return max(self._undercount(i) for i in lengths)
+        return max(self._undercount(i, head) for i in lengths)
 
-    def _undercount(self, length: int) -> float:
-        head = ElevationHead(self.task, self.roles.elevation)
-        weighted, true = head.weighted_and_true_share(attack(length), length + 2)
+    def overcounting_attacks(self, *lengths: int) -> dict[str, float]:
+        """Of the given lengths of A: the lowest confidence, and the least amount by which the '('
+        before B overrates the share of '(' in its own suffix."""
+        return {
+            "lowest_confidence": self.confidence_at(lengths),
+            "smallest_overcount": min(self._undercount(i) for i in lengths),
+        }
+
+    def _undercount(self, length: int, head: Head | None = None) -> float:
+        found = ElevationHead(self.task, head or self.roles.elevation)
+        weighted, true = found.weighted_and_true_share(attack(length), length + 2)
         return weighted - true
-
-    @property
-    def rule_confidence(self) -> float:
-        """What the hand-written rule says of the published string, in per cent."""
-        return 100.0 * is_balanced_loop(attack(30))

@@ -14,13 +14,10 @@ from torch import Tensor
 
 from replications.models import Edit, apply, sites
 from replications.systems.brackets.data import (
-    CLOSE,
     CONTEXT,
     MAX_LENGTH,
-    OPEN,
     PAD,
     BracketData,
-    decode,
     failures,
     tokenize,
 )  # fmt: skip
@@ -42,10 +39,17 @@ class Behaviour:
         self.task = task
 
     # ---------------------------------------------------------------- verdicts
-    @property
-    def example_confidences(self) -> list[float]:
-        """P(balanced) of the seven printed examples, in per cent."""
-        return (100 * self.task.confidence(EXAMPLES)).tolist()
+    def example_confidences(self, *, exchanged: bool = False, masked: bool = True) -> list[float]:
+        """P(balanced) of the seven printed examples, in per cent; see `Task.per_cent_balanced`."""
+        return self.task.per_cent_balanced(EXAMPLES, exchanged=exchanged, masked=masked)
+
+    def examples_right(self, *, exchanged: bool = False) -> int:
+        """How many of the seven printed examples get the right verdict.
+
+        If `exchanged`, the two brackets exchange their token ids.
+        """
+        found = self.example_confidences(exchanged=exchanged)
+        return sum((p > 50) == label for p, label in zip(found, EXAMPLE_LABELS, strict=True))
 
     def correct(self, *, shuffled_labels: bool = False) -> int:
         """How many of the subject's strings get the right verdict."""
@@ -110,38 +114,33 @@ class Behaviour:
     def _accuracy(self, edits: Sequence[Edit], data: BracketData) -> float:
         return (self.task.calls_balanced(edits, data) == data.labels).double().mean().item()
 
-    # ---------------------------------------------------------------- tokens and positions
-    def token_table(self, *, swapped: bool = False) -> dict[str, object]:
-        """Token ids of printed examples with "()" decoded again, and how many of the seven
-        examples get the right verdict. With `swapped`, the two brackets exchange their ids."""
+    # ---------------------------------------------------------------- positions
+    def distance_from_sinusoid(self, *, interleaved: bool = True) -> float:
+        """Largest difference between the positional embeddings and the fixed sinusoidal table.
 
-        def encode(strings: Sequence[str]) -> Tensor:
-            tokens = tokenize(strings)
-            return torch.where(tokens >= OPEN, OPEN + CLOSE - tokens, tokens) if swapped else tokens
-
-        one, two = encode(["()"]), encode(["()", "()()"])
-        ids = [" ".join(map(str, row)) for row in [*one.tolist(), *two.tolist()]]
-        verdicts = self.task.confidence_of_tokens(encode(EXAMPLES)) > 0.5
-        right = verdicts == torch.tensor(EXAMPLE_LABELS)
-        return {"ids_and_decoding": [*ids, *decode(one)], "examples_right": int(right.sum())}
-
-    @property
-    def distance_from_sinusoid(self) -> float:
-        """Largest difference between the positional embeddings and the fixed sinusoidal table."""
-        return (self.task.weights.W_pos - sinusoid()).abs().max().item()
+        Sines and cosines alternate in the table; if not `interleaved`, all sines come first.
+        """
+        table = sinusoid()
+        if not interleaved:
+            table = torch.cat([table[:, ::2], table[:, 1::2]], dim=1)
+        return (self.task.weights.W_pos - table).abs().max().item()
 
     # ---------------------------------------------------------------- the data set
-    def data_profile(self, *, random_strings: bool = False) -> dict[str, float]:
+    def data_profile(
+        self, *, random_strings: bool = False, distinct: bool = False, in_tokens: bool = False
+    ) -> dict[str, float]:
         """Size, balanced share and longest string of the whole data set.
 
-        With `random_strings`, of as many uniformly random strings of even length instead.
+        With `random_strings`, of as many uniformly random strings of even length instead. If
+        `distinct`, equal strings count once. If `in_tokens`, [start] and [end] count in a length.
         """
         data = self.task.full_data
         data = _uniform_strings(len(data), even=True) if random_strings else data
+        data = BracketData.from_strings(sorted(set(data.strings))) if distinct else data
         return {
             "strings": len(data),
             "balanced_share": data.labels.double().mean().item(),
-            "longest": int(data.lengths.max()),
+            "longest": int(data.lengths.max()) + 2 * in_tokens,
         }
 
     def odd_lengths(self, *, random_strings: bool = False) -> int:

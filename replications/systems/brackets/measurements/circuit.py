@@ -18,7 +18,13 @@ from replications.models import Edit, Head, Place, Site, put, put_rows, sites
 from replications.patching import sweep
 from replications.systems.brackets.data import BracketData
 from replications.systems.brackets.model import BALANCED, UNBALANCED
-from replications.systems.brackets.recording import COMPONENTS, HEADS, head_label, sibling
+from replications.systems.brackets.recording import (
+    COMPONENTS,
+    HEADS,
+    head_label,
+    parse_head,
+    sibling,
+)
 from replications.systems.brackets.roles import Roles
 from replications.systems.brackets.task import Task
 
@@ -34,21 +40,23 @@ class Circuit:
         self.roles = roles
 
     # ---------------------------------------------------------------- silencing verdict heads
-    def loss_rise(self, *, on_balanced: bool = False) -> dict[str, float]:
-        """What silencing the verdict head that is not responsible does to the loss.
+    def loss_rise(
+        self, on_T: Head | None = None, on_N: Head | None = None, *, on_balanced: bool = False
+    ) -> dict[str, float]:
+        """What silencing one head on T strings and another on N strings does to the loss.
 
-        Rise of the mean cross-entropy on T strings without the negative head, and on N strings
-        without the total head, and the lower of the two changes of accuracy. With `on_balanced`,
-        both heads are silenced on balanced strings instead.
+        The two rises of the mean cross-entropy, and the lower of the two changes of accuracy. By
+        default the heads are the negative head on T and the total head on N: those that are not
+        responsible. With `on_balanced`, both are silenced on balanced strings instead.
         """
         task, roles = self.task, self.roles
         T, N = (task.B, task.B) if on_balanced else (task.T, task.N)
-        without_negative = self._loss_rise(roles.negative, T)
-        without_total = self._loss_rise(roles.total, N)
+        of_T = self._loss_rise(on_T or roles.negative, T)
+        of_N = self._loss_rise(on_N or roles.total, N)
         return {
-            "rise_without_negative_head": without_negative[0],
-            "rise_without_total_head": without_total[0],
-            "change_of_accuracy": min(without_negative[1], without_total[1]),
+            "rise_on_T": of_T[0],
+            "rise_on_N": of_N[0],
+            "change_of_accuracy": min(of_T[1], of_N[1]),
         }
 
     def _loss_rise(self, head: Head, rows: Tensor) -> tuple[float, float]:
@@ -62,39 +70,55 @@ class Circuit:
         return loss[1] - loss[0], right[1] - right[0]
 
     # ---------------------------------------------------------------- layer-1 heads
-    def _helper(self, other: bool) -> Head:
-        return sibling(self.roles.helper) if other else self.roles.helper
+    @property
+    def other_of_layer_1(self) -> Head:
+        """The head of layer 1 that is not the helper; head 1.0 if there is no helper."""
+        return sibling(self.roles.helper) if self.roles.helper else (1, 0)
 
-    def without_helper(self, *, other: bool = False) -> dict[str, float]:
-        """The helper head (or the other head of its layer) replaced at every position.
+    def without(self, head: Head | None = None) -> dict[str, float]:
+        """A head, by default the helper, replaced at every position.
 
         The share of the total head's contribution that is lost on N strings, and the absolute
-        share that it changes by on T strings.
+        share that it changes by on T strings. Both are zero if there is no helper.
         """
-        edits = self.task.silence_everywhere(self._helper(other))
+        head = head or self.roles.helper
+        if not head:
+            return {"lost_on_N": 0.0, "change_on_T": 0.0}
+        edits = self.task.silence_everywhere(head)
         return {
             "lost_on_N": self._lost(edits, self.task.N),
             "change_on_T": abs(self._lost(edits, self.task.T)),
         }
 
-    def carries_negative(self, *, other: bool = False) -> dict[str, float]:
-        """Does the helper head (or the other head of its layer) tell of negative suffixes?
+    def carries_negative(self, component: str | None = None) -> dict[str, float]:
+        """Does a component, by default the helper head, tell the total head of negative suffixes?
 
         Its mean input w to the total head on N strings over that on T strings, and the share of
-        the total head's contribution on N strings that is lost without it.
+        the total head's contribution on N strings that is lost without it: without a head
+        everywhere, or without an MLP at position 1. Both are zero if there is no helper.
         """
-        w = self.task.inputs(self.roles.total)[head_label(self._helper(other))]
-        ratio = (w[self.task.N].mean() / w[self.task.T].mean()).item()
-        return {"N_over_T": ratio, "lost_on_N": self.without_helper(other=other)["lost_on_N"]}
+        if not component:
+            if not self.roles.helper:
+                return {"N_over_T": 0.0, "lost_on_N": 0.0}
+            component = head_label(self.roles.helper)
+        w = self.task.inputs(self.roles.total)[component]
+        if component.startswith("mlp"):
+            edits: Sequence[Edit] = [self._mlp_mean(int(component[3:]), 1)]
+        else:
+            edits = self.task.silence_everywhere(parse_head(component))
+        return {
+            "N_over_T": (w[self.task.N].mean() / w[self.task.T].mean()).item(),
+            "lost_on_N": self._lost(edits, self.task.N),
+        }
 
-    def helper_input(self, *, other: bool = False) -> dict[str, float]:
-        """Input w of the helper head (or of the other head of its layer) to the total head.
+    def helper_input(self, head: Head | None = None) -> dict[str, float]:
+        """Input w of a head, by default the helper, to the total head.
 
         Its AUROC for unbalanced strings that start with '(' against balanced ones, and its mean
         over that of mlp1 on the former.
         """
-        w = self.task.inputs(self.roles.total)
-        mine = w[head_label(self._helper(other))]
+        w, head = self.task.inputs(self.roles.total), head or self.roles.helper
+        mine = w[head_label(head)] if head else torch.zeros_like(w["mlp1"])
         unbalanced = ~self.task.B & self.task.data.starts_open
         return {
             "auroc": stats.auroc(mine[unbalanced], mine[self.task.B]),
@@ -111,28 +135,37 @@ class Circuit:
         return u[COMPONENTS.index(head_label(self.roles.total))]
 
     # ---------------------------------------------------------------- inputs of the total head
-    @property
-    def mlp_inputs(self) -> dict[str, float]:
-        """Mean inputs w on unbalanced strings: that of mlp1, that of mlp1 over the next largest,
-        and the rank of mlp0 among all components (1 is the largest)."""
-        inputs = self.task.inputs(self.roles.total)
+    def mlp_inputs(
+        self, first: str = "mlp1", second: str = "mlp0", position: int = 1
+    ) -> dict[str, float]:
+        """Mean inputs w of the total head on unbalanced strings.
+
+        That of component `first`, that over the next largest, and the rank of `second` among all
+        components (1 is the largest). Another position is read along the direction of position 1.
+        """
+        inputs = self.task.in_direction_before(self.roles.total, self.task.recording, position)
         w = {c: x[~self.task.B].mean().item() for c, x in inputs.items()}
         ranked = sorted(w, key=lambda c: -w[c])
-        next_largest = max(value for c, value in w.items() if c != "mlp1")
+        next_largest = max(value for c, value in w.items() if c != first)
         return {
-            "mlp1": w["mlp1"],
-            "times_the_next": stats.ratio(w["mlp1"], next_largest),
-            "rank_of_mlp0": ranked.index("mlp0") + 1,
+            "largest": w[first],
+            "times_the_next": stats.ratio(w[first], next_largest),
+            "rank_of_the_second": ranked.index(second) + 1,
         }
 
-    def inputs_by_open_share(self, first: str = "mlp1", second: str = "mlp0") -> dict[str, float]:
+    def inputs_by_open_share(
+        self, first: str = "mlp1", second: str = "mlp0", *, shuffled: bool = False
+    ) -> dict[str, float]:
         """Mean inputs w of two components by share of '(', on strings that start with '('.
 
         Of `first` on the weaker side of one half and (balanced or not) at one half, of `second`
-        on its stronger side.
+        on its stronger side. If `shuffled`, strings have the shares of others that start with '('.
         """
         w, share = self.task.inputs(self.roles.total), self.task.data.open_share
         open_ = self.task.data.starts_open
+        if shuffled:
+            order = torch.randperm(int(open_.sum()), generator=torch.Generator().manual_seed(0))
+            share = share.masked_scatter(open_, share[open_][order])
         sides = {
             c: [w[c][open_ & side].mean().item() for side in (share < 0.5, share > 0.5)]
             for c in (first, second)
@@ -171,11 +204,10 @@ class Circuit:
         outputs = self.task.recording.written_at(f"mlp{layer}", position)[self.task.B]
         return put(sites.MLP_OUT(layer).pick(pos=position), outputs.mean(0))
 
-    @property
-    def lost_without_mlps(self) -> float:
+    def lost_without_mlps(self, position: int = 1) -> float:
         """Share of the total head's contribution on T strings that is lost when the outputs of
-        mlp0 and mlp1 at position 1 are replaced."""
-        return self._lost([self._mlp_mean(layer, 1) for layer in (0, 1)], self.task.T)
+        mlp0 and mlp1 at a position are replaced."""
+        return self._lost([self._mlp_mean(layer, position) for layer in (0, 1)], self.task.T)
 
     def gained_from_mlps(self, position: int) -> float:
         """Rise of the total head's contribution on balanced strings when the outputs of mlp0 and
@@ -246,18 +278,18 @@ class Circuit:
         found = sweep(lens, base.tokens, source, [place], classes, at=0)
         return (found.values[0] - found.base).double().mean().item()
 
-    def information(self, head: Head | None = None, position: int = 1) -> dict[str, float]:
-        """How far patching a head's v at a position moves LDu from '()' + B to '))' + B, and the
-        AUROC of the total head's summed inputs w, T strings against balanced ones.
+    def known_at(self, position: int = 1) -> float:
+        """AUROC of the total head's summed inputs w at a position, T strings against balanced
+        ones."""
+        inputs = self.task.in_direction_before(self.roles.total, self.task.recording, position)
+        summed = torch.stack(list(inputs.values())).sum(0)
+        return stats.auroc(summed[self.task.T], summed[self.task.B])
 
-        The head is the total head unless another is given.
-        """
-        total = self.roles.total
-        summed = torch.stack(list(self.task.inputs(total).values())).sum(0)
-        return {
-            "ldu_moved_by_v": self.moved(head or total, sites.V, position),
-            "auroc_of_inputs": stats.auroc(summed[self.task.T], summed[self.task.B]),
-        }
+    def carried_by(self, position: int = 1) -> float:
+        """Mean rise of LDu on balanced strings when the residual stream that the total head reads
+        at a position comes from T strings."""
+        place = sites.RESID_PRE(self.roles.total[0]).pick(pos=position)
+        return self._ldu_rise(place, self._balanced_strings, self._sources(self.task.T))
 
     def early_close(self, head: Head) -> dict[str, float]:
         """How far a head's v, and its k, at position 1 move LDu from '()' + B to '))' + B."""

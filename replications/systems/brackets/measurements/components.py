@@ -39,15 +39,16 @@ class Components:
         run = self.task.recording.run
         return linear.fit(run["resid_final"], _shuffled(run["ln_final"])).r_squared
 
-    def layer1_layernorm_r_squared(self, *, shuffled: bool = False) -> float:
-        """R² of the linear fit of layer 1's first LayerNorm over all positions, pads included.
+    def layer1_layernorm_r_squared(self, *, shuffled: bool = False, pads: bool = True) -> float:
+        """R² of the linear fit of layer 1's first LayerNorm over all positions.
 
-        With `shuffled`, inputs are paired with outputs of other rows, on 500 strings.
+        With `shuffled`, inputs are paired with outputs of other rows, on 500 strings. Without
+        `pads`, positions that hold padding are left out.
         """
-        if not shuffled:
+        if not shuffled and pads:
             return self.task.layernorm_fit(1).r_squared
-        before, after = self.task.layernorm(1, strings=500)
-        return linear.fit(before, _shuffled(after)).r_squared
+        before, after = self.task.layernorm(1, 500 if shuffled else None, pads=pads)
+        return linear.fit(before, _shuffled(after) if shuffled else after).r_squared
 
     # ---------------------------------------------------------------- is one direction enough?
     def stands_in_for_logits(self, direction: Tensor | None = None) -> dict[str, float]:
@@ -74,18 +75,6 @@ class Components:
         random = torch.randn(len(pf), generator=torch.Generator().manual_seed(0)).to(pf)
         direction: Tensor = random * pf.norm() / random.norm()
         return direction
-
-    @property
-    def direction_before_scale_and_bias(self) -> Tensor:
-        """What pf becomes if the fit targets the vector before scale and bias: float64 [d_model].
-
-        From TransformerLens 3 on, that is what reading the hook `hook_normalized` gives.
-        """
-        residual = self.task.recording.run["resid_final"].double()
-        centred = residual - residual.mean(-1, keepdim=True)
-        normalised = centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
-        fit = linear.fit(residual, normalised)
-        return fit.pull_back(self.task.unbalanced_after_final)
 
     # ---------------------------------------------------------------- contributions
     def weakest_effect(self, *components: str) -> float:
@@ -125,20 +114,22 @@ class Components:
             "lower_mean": min(x[rows].mean().item() for x, rows in pairs),
         }
 
-    def class_overlap(self, *, shuffled_labels: bool = False) -> dict[str, float]:
+    def class_overlap(self, *others: str, shuffled_labels: bool = False) -> dict[str, float]:
         """Overlap of the histograms of u for the two classes (1: identical, 0: disjoint).
 
-        The larger of the last two heads', and the smaller of the helper's and the last MLP's.
+        The larger of the last two heads', and the smallest of other components', by default the
+        helper head and the last MLP.
         """
         u, unbalanced = self.task.contributions, self._unbalanced(shuffled_labels)
 
         def overlap(c: str) -> float:
             return stats.overlap(u[c][unbalanced], u[c][~unbalanced], *AXIS, bins=60)
 
-        others = (head_label(self.roles.helper), f"mlp{LAYERS[-1]}")
+        helper = [head_label(self.roles.helper)] if self.roles.helper else []
+        others = others or (*helper, f"mlp{LAYERS[-1]}")
         return {
             "last_heads_larger": max(overlap(h) for h in LAST),
-            "helper_and_last_mlp_smaller": min(overlap(c) for c in others),
+            "others_smallest": min(overlap(c) for c in others),
         }
 
     def _unbalanced(self, shuffled: bool) -> Tensor:

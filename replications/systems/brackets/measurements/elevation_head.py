@@ -27,8 +27,7 @@ from replications.systems.brackets.recording import head_label, sibling
 from replications.systems.brackets.task import Task
 
 TALLY_POSITIONS = (3, 5, 10, 15, 20, 25, 30)
-SHORTEST_SUFFIX = 5
-"""The tally is measured where at least this many brackets are left."""
+"""Where the tally of the suffix is set against that of the prefix."""
 EVEN_QUERIES = (1, 5, 10, 15, 20, 25)
 LATE_QUERIES = range(27, 32)
 """Query positions whose attention is not uniform, as the document's hint names them."""
@@ -56,39 +55,45 @@ class ElevationHead:
         """float64 [d_head d_model]"""
         return self.task.weights.W_O[self.head].double()
 
-    def _image(self, token: int) -> Tensor:
+    def image(self, token: int) -> Tensor:
+        """Image of a token under the layer-0 LayerNorm fit and W_OV: float64 [d_model]."""
         fit = self.task.layernorm_fit(self.head[0])
         return fit.push(self.task.weights.W_E[token]) @ self.task.OV(self.head)
 
     @cached_property
     def v_L(self) -> Tensor:
-        """Image of '(' under the layer-0 LayerNorm fit and W_OV: float64 [d_model]."""
-        return self._image(OPEN)
+        """`image` of '(': float64 [d_model]."""
+        return self.image(OPEN)
 
     @cached_property
     def v_R(self) -> Tensor:
-        """Image of ')' under the layer-0 LayerNorm fit and W_OV: float64 [d_model]."""
-        return self._image(CLOSE)
+        """`image` of ')': float64 [d_model]."""
+        return self.image(CLOSE)
 
     @property
     def bracket_cosine(self) -> float:
         """Cosine of v_L and v_R: -1 when the head adds one and subtracts the other."""
         return linear.cosine(self.v_L, self.v_R)
 
-    @cached_property
-    def response_cosine(self) -> float:
+    def image_cosine(self, first: int, second: int) -> float:
+        """Cosine of the images of two tokens."""
+        return linear.cosine(self.image(first), self.image(second))
+
+    def response_cosine(self, first: str = "(", second: str = ")") -> float:
         """Cosine of what one more '(' and one more ')' change in the head's output at position 1.
 
-        The bracket is appended to balanced strings, and the changes are averaged. Attention is an
-        average, so a part common to v_L and v_R cancels. Unlike `bracket_cosine` this needs no
-        linear fit.
+        The brackets, or other strings of at most two brackets, are appended to balanced strings,
+        and the changes are averaged. Attention is an average, so a part common to v_L and v_R
+        cancels. Unlike `bracket_cosine` this needs no linear fit.
         """
         data = self.task.data
-        rows = (self.task.B & (data.lengths < MAX_LENGTH)).nonzero()[:, 0][:1000]
+        rows = (self.task.B & (data.lengths <= MAX_LENGTH - 2)).nonzero()[:, 0][:1000]
         strings = [data.strings[i] for i in rows.tolist()]
         before = self._output_at_1(strings)
-        left, right = (self._output_at_1([s + b for s in strings]) - before for b in "()")
-        return linear.cosine(left.mean(0), right.mean(0))
+        one, other = (
+            self._output_at_1([s + more for s in strings]) - before for more in (first, second)
+        )
+        return linear.cosine(one.mean(0), other.mean(0))
 
     def _output_at_1(self, strings: list[str]) -> Tensor:
         place = sites.Z(self.head[0]).pick(pos=1, head=self.head[1])
@@ -105,15 +110,17 @@ class ElevationHead:
         cosines: Tensor = (v / v.norm()) @ (W_in / W_in.norm(dim=0))
         return cosines.square()
 
-    def mean_squared_cosine(self, layer: int, *, permuted: bool = False) -> float:
-        """Mean over the neurons of an MLP of the squared cosine with v_R. Chance is 1/d_model.
+    def mean_squared_cosine(
+        self, layer: int, vector: Tensor | None = None, *, permuted: bool = False
+    ) -> float:
+        """Mean over the neurons of an MLP of the squared cosine with v_R (or with `vector`).
 
-        With `permuted`, the coordinates of v_R are permuted. Neurons whose input weights are all
-        zero have no direction and are left out.
+        Chance is 1/d_model. If `permuted`, the vector's coordinates are permuted. Neurons whose
+        input weights are all zero have no direction and are left out.
         """
+        v = self.v_R if vector is None else vector
         order = torch.randperm(SHAPE.d_model, generator=torch.Generator().manual_seed(0))
-        v = self.v_R[order] if permuted else self.v_R
-        return self.squared_cosines(layer, v).nanmean().item()
+        return self.squared_cosines(layer, v[order] if permuted else v).nanmean().item()
 
     # ---------------------------------------------------------------- the tally
     @cached_property
@@ -152,37 +159,42 @@ class ElevationHead:
     def _output_at(self, position: int) -> Tensor:
         return self._outputs_everywhere[:, position].double() @ self._W_O
 
-    def _tally_correlation(self, position: int, *, prefix: bool) -> float:
+    def tally_correlation(self, position: int, *, prefix: bool = False) -> float:
         """Correlation along v_L of the output at one position with the tally per bracket.
 
         The tally is that of the brackets from this position on, or (`prefix`) of those before it.
-        Strings count that have '(' there and at least five brackets from there on: in a shorter
-        suffix [start] and [end], which are attended too, outweigh the brackets.
+        Strings count that have '(' there. Both sides are taken less their means over strings of the
+        same length: in a short suffix [start] and [end], which are attended too, weigh more, so
+        that across lengths the output varies with the length alone. NaN if nothing varies.
         """
         data = self.task.data
-        opens, closes = (count[:, position] for count in data.suffix_counts)
-        rows = (data.tokens[:, position] == OPEN) & (opens + closes >= SHORTEST_SUFFIX)
+        rows = data.tokens[:, position] == OPEN
+        opens, closes = (count[rows, position] for count in data.suffix_counts)
         if prefix:
-            opens, closes = (count[:, position - 1] for count in data.prefix_counts)
-        opens, closes = opens[rows].double(), closes[rows].double()
+            opens, closes = (count[rows, position - 1] for count in data.prefix_counts)
+        tally = (opens - closes).double() / (opens + closes).clamp(min=1)
         read_out = self._W_O @ self.v_L / self.v_L.norm()
         along = self._outputs_everywhere[rows, position].double() @ read_out
-        return stats.correlation(along, (opens - closes) / (opens + closes))
+        lengths = data.lengths[rows]
+        return stats.correlation(within(along, lengths), within(tally, lengths))
 
-    @cached_property
-    def suffix_and_prefix(self) -> dict[str, float]:
-        """Lowest correlation with the suffix tally and highest with the prefix tally, over
-        positions 3 to 30."""
-        prefix = [self._tally_correlation(i, prefix=True) for i in TALLY_POSITIONS]
+    @property
+    def suffix_against_prefix(self) -> dict[str, float]:
+        """Over positions 3 to 30, the smallest lead of the correlation with the suffix tally over
+        that with the prefix tally, and the highest with the prefix tally."""
+        suffix, prefix = (
+            [self.tally_correlation(i, prefix=side) for i in TALLY_POSITIONS]
+            for side in (False, True)
+        )
         return {
-            "lowest_with_suffix": self.lowest_tally_correlation(),
+            "smallest_lead": min(s - p for s, p in zip(suffix, prefix, strict=True)),
             "highest_with_prefix": max(prefix),
         }
 
     def lowest_tally_correlation(self, *, prefix: bool = False) -> float:
-        """Lowest correlation with the tally of the suffix (or of the prefix), over positions 3 to
-        30."""
-        return min(self._tally_correlation(i, prefix=prefix) for i in TALLY_POSITIONS)
+        """Lowest correlation with the tally of the suffix (or of the prefix), over positions 2 to
+        39: at 40 a suffix that starts with '(' is always the same."""
+        return min(self.tally_correlation(i, prefix=prefix) for i in range(2, MAX_LENGTH))
 
     @property
     def highest_write_cosine(self) -> float:
@@ -305,3 +317,11 @@ def evenness(attention: Tensor) -> dict[str, float]:
     p = attention / attention.sum()
     entropy = -(p * p.log()).sum() / torch.tensor(float(len(p))).log()
     return {"variation": stats.variation(attention), "entropy": entropy.item()}
+
+
+def within(values: Tensor, groups: Tensor) -> Tensor:
+    """Values [n] less the mean of those of the same group [n]: float64."""
+    _, index, sizes = groups.unique(return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(sizes), dtype=torch.float64).index_add(0, index, values.double())
+    centred: Tensor = values - (sums / sizes)[index]
+    return centred

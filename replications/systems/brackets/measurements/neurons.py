@@ -12,6 +12,7 @@ from torch import Tensor
 
 from replications.analysis import statistics as stats
 from replications.errors import BadInput
+from replications.models import Head
 from replications.systems.brackets.measurements.elevation_head import ElevationHead
 from replications.systems.brackets.model import SHAPE
 from replications.systems.brackets.roles import Roles
@@ -23,23 +24,26 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.5, 0.8)
 
 
 class Neurons:
-    """Contributions of single neurons along the direction that the total head reads (p20).
+    """Contributions of single neurons along the direction that a head reads.
+
+    By default that is the direction of the total head (p20).
 
     For each neuron, over strings that start with '(': `high` is its mean contribution where the
     share of '(' exceeds 0.55, `low` where it is under 0.45, both less its mean on balanced strings.
     """
 
-    def __init__(self, task: Task, roles: Roles) -> None:
+    def __init__(self, task: Task, roles: Roles, head: Head | None = None) -> None:
         self.task = task
         self.roles = roles
+        self.head = head or roles.total
 
     @cached_property
     def contributions(self) -> Tensor:
-        """activation × (W_out @ p20) less its mean over balanced strings.
+        """activation × (W_out @ direction) less its mean over balanced strings.
 
         float64 [layer=2 n neuron=56].
         """
-        direction = self.task.direction_before(self.roles.total)
+        direction = self.task.direction_before(self.head)
         layers = []
         for layer in range(2):
             activations = self.task.recording.run[f"neurons{layer}"].double()
@@ -116,10 +120,13 @@ class Neurons:
         """For each threshold up to 0.5: neurons that fire on both sides, layer 1 less layer 0."""
         return self._layer1_surplus([(self.high > t) & (self.low > t) for t in THRESHOLDS[:-1]])
 
-    @property
-    def detectors(self) -> dict[str, int]:
-        """Neurons with |high| or |low| above 0.3, by layer."""
-        counts = ((self.high.abs() > 0.3) | (self.low.abs() > 0.3)).sum(-1)
+    def detectors(self, rows: Tensor | None = None) -> dict[str, int]:
+        """Neurons with |high| or |low| above 0.3, by layer.
+
+        If `rows` are given, neurons whose mean over these strings is beyond 0.3 instead.
+        """
+        answers = [self.high, self.low] if rows is None else [self._mean(rows)]
+        counts = (torch.stack(answers).abs() > 0.3).any(0).sum(-1)
         return {"layer_0": int(counts[0]), "layer_1": int(counts[1])}
 
     # ---------------------------------------------------------------- against the tally direction

@@ -55,35 +55,29 @@ class VerdictHead:
         other = self.task.contribution(self._rival)[rows].mean().item()
         return stats.ratio(self._mean(rows), other)
 
-    @property
-    def on_total_failures(self) -> dict[str, float]:
-        """Its answer to T strings: AUROC of u against balanced strings, mean u over that of the
+    def says_unbalanced(self, rows: Tensor) -> dict[str, float]:
+        """Its answer to some strings: AUROC of u against balanced strings, mean u over that of the
         other verdict head, and the 5th percentile of u."""
         return {
-            "auroc": self._auroc(self.task.T),
-            "times_the_other_head": self._times_the_other_head(self.task.T),
-            "fifth_percentile": stats.quantile(self.contribution[self.task.T], 0.05),
+            "auroc": self._auroc(rows),
+            "times_the_other_head": self._times_the_other_head(rows),
+            "fifth_percentile": self.fifth_percentile(rows),
         }
 
-    @property
-    def on_negative_failures(self) -> dict[str, float]:
-        """Its answer to N strings: AUROC of u against balanced strings, mean u over that of the
+    def decides(self, rows: Tensor) -> dict[str, float]:
+        """Its answer to some strings: AUROC of u against balanced strings, mean u over that of the
         other verdict head, and the accuracy that is left when it is silenced at position 0."""
         task = self.task
-        verdicts = task.calls_balanced(task.silence(self.head), task.data.subset(task.N))
+        verdicts = task.calls_balanced(task.silence(self.head), task.data.subset(rows))
         return {
-            "auroc": self._auroc(task.N),
-            "times_the_other_head": self._times_the_other_head(task.N),
+            "auroc": self._auroc(rows),
+            "times_the_other_head": self._times_the_other_head(rows),
             "accuracy_when_silenced": 1 - verdicts.double().mean().item(),
         }
 
-    @property
-    def negative_auroc(self) -> dict[str, float]:
-        """AUROC of u on N strings against balanced ones, and its 5th percentile on N strings."""
-        return {
-            "auroc": self._auroc(self.task.N),
-            "fifth_percentile": stats.quantile(self.contribution[self.task.N], 0.05),
-        }
+    def fifth_percentile(self, rows: Tensor) -> float:
+        """The 5th percentile of u over some strings."""
+        return stats.quantile(self.contribution[rows], 0.05)
 
     @property
     def by_open_share(self) -> dict[str, float]:
@@ -120,25 +114,24 @@ class VerdictHead:
         rest = torch.cat([mean[:1], mean[2:]])
         return {"position_1": mean[1].item(), "largest_other": rest.max().item()}
 
-    @property
-    def attention_by_class(self) -> dict[str, float]:
-        """Mean attention from position 0 to position 1, on balanced and on T strings."""
+    def attention_by_class(self, unbalanced: Tensor | None = None) -> dict[str, float]:
+        """Mean attention from position 0 to position 1, on balanced strings and on some unbalanced
+        ones, by default T."""
         to_1 = self.attention[:, 1].double()
         return {
             "balanced": to_1[self.task.B].mean().item(),
-            "wrong_total": to_1[self.task.T].mean().item(),
+            "unbalanced": to_1[self.task.T if unbalanced is None else unbalanced].mean().item(),
         }
 
-    @property
-    def closed_starts(self) -> dict[str, float]:
-        """Accuracy on strings that start with ')', and mean attention from position 0 to
-        position 1 by first bracket."""
-        closed = ~self.task.data.starts_open
+    def closed_starts(self, rows: Tensor | None = None) -> dict[str, float]:
+        """Accuracy on some strings, by default those that start with ')', and mean attention from
+        position 0 to position 1 on strings that start with '(' and on these."""
+        closed = ~self.task.data.starts_open if rows is None else rows
         right = self.task.recording.calls_balanced[closed] == self.task.B[closed]
         return {
             "accuracy": right.double().mean().item(),
             "attention_open_first": self.attention_to_position_1(first="(")["position_1"],
-            "attention_closed_first": self.attention_to_position_1(first=")")["position_1"],
+            "attention_closed_first": self.attention[closed, 1].double().mean().item(),
         }
 
     @property
@@ -178,7 +171,7 @@ class VerdictHead:
         """On N strings: how much further the value vector points to "unbalanced" at positions
         with a negative suffix than at the other brackets."""
         direction = self.task.OV(self.head) @ self.task.unbalanced_before_final
-        read = Read(sites.LN1(self.head[0]), lambda x: x.double() @ direction.to(x.device))
+        read = self.task.read_layernorm(self.head[0], lambda x: x.double() @ direction.to(x.device))
         values = self.task.lens.read(self.task.data.tokens[self.task.N], {"value": read})["value"]
         return self._gap_at_negative_positions(values)
 
@@ -205,13 +198,10 @@ class VerdictHead:
             )
         return dict(self.task.lens.read(tokens, reads))
 
-    def input_dominance(self, *, of_mlps: bool = True) -> dict[str, float]:
-        """The weaker of the input gaps of MLPs, and that over the largest |gap| of a head.
-
-        Without `of_mlps`, the strongest of the heads' gaps, over the largest |gap| of an MLP.
-        """
+    @property
+    def input_dominance(self) -> dict[str, float]:
+        """The weaker of the input gaps of MLPs, and that over the largest |gap| of a head."""
         gaps = self.input_gaps
-        mlps = [gap for c, gap in gaps.items() if c.startswith("mlp")]
-        heads = [gap for c, gap in gaps.items() if not c.startswith("mlp")]
-        gap, others = (min(mlps), heads) if of_mlps else (max(heads), mlps)
-        return {"gap": gap, "times_the_largest_other": stats.ratio(gap, max(map(abs, others)))}
+        weaker = min(gap for c, gap in gaps.items() if c.startswith("mlp"))
+        heads = max(abs(gap) for c, gap in gaps.items() if not c.startswith("mlp"))
+        return {"gap": weaker, "times_the_largest_head": stats.ratio(weaker, heads)}
