@@ -1,8 +1,9 @@
 """What the list-update claims share: the source, its sections, and controls.
 
-Subjects: five models we trained with the document's recipe (`seeds`, which gate, since the
-document trains from scratch too), models trained with the same recipe on longer lists and more
-numbers (`scaling`, observed), and the generator of prompts (`generator`). Predictions are made at
+Subjects: five models we trained with the document's recipe (`seeds`, of which findings are
+asserted, since the document trains from scratch too), models trained with the same recipe on longer
+lists and more numbers (`scaling`, compared with their recorded outcomes only), and the generator of
+prompts (`generator`). Predictions are made at
 positions 7, 8 and 9. The source of a prediction is its own list position or, at the updated index,
 the position of the new element.
 """
@@ -29,6 +30,7 @@ BOTH = ("seeds", "scaling")
 
 untrained = on("untrained weights", lambda s: s.untrained)
 one_layer = on("one layer", lambda s: s.one_layer)
+head_0_0_cut = on("head 0.0 writes nothing", lambda s: s.without(s.roles.previous))
 
 SEED_0 = (
     "seed 0 makes its middle prediction through both heads: there head 1.0 looks at the index "

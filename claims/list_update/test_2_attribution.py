@@ -5,31 +5,24 @@ from __future__ import annotations
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, exactly, parts
 
-from .common import (
-    ATTRIBUTION,
-    BOTH,
-    PATTERNS_0,
-    PATTERNS_1,
-    SEED_0,
-    one_layer,
-    untrained,
-)
+from .common import ATTRIBUTION, BOTH, PATTERNS_0, PATTERNS_1, SEED_0, untrained
 
 
 @claim(
     "list_update/needs-both-layers",
-    says="The right answer appears in the stream only after layer 1.",
+    says="Read after layer 0, the stream does not give the right answers yet.",
     source=ATTRIBUTION,
     tier=2,
     published="qualitative",
-    expect={
-        "seeds": parts(before_layer_0=between(-0.15, 0.15), after_layer_0=between(-0.15, 0.15))
-    },
-    control=(untrained, one_layer),
-    note="Shares of the contribution after the last layer, for the first prediction.",
+    expect={"seeds": at_most(0.9, because="the edge of `smallest-model`, for models of one layer")},
+    control=instead("after layer 1", lambda s: s.attribution.lens_accuracy(2)),
+    note="The share of answers that the logit lens gives, over all predictions. Head 0.0 copies "
+    "too and already gives 35 to 44 % of them. The contributions that the document draws are not "
+    "judged twice: their share after layer 0 is 1 less that of head 1.0, in the next claim.",
+    version=2,
 )
 def test_the_answer_appears_after_the_last_layer(subject):
-    return subject.attribution.logit_lens
+    return subject.attribution.lens_accuracy(1)
 
 
 @claim(
@@ -48,7 +41,14 @@ def test_the_answer_appears_after_the_last_layer(subject):
         )
         for group in BOTH
     },
-    control=(instead("head 0.0", lambda s: s.attribution.share(s.roles.previous)), untrained),
+    control=(
+        instead("head 0.0", lambda s: s.attribution.share(s.roles.previous)),
+        instead(
+            "the direction of another number",
+            lambda s: s.attribution.share(s.roles.copying, offset=1),
+        ),
+        untrained,
+    ),
     note="Share of the sum of embedding, head 0.0 and head 1.0, for the first prediction.",
 )
 def test_head_1_0_dominates(subject):
@@ -81,7 +81,7 @@ def test_positions_are_no_component(subject):
     expect={group: at_least(0.9) for group in BOTH},
     control=(instead("head 0.0", lambda s: s.attention.to_source(s.roles.previous)), untrained),
     note="Mean attention, the smallest over indices and predictions.",
-    not_asserted=f"{SEED_0}; seed 4 attends with 0.85 where the last element is updated",
+    not_asserted=f"{SEED_0}; in seed 4 it attends with 0.85 where the last element is updated",
 )
 def test_head_1_0_attends_to_the_source(subject):
     return subject.attention.to_source(subject.roles.copying)
@@ -112,8 +112,17 @@ def test_head_1_0_attends_to_most_sources(subject):
     source=PATTERNS_1 / "1.0 full OV circuit",
     tier=1,
     published=1.0,
-    expect={group: exactly(1.0) for group in BOTH},
-    control=untrained,
+    expect={"seeds": exactly(1.0)},
+    control=(
+        instead(
+            "the OV matrix transposed",
+            lambda s: s.circuits.copying(s.roles.copying, transposed=True),
+        ),
+        untrained,
+    ),
+    note="Head 0.0 is no control: in all five seeds its own OV circuit copies every number too. "
+    "Longer lists are in `longer-lists`.",
+    version=2,
 )
 def test_head_1_0_copies(subject):
     return subject.circuits.copying(subject.roles.copying)

@@ -16,25 +16,22 @@ from .common import BOTH, FULL_QK, K_COMPOSITION, SEED_0, untrained
     tier=1,
     published="dominant square, strong positive diagonal",
     expect={
-        group: parts(
+        "seeds": parts(
             least_diagonal=at_least(
                 1.0, because="trained scores are in the tens, untrained ones about 0.02"
             ),
             largest_other=at_most(0.3),
             right_rows=exactly(1.0),
         )
-        for group in BOTH
     },
     control=(
-        instead(
-            "number tokens after the indices",
-            lambda s: s.circuits.k_composition(first_token=s.task.format.length),
-        ),
         instead("the OV of layer 1", lambda s: s.circuits.k_composition(writer=s.roles.copying)),
+        instead("the QK of layer 0", lambda s: s.circuits.k_composition(reader=s.roles.previous)),
         untrained,
     ),
     note="`largest_other` is the largest ratio of an entry off the diagonal to the size of the "
-    "diagonal entry of its row.",
+    "diagonal entry of its row, and `right_rows` the share of rows whose largest entry over all "
+    "numbers is on the diagonal. Longer lists are in `longer-lists`.",
 )
 def test_k_composition_has_a_diagonal(subject):
     return subject.circuits.k_composition()
@@ -90,7 +87,6 @@ def test_defaults_are_half_as_strong(subject):
             "head 0.0 cut from the keys",
             lambda s: s.attention.override(pattern=s.composition.pattern_without(K)),
         ),
-        instead("updated and kept exchanged", lambda s: s.attention.override(updated=s.task.kept)),
         untrained,
     ),
     note="Share of predictions whose score at the new element exceeds that at their own place.",
