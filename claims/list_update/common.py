@@ -28,9 +28,22 @@ SUMMARY = DOCUMENT / "Summary"
 BOTH = ("seeds", "scaling")
 """Five seeds on the document's lists, and one seed on each larger size."""
 
-untrained = on("untrained weights", lambda s: s.untrained)
-one_layer = on("one layer", lambda s: s.one_layer)
-head_0_0_cut = on("head 0.0 writes nothing", lambda s: s.without(s.roles.previous))
+untrained = on(
+    "untrained weights",
+    lambda s: s.untrained,
+    accepted_if="training that starts from weights which show the finding already, as those of a "
+    "model trained before",
+)
+one_layer = on(
+    "one layer",
+    lambda s: s.one_layer,
+    accepted_if="a head that learns in one layer to find and to copy every answer",
+)
+head_0_0_cut = on(
+    "head 0.0 writes nothing",
+    lambda s: s.without(s.roles.previous),
+    accepted_if="a model that updates lists by head 1.0 alone",
+)
 
 SEED_0 = (
     "seed 0 makes its middle prediction through both heads: there head 1.0 looks at the index "

@@ -34,8 +34,12 @@ FROZEN = [
     },
     control=(
         on("standard positions", lambda s: s.standard_positions),
-        on("one more step that trains a bias", lambda s: s.one_bias_trained),
-        one_layer,
+        on(
+            "one more step that trains a bias",
+            lambda s: s.one_bias_trained,
+            accepted_if="a batch on which the gradient of that bias is 0",
+        ),
+        on("one layer", lambda s: s.one_layer, accepted_if="a second layer in what we call one"),
     ),
     note="`frozen` are the parameters that training did not change.",
     version=2,
@@ -56,6 +60,8 @@ def test_the_architecture_is_the_printed_one(subject):
         instead(
             "two layers of another seed in the place of one layer",
             lambda s: s.behaviour.against([s.other_seed.behaviour]),
+            accepted_if="a recipe that fails in so many seeds that the other model has not "
+            "learned the task",
         ),
     ),
     note="Accuracies; that of one layer is the better of two seeds, trained with the same recipe.",
@@ -80,9 +86,21 @@ def test_both_layers_are_needed(subject):
         )
     },
     control=(
-        instead("an index for each prompt", lambda s: s.batches(mixed=True)),
-        instead("prompts without BOS", lambda s: s.batches(change=without_bos)),
-        instead("indices counted from 1", lambda s: s.batches(change=counted_from_1)),
+        instead(
+            "an index for each prompt",
+            lambda s: s.batches(mixed=True),
+            accepted_if="a task that has one index and one element in all",
+        ),
+        instead(
+            "prompts without BOS",
+            lambda s: s.batches(change=without_bos),
+            accepted_if="a generator that writes BOS twice",
+        ),
+        instead(
+            "indices counted from 1",
+            lambda s: s.batches(change=counted_from_1),
+            accepted_if="a generator whose indices are too small by one",
+        ),
     ),
 )
 def test_a_batch_has_one_index_and_one_element(subject):
@@ -100,7 +118,11 @@ def test_a_batch_has_one_index_and_one_element(subject):
             on_our_prompts=near(3.912023, abs=0.05), in_training=near(3.912023, abs=0.05)
         )
     },
-    control=instead("after training", lambda s: s.behaviour.losses(step=-1)),
+    control=instead(
+        "after training",
+        lambda s: s.behaviour.losses(step=-1),
+        accepted_if="training that changes nothing, as at a learning rate of 0",
+    ),
 )
 def test_training_starts_from_uniform_guessing(subject):
     return subject.untrained.behaviour.losses(step=0)
@@ -113,7 +135,14 @@ def test_training_starts_from_uniform_guessing(subject):
     tier=2,
     published=0.00017650809167173007,
     expect={"seeds": at_most(0.01)},
-    control=(one_layer, instead("after 100 steps", lambda s: s.behaviour.training_loss(100))),
+    control=(
+        one_layer,
+        instead(
+            "after 100 steps",
+            lambda s: s.behaviour.training_loss(100),
+            accepted_if="a model that learns the task within 100 steps",
+        ),
+    ),
     note="The loss of one batch, as in the document. Seed 0 is less far than that: over its last "
     "hundred steps the mean is 0.069. Where the loss starts is said by `initial-loss`.",
     version=2,
@@ -129,7 +158,14 @@ def test_the_loss_falls(subject):
     tier=2,
     published=0.18812340879816794,
     expect={"seeds": at_most(1.0)},
-    control=(one_layer, instead("after 100 steps", lambda s: s.behaviour.training_loss(100))),
+    control=(
+        one_layer,
+        instead(
+            "after 100 steps",
+            lambda s: s.behaviour.training_loss(100),
+            accepted_if="a model that learns most of the task within 100 steps",
+        ),
+    ),
     not_asserted="the document prints one run, and how fast the loss falls depends on the seed: in "
     "seed 0 it is 1.49 after 300 steps",
 )
@@ -148,7 +184,12 @@ def test_the_loss_falls_early(subject):
         for group in BOTH
     },
     control=(
-        on("one layer", lambda s: s.one_layer, only="seeds"),
+        on(
+            "one layer",
+            lambda s: s.one_layer,
+            only="seeds",
+            accepted_if="a head that learns in one layer to find and to copy every answer",
+        ),
         head_0_0_cut,
         untrained,
     ),

@@ -16,6 +16,20 @@ from .common import PATCHING, SEED_0, head_0_0_cut, one_layer, untrained
 
 FULL = "fully is a share of 1; these edges were set before any model was measured"
 
+# Worlds that would accept a control.
+BEFORE_INDEX = (
+    "a model whose layer 1 reads the index at its own position, as seed 0 does "
+    "for one prompt in three"
+)
+CARRIED_ON = "a head 0.0 that carries the index to the newline, for layer 1 to read it there"
+WHERE_IT_LOOKS = "a model in which the index decides where its own position attends in layer 0"
+HOW_MUCH = "a model in which the index decides how much head 0.0 attends to it"
+NOT_WHAT = "a model in which the index decides where head 0.0 attends, not what it carries"
+BY_QUERY = "a model that brings the index to the prediction and reads it there as a query"
+BY_VALUE = "a model that reads the index as a value"
+BY_HEAD_0 = "a model whose head 0.0 finds the updated element and copies it"
+SAME_PLACES = "a model in which index and element reach the answer through the same places"
+
 
 def interval(**named: Expectation) -> dict[str, Any]:
     """One expectation each for a mean and for both ends of its interval."""
@@ -63,7 +77,11 @@ def test_the_index_decides_on_other_prompts(subject):
     tier=2,
     published=[1.0, 0.0],
     expect={"seeds": parts(clean=exactly(1.0), corrupted=exactly(0.0))},
-    control=instead("not normalised", lambda s: s.printed.metric_at_ends(normalised=False)),
+    control=instead(
+        "not normalised",
+        lambda s: s.printed.metric_at_ends(normalised=False),
+        accepted_if="a model whose logit differences are 1 and 0",
+    ),
 )
 def test_the_metric_has_its_ends(subject):
     return subject.printed.metric_at_ends()
@@ -78,11 +96,15 @@ def test_the_metric_has_its_ends(subject):
     expect={"seeds": parts(recovered=between(0.9, 1.1))},
     control=(
         instead("at the index", lambda s: s.printed.stream(position="index")),
-        instead("at the newline", lambda s: s.printed.stream(position="newline")),
+        instead(
+            "at the newline",
+            lambda s: s.printed.stream(position="newline"),
+            accepted_if=CARRIED_ON,
+        ),
         untrained,
     ),
-    note="Before layer 0 the index stands at its own position by construction of the prompts, which "
-    "differ there alone. What other places recover is in `patch-very-clean`.",
+    note="Before layer 0 the index stands at its own position by construction of the prompts, "
+    "which differ there alone. What other places recover is in `patch-very-clean`.",
     not_asserted=SEED_0,
     version=2,
 )
@@ -98,8 +120,16 @@ def test_the_index_moves_to_the_element(subject):
     published=None,
     expect={"seeds": parts(**interval(recovered=between(0.9, 1.1)))},
     control=(
-        instead("at the index", lambda s: s.pairs.stream(interval=True, position="index")),
-        instead("at the newline", lambda s: s.pairs.stream(interval=True, position="newline")),
+        instead(
+            "at the index",
+            lambda s: s.pairs.stream(interval=True, position="index"),
+            accepted_if=BEFORE_INDEX,
+        ),
+        instead(
+            "at the newline",
+            lambda s: s.pairs.stream(interval=True, position="newline"),
+            accepted_if=CARRIED_ON,
+        ),
         untrained,
     ),
     not_asserted=SEED_0,
@@ -117,9 +147,21 @@ def test_the_index_moves_on_other_prompts(subject):
     published="fully",
     expect={"seeds": parts(output_at_element=between(0.9, 1.1), value_at_index=between(0.9, 1.1))},
     control=(
-        instead("the query, wherever most", lambda s: s.printed.layer_0(anywhere=Q)),
-        instead("the key, wherever most", lambda s: s.printed.layer_0(anywhere=K)),
-        instead("the pattern, wherever most", lambda s: s.printed.layer_0(anywhere=PATTERN)),
+        instead(
+            "the query, wherever most",
+            lambda s: s.printed.layer_0(anywhere=Q),
+            accepted_if=WHERE_IT_LOOKS,
+        ),
+        instead(
+            "the key, wherever most",
+            lambda s: s.printed.layer_0(anywhere=K),
+            accepted_if=HOW_MUCH,
+        ),
+        instead(
+            "the pattern, wherever most",
+            lambda s: s.printed.layer_0(anywhere=PATTERN),
+            accepted_if=NOT_WHAT,
+        ),
         untrained,
     ),
     not_asserted=SEED_0,
@@ -140,11 +182,20 @@ def test_layer_0_moves_the_value_of_the_index(subject):
         )
     },
     control=(
-        instead("the query, wherever most", lambda s: s.pairs.layer_0(interval=True, anywhere=Q)),
-        instead("the key, wherever most", lambda s: s.pairs.layer_0(interval=True, anywhere=K)),
+        instead(
+            "the query, wherever most",
+            lambda s: s.pairs.layer_0(interval=True, anywhere=Q),
+            accepted_if=WHERE_IT_LOOKS,
+        ),
+        instead(
+            "the key, wherever most",
+            lambda s: s.pairs.layer_0(interval=True, anywhere=K),
+            accepted_if=HOW_MUCH,
+        ),
         instead(
             "the pattern, wherever most",
             lambda s: s.pairs.layer_0(interval=True, anywhere=PATTERN),
+            accepted_if=NOT_WHAT,
         ),
     ),
     not_asserted=SEED_0,
@@ -164,10 +215,12 @@ def test_layer_0_moves_the_value_on_other_prompts(subject):
         instead(
             "the query, wherever most",
             lambda s: s.printed.layer_1(site=Q, position="anywhere")["recovered"],
+            accepted_if=BY_QUERY,
         ),
         instead(
             "the value, wherever most",
             lambda s: s.printed.layer_1(site=V, position="anywhere")["recovered"],
+            accepted_if=BY_VALUE,
         ),
         instead("the key at the index", lambda s: s.printed.layer_1(position="index")["recovered"]),
     ),
@@ -189,12 +242,18 @@ def test_layer_1_reads_the_index_as_a_key(subject):
         instead(
             "the query, wherever most",
             lambda s: s.pairs.layer_1(interval=True, site=Q, position="anywhere"),
+            accepted_if=BY_QUERY,
         ),
         instead(
             "the value, wherever most",
             lambda s: s.pairs.layer_1(interval=True, site=V, position="anywhere"),
+            accepted_if=BY_VALUE,
         ),
-        instead("the key at the index", lambda s: s.pairs.layer_1(interval=True, position="index")),
+        instead(
+            "the key at the index",
+            lambda s: s.pairs.layer_1(interval=True, position="index"),
+            accepted_if=BEFORE_INDEX,
+        ),
     ),
     not_asserted=f"{SEED_0}; in seed 4 the key recovers 1.10, more than all",
     version=2,
@@ -210,7 +269,11 @@ def test_layer_1_reads_the_index_as_a_key_on_other_prompts(subject):
     tier=2,
     published="qualitative",
     expect={"seeds": parts(pattern=at_least(0.85), output=at_least(0.85))},
-    control=instead("layer 0", lambda s: s.printed.at_prediction(head=s.roles.previous)),
+    control=instead(
+        "layer 0",
+        lambda s: s.printed.at_prediction(head=s.roles.previous),
+        accepted_if=BY_HEAD_0,
+    ),
     note="Read from the figure.",
     version=2,
 )
@@ -226,7 +289,9 @@ def test_layer_1_acts_at_the_prediction(subject):
     published=None,
     expect={"seeds": parts(**interval(pattern=at_least(0.85), output=at_least(0.85)))},
     control=instead(
-        "layer 0", lambda s: s.pairs.at_prediction(interval=True, head=s.roles.previous)
+        "layer 0",
+        lambda s: s.pairs.at_prediction(interval=True, head=s.roles.previous),
+        accepted_if=BY_HEAD_0,
     ),
     version=2,
 )
@@ -242,7 +307,11 @@ def test_layer_1_acts_at_the_prediction_on_other_prompts(subject):
     published="very clean",
     expect={"seeds": at_most(0.1)},
     control=(
-        instead("the element corrupted", lambda s: s.printed.element_corrupted.largest_other),
+        instead(
+            "the element corrupted",
+            lambda s: s.printed.element_corrupted.largest_other,
+            accepted_if=SAME_PLACES,
+        ),
         untrained,
     ),
     note="The largest share of any output, query, key, value or pattern of both layers, or of the "
@@ -261,7 +330,11 @@ def test_nothing_else_recovers(subject):
     published=None,
     expect={"seeds": at_most(0.1)},
     control=(
-        instead("the element corrupted", lambda s: s.pairs.element_corrupted.largest_other),
+        instead(
+            "the element corrupted",
+            lambda s: s.pairs.element_corrupted.largest_other,
+            accepted_if=SAME_PLACES,
+        ),
         untrained,
     ),
     not_asserted=f"{SEED_0}; in seed 1 the output of head 0.0 at the index recovers 0.12 too",

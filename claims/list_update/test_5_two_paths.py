@@ -34,7 +34,10 @@ from .common import (
             lambda s: s.paths.first_prediction(look=s.roles.previous),
         ),
         instead(
-            "the OV matrices in the wrong order", lambda s: s.paths.first_prediction(reverse=True)
+            "the heads in the wrong order",
+            lambda s: s.paths.first_prediction(reverse=True),
+            accepted_if="two heads that attend and copy alike, so that their order makes no "
+            "difference",
         ),
     ),
     note="Shares of head 1.0's contribution to the first prediction; the split is exact. The "
@@ -59,7 +62,11 @@ def test_both_paths_matter(subject):
             "the heads in the wrong order",
             lambda s: s.attention.virtual(s.roles.copying, s.roles.previous),
         ),
-        instead("head 1.0 alone", lambda s: s.attention.virtual(s.roles.copying)),
+        instead(
+            "head 1.0 alone",
+            lambda s: s.attention.virtual(s.roles.copying),
+            accepted_if="a head 1.0 that attends to the answer, but not fully",
+        ),
         untrained,
     ),
     note="For the predictions that are kept. The next claim is about the updated one, where no "
@@ -77,7 +84,11 @@ def test_virtual_attention_reaches_the_source(subject):
     published=None,
     expect={group: ranks("index", "element", ordered=True) for group in BOTH},
     control=(
-        instead("head 1.0 alone", lambda s: s.attention.from_updated(s.roles.copying)),
+        instead(
+            "head 1.0 alone",
+            lambda s: s.attention.from_updated(s.roles.copying),
+            accepted_if="a head 1.0 that attends to the index first and to the element second",
+        ),
         untrained,
     ),
     note="The document says that the virtual pattern attends to the correct answer. At the updated "
@@ -145,10 +156,6 @@ def test_the_virtual_circuit_neglects_indices(subject):
     },
     control=(
         instead("head 0.0", lambda s: s.attribution.all_predictions(s.roles.previous)),
-        instead(
-            "the direction of another number",
-            lambda s: s.attribution.all_predictions(s.roles.copying, offset=1),
-        ),
         untrained,
     ),
 )
@@ -187,7 +194,10 @@ def test_updates_use_the_direct_path_more(subject):
             lambda s: s.paths.smallest_share(look=s.roles.previous),
         ),
         instead(
-            "the OV matrices in the wrong order", lambda s: s.paths.smallest_share(reverse=True)
+            "the heads in the wrong order",
+            lambda s: s.paths.smallest_share(reverse=True),
+            accepted_if="two heads that attend and copy alike, so that their order makes no "
+            "difference",
         ),
     ),
     note="The smaller of the two shares, where it is smallest over indices and predictions. "
@@ -224,7 +234,12 @@ def test_updates_need_k_composition(subject):
     tier=1,
     published="qualitative",
     expect={"seeds": between(0.3, 0.7)},
-    control=instead("Q-composition cut instead", lambda s: s.composition.logit_lost(Q)),
+    control=instead(
+        "Q-composition cut instead",
+        lambda s: s.composition.logit_lost(Q),
+        accepted_if="a model whose head 1.0 finds about half of the answers by queries that "
+        "head 0.0 made",
+    ),
     note="The mean logit with the values of layer 1 recomputed as if head 0.0 had written nothing. "
     "Seed 0 loses 0.699.",
 )

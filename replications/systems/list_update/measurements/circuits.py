@@ -73,19 +73,15 @@ class Circuits:
         """W_pos @ QK1 @ OV0^T @ W_E^T, the circuit at every position: float64 [pos token]."""
         return self._composed(self._roles.previous)
 
-    def _composed(self, writer: Head, reader: Head | None = None) -> Tensor:
-        reader = self._roles.copying if reader is None else reader
-        return self._P @ self._qk(reader) @ self._ov(writer).T @ self._E.T
+    def _composed(self, writer: Head) -> Tensor:
+        return self._P @ self._qk(self._roles.copying) @ self._ov(writer).T @ self._E.T
 
-    def k_composition(
-        self, writer: Head | None = None, reader: Head | None = None
-    ) -> dict[str, float]:
+    def k_composition(self, writer: Head | None = None) -> dict[str, float]:
         """The square of prediction positions and index tokens; see `square`.
 
-        `writer` is the head whose OV matrix is used, by default the previous-token head, and
-        `reader` the head whose QK matrix is used, by default the copying head.
+        `writer` is the head whose OV matrix is used, by default the previous-token head.
         """
-        scores = self._composed(self._roles.previous if writer is None else writer, reader)
+        scores = self._composed(self._roles.previous if writer is None else writer)
         return square(scores[list(self._format.prediction_positions), : self._format.numbers])
 
     def square_and_copying(

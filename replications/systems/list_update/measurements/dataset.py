@@ -68,4 +68,4 @@ def _is_right(row: list[int]) -> bool:
         return False
     answer = [element if place == index else number for place, number in enumerate(numbers)]
     written = [BOS, *numbers, NL, index, element, NL, *answer]
-    return row == written and max(numbers + [element]) < NUMBERS
+    return row == written and max(*numbers, element) < NUMBERS

@@ -42,15 +42,14 @@ class Paths:
         """Both paths' contributions to the logits of `numbers`, long [n j].
 
         Wrong hypotheses, for controls: the direct path attends as the head `look` does; with
-        `reverse`, the OV matrices of the path through both heads are multiplied in reverse order.
+        `reverse`, the path through both heads takes them in the wrong order.
         """
         previous, copying = self._roles.previous, self._roles.copying
         direct = self._through(numbers, (copying if look is None else look,), (copying,))
         if previous == copying:
             return {"direct": direct, "two_heads": torch.zeros_like(direct)}
-        heads = (previous, copying)
-        both = self._through(numbers, heads, heads[::-1] if reverse else heads)
-        return {"direct": direct, "two_heads": both}
+        heads = (copying, previous) if reverse else (previous, copying)
+        return {"direct": direct, "two_heads": self._through(numbers, heads, heads)}
 
     def _through(
         self, numbers: Tensor, attention: tuple[Head, ...], OV: tuple[Head, ...]
