@@ -14,7 +14,7 @@ from replications.models.sites import PATTERN, K, Q, V
 
 from .common import PATCHING, SEED_0, head_0_0_cut, one_layer, untrained
 
-FULL = "fully is a share of 1; these edges were set before any model was measured"
+FULL = "fully is a share of 1; these edges were set before our seeds were measured"
 
 # Worlds that would accept a control.
 BEFORE_INDEX = (
