@@ -52,7 +52,7 @@ def _one_later(part: Tensor, generator: torch.Generator) -> Tensor:
 
 def _exchanged(part: Tensor, generator: torch.Generator) -> Tensor:
     """Columns 2 i and 2 i + 1 change places: a model says 7 where it said 6, and 6 for 7."""
-    return part.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+    return part.reshape(len(part), -1, 2).flip(-1).flatten(1)
 
 
 def _untrained(task: Task) -> Lens:

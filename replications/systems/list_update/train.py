@@ -121,7 +121,7 @@ def with_bias_step(weights: Mapping[str, Tensor], seed: int) -> dict[str, Tensor
     bias = weights["unembed.b_U"].detach().clone().requires_grad_()
     tokens = generate(recipe.batch, np.random.default_rng((seed, 2)), recipe.task)
     logits = predictions(weights, tokens, recipe.layers, recipe.task)
-    loss_of(logits + bias, tokens, recipe.task).backward()  # type: ignore[no-untyped-call]
+    loss_of(logits + bias, tokens, recipe.task).backward()
     torch.optim.AdamW([bias], lr=recipe.learning_rate).step()
     return {**weights, "unembed.b_U": bias.detach()}
 

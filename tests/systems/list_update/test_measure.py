@@ -168,13 +168,13 @@ def test_shares_of_paths_are_those_of_prompts_with_one_index(subject: ListUpdate
             for table, chosen in ((shares, index == i), (others, index.roll(1) == i)):
                 direct, both = paths[:, chosen].mean(1)
                 table[i, j] = direct / (direct + both)
-    paths = subject.paths
-    assert close(paths.direct_shares, shares)
-    assert paths.smallest_share() == pytest.approx(torch.minimum(shares, 1 - shares).min().item())
-    assert paths.updated_less_kept() == pytest.approx(contrasts(shares).mean().item())
-    assert paths.updated_less_kept(shuffled=True) == pytest.approx(contrasts(others).mean().item())
+    found = subject.paths
+    assert close(found.direct_shares, shares)
+    assert found.smallest_share() == pytest.approx(torch.minimum(shares, 1 - shares).min().item())
+    assert found.updated_less_kept() == pytest.approx(contrasts(shares).mean().item())
+    assert found.updated_less_kept(shuffled=True) == pytest.approx(contrasts(others).mean().item())
     next_one = contrasts(shares[:, [1, 2, 0]]).mean().item()
-    assert paths.updated_less_kept(shift=1) == pytest.approx(next_one)
+    assert found.updated_less_kept(shift=1) == pytest.approx(next_one)
 
 
 def test_the_first_prediction_has_two_paths(subject: ListUpdateSubject) -> None:

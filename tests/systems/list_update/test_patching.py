@@ -120,7 +120,7 @@ def test_anywhere_is_where_the_mean_share_is_largest_in_size(found: Patching) ->
     assert anywhere == pytest.approx(max(means.tolist(), key=abs))
 
 
-IMPORTANT = {
+IMPORTANT: dict[sites.Site, list[tuple[int, int | str]]] = {
     sites.RESID_PRE: [(1, 6)],
     sites.Z: [(0, 6), (1, "prediction")],
     sites.V: [(0, 5)],
@@ -139,7 +139,7 @@ def test_the_largest_other_place_leaves_out_the_important_ones(found: Patching) 
         for pair, position in enumerate(found.prompts.position.tolist()):
             swept[:, position + 1 :, pair] = 0
             for layer, at in places:
-                swept[layer, position if at == "prediction" else at, pair] = 0
+                swept[layer, at if isinstance(at, int) else position, pair] = 0
         largest[site] = swept.mean(-1).abs().max().item()
     assert found.largest_other == pytest.approx(max(largest.values()))
     assert all(value > 0 for value in largest.values())

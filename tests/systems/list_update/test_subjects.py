@@ -61,7 +61,9 @@ def test_wrong_prompts_are_told_apart() -> None:
     assert one_earlier["right_rows"] == 0
     assert one_earlier["markers"] != found.batches()["markers"]
     counted = found.batches(change=counted_from_1)
-    assert (counted["right_rows"], counted["indices"]) == (0, [1, 2, 3])
+    assert counted["indices"] == [1, 2, 3]
+    # Right by chance only, where the elements at both indices are equal.
+    assert counted["right_rows"] == pytest.approx(0, abs=0.01)
     wrong = found.batches(change=lambda tokens: tokens.index_fill(1, torch.tensor([9]), 50))
     assert wrong["right_rows"] == 0  # BOS is no number
 
