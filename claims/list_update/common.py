@@ -45,6 +45,9 @@ head_0_0_cut = on(
     accepted_if="a model that updates lists by head 1.0 alone",
 )
 
+NO_NOISE = "a share alone says nothing if the total is noise, as in untrained weights"
+"""Why shares have a floor in logits beside them."""
+
 SEED_0 = (
     "seed 0 makes its middle prediction through both heads: there head 1.0 looks at the index "
     "token or the newline, to which head 0.0 has moved the answer"

@@ -21,6 +21,7 @@ FROZEN = [
     source=SETUP,
     tier=2,
     published="20 parameters, 9 of them frozen biases",
+    derived="counted in the printed list of names, shapes and requires_grad",
     expect={
         "seeds": parts(
             parameters=exactly(20),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, exactly, parts
 
-from .common import ATTRIBUTION, BOTH, PATTERNS_0, PATTERNS_1, SEED_0, untrained
+from .common import ATTRIBUTION, BOTH, NO_NOISE, PATTERNS_0, PATTERNS_1, SEED_0, untrained
 
 
 @claim(
@@ -34,10 +34,7 @@ def test_the_answer_appears_after_the_last_layer(subject):
     expect={
         group: parts(
             share=between(0.85, 1.15),
-            logits=at_least(
-                3.0,
-                because="a share alone says nothing if the total is noise, as in untrained weights",
-            ),
+            logits=at_least(3.0, because=NO_NOISE),
         )
         for group in BOTH
     },

@@ -53,7 +53,7 @@ def test_k_composition_has_a_diagonal(subject):
         ),
         untrained,
     ),
-    not_asserted=SEED_0,
+    not_asserted=f"{SEED_0}; by position alone its first prediction attends to the new element",
 )
 def test_predictions_have_default_positions(subject):
     return subject.circuits.default_positions()

@@ -170,11 +170,17 @@ def test_shares_of_paths_are_those_of_prompts_with_one_index(subject: ListUpdate
                 table[i, j] = direct / (direct + both)
     found = subject.paths
     assert close(found.direct_shares, shares)
-    assert found.smallest_share() == pytest.approx(torch.minimum(shares, 1 - shares).min().item())
-    assert found.updated_less_kept() == pytest.approx(contrasts(shares).mean().item())
-    assert found.updated_less_kept(shuffled=True) == pytest.approx(contrasts(others).mean().item())
-    next_one = contrasts(shares[:, [1, 2, 0]]).mean().item()
-    assert found.updated_less_kept(shift=1) == pytest.approx(next_one)
+    total = torch.stack([by_hand(subject, j)[1].sum(0) for j in range(3)]).mean().item()
+    smallest = torch.minimum(shares, 1 - shares).min().item()
+    assert found.everywhere() == pytest.approx({"smallest_share": smallest, "logits": total})
+
+    for measured, table in (
+        (found.updated_less_kept(), shares),
+        (found.updated_less_kept(shuffled=True), others),
+        (found.updated_less_kept(shift=1), shares[:, [1, 2, 0]]),
+    ):
+        difference = contrasts(table).mean().item()
+        assert measured == pytest.approx({"difference": difference, "logits": total})
 
 
 def test_the_first_prediction_has_two_paths(subject: ListUpdateSubject) -> None:
@@ -202,9 +208,8 @@ def test_wrong_hypotheses_about_the_paths(subject: ListUpdateSubject) -> None:
     assert found["direct"] == pytest.approx(looks / (looks + both))
     found = subject.paths.first_prediction(reverse=True)
     assert found["two_heads"] == pytest.approx(reverse / (direct + reverse))
-    assert subject.paths.smallest_share(reverse=True) != pytest.approx(
-        subject.paths.smallest_share()
-    )
+    assert subject.paths.everywhere(reverse=True) != subject.paths.everywhere()
+    assert subject.paths.everywhere(look=PREVIOUS) != subject.paths.everywhere()
 
 
 # ---------------------------------------------------------------------------------- attention

@@ -91,23 +91,31 @@ class Paths:
             "logits": total.item(),
         }
 
-    def smallest_share(self, *, look: Head | None = None, reverse: bool = False) -> float:
+    def everywhere(self, *, look: Head | None = None, reverse: bool = False) -> dict[str, float]:
         """The smaller share of the two paths, at the index and prediction where it is smallest.
 
-        For `look` and `reverse` see `_to`.
+        `logits` is their mean sum over all predictions. For `look` and `reverse` see `_to`.
         """
-        shares = self._shares(self._to(self._task.answers, look, reverse))
-        return torch.minimum(shares, 1 - shares).min().item()
+        terms = self._to(self._task.answers, look, reverse)
+        shares = self._shares(terms)
+        smallest = torch.minimum(shares, 1 - shares).min().item()
+        return {"smallest_share": smallest, "logits": _total(terms)}
 
-    def updated_less_kept(self, shift: int = 0, *, shuffled: bool = False) -> float:
+    def updated_less_kept(self, shift: int = 0, *, shuffled: bool = False) -> dict[str, float]:
         """The direct path's share at the updated index less its mean elsewhere, over the indices.
 
         With a `shift`, the prediction so many places after the updated one takes its part. If
-        `shuffled`, every prompt has the index of the prompt before it.
+        `shuffled`, every prompt has the index of the prompt before it. `logits` is the mean sum of
+        both paths over all predictions.
         """
         index = self._task.index.roll(1) if shuffled else None
         shares = self._shares(self.terms, index).roll(-shift, 1)
-        return contrasts(shares).mean().item()
+        return {"difference": contrasts(shares).mean().item(), "logits": _total(self.terms)}
+
+
+def _total(terms: Mapping[str, Tensor]) -> float:
+    """The mean sum of both paths over prompts and predictions, in logits."""
+    return (terms["direct"] + terms["two_heads"]).mean().item()
 
 
 def contrasts(shares: Tensor) -> Tensor:
