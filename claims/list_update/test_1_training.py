@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from replications.judging.claim import claim, instead, on
 from replications.judging.expectation import at_least, at_most, exactly, near, parts
+from replications.systems.list_update.measurements.dataset import counted_from_1, without_bos
 
-from .common import BOTH, SETUP, TRAINING, one_layer, untrained
+from .common import BOTH, SETUP, TRAINING, head_0_0_cut, one_layer, untrained
+
+FROZEN = [
+    *(f"blocks.{layer}.attn.b_{name}" for layer in (0, 1) for name in "KOQV"),
+    "unembed.b_U",
+]
+"""The parameters for which the document prints requires_grad False, sorted."""
 
 
 @claim(
@@ -14,24 +21,29 @@ from .common import BOTH, SETUP, TRAINING, one_layer, untrained
     source=SETUP,
     tier=2,
     published="20 parameters, 9 of them frozen biases",
+    derived="counted in the printed list of names, shapes and requires_grad",
     expect={
         "seeds": parts(
             parameters=exactly(20),
             sizes=exactly(
                 "L2 H1 d_model 128 d_head 128 d_mlp 0 context 11 tokens 52 numbers 50 no LayerNorm"
             ),
-            left_alone=exactly(9),
-            left_alone_are_biases=exactly(1.0),
+            frozen=exactly(FROZEN),
             largest_bias=exactly(0),
             positions_in_the_stream=at_most(1e-6),
         )
     },
     control=(
         on("standard positions", lambda s: s.standard_positions),
-        on("one bias trained", lambda s: s.one_bias_trained),
-        one_layer,
+        on(
+            "one more step that trains a bias",
+            lambda s: s.one_bias_trained,
+            accepted_if="a batch on which the gradient of that bias is 0",
+        ),
+        on("one layer", lambda s: s.one_layer, accepted_if="a second layer in what we call one"),
     ),
-    note="`left_alone` counts the parameters that training did not change.",
+    note="`frozen` are the parameters that training did not change.",
+    version=2,
 )
 def test_the_architecture_is_the_printed_one(subject):
     return subject.architecture.describe()
@@ -43,14 +55,21 @@ def test_the_architecture_is_the_printed_one(subject):
     source=SETUP,
     tier=1,
     published="the smallest model found",
-    expect={"seeds": parts(accuracy=at_least(0.99), compared_with=at_most(0.9))},
-    control=instead(
-        "two layers in the place of one", lambda s: s.behaviour.compared([s.behaviour])
+    expect={"seeds": parts(two_layers=at_least(0.99), one_layer=at_most(0.9))},
+    control=(
+        head_0_0_cut,
+        instead(
+            "two layers of another seed in the place of one layer",
+            lambda s: s.behaviour.against([s.other_seed.behaviour]),
+            accepted_if="a recipe that fails in so many seeds that the other model has not "
+            "learned the task",
+        ),
     ),
-    note="Compared with the better of two seeds with one layer, trained with the same recipe.",
+    note="Accuracies; that of one layer is the better of two seeds, trained with the same recipe.",
+    version=2,
 )
 def test_both_layers_are_needed(subject):
-    return subject.behaviour.compared(model.behaviour for model in subject.one_layer_models)
+    return subject.behaviour.against(model.behaviour for model in subject.one_layer_models)
 
 
 @claim(
@@ -67,7 +86,23 @@ def test_both_layers_are_needed(subject):
             markers=exactly([[0, 50], [4, 51], [7, 51]]),
         )
     },
-    control=instead("an index for each prompt", lambda s: s.batches(mixed=True)),
+    control=(
+        instead(
+            "an index for each prompt",
+            lambda s: s.batches(mixed=True),
+            accepted_if="a task that has one index and one element in all",
+        ),
+        instead(
+            "prompts without BOS",
+            lambda s: s.batches(change=without_bos),
+            accepted_if="a generator that writes BOS twice",
+        ),
+        instead(
+            "indices counted from 1",
+            lambda s: s.batches(change=counted_from_1),
+            accepted_if="a generator whose indices are too small by one",
+        ),
+    ),
 )
 def test_a_batch_has_one_index_and_one_element(subject):
     return subject.batches()
@@ -84,7 +119,11 @@ def test_a_batch_has_one_index_and_one_element(subject):
             on_our_prompts=near(3.912023, abs=0.05), in_training=near(3.912023, abs=0.05)
         )
     },
-    control=instead("after training", lambda s: s.behaviour.losses(step=-1)),
+    control=instead(
+        "after training",
+        lambda s: s.behaviour.losses(step=-1),
+        accepted_if="training that changes nothing, as at a learning rate of 0",
+    ),
 )
 def test_training_starts_from_uniform_guessing(subject):
     return subject.untrained.behaviour.losses(step=0)
@@ -92,19 +131,47 @@ def test_training_starts_from_uniform_guessing(subject):
 
 @claim(
     "list_update/train-curve",
-    says="The training loss falls from 3.9 to below 0.01 within 900 steps.",
+    says="After 900 steps the training loss is below 0.01.",
     source=TRAINING / "Training Loop",
     tier=2,
-    published=[3.9151, 0.1881, 0.00018],
-    expect={
-        "seeds": parts(step_0=near(3.912, abs=0.05), step_300=at_most(1.0), step_900=at_most(0.01))
-    },
-    control=one_layer,
-    note="The published values are those of steps 0, 300 and 900 of one run.",
-    not_asserted="seed 0 is slow: its loss is 1.5 at step 300 and below 0.01 at step 900",
+    published=0.00017650809167173007,
+    expect={"seeds": at_most(0.01)},
+    control=(
+        one_layer,
+        instead(
+            "after 100 steps",
+            lambda s: s.behaviour.training_loss(100),
+            accepted_if="a model that learns the task within 100 steps",
+        ),
+    ),
+    note="The loss of one batch, as in the document. Seed 0 is less far than that: over its last "
+    "hundred steps the mean is 0.069. Where the loss starts is said by `initial-loss`.",
+    version=2,
 )
 def test_the_loss_falls(subject):
-    return subject.behaviour.curve
+    return subject.behaviour.training_loss(900)
+
+
+@claim(
+    "list_update/train-curve-early",
+    says="After 300 steps the training loss is below 1.",
+    source=TRAINING / "Training Loop",
+    tier=2,
+    published=0.18812340879816794,
+    expect={"seeds": at_most(1.0)},
+    control=(
+        one_layer,
+        instead(
+            "after 100 steps",
+            lambda s: s.behaviour.training_loss(100),
+            accepted_if="a model that learns most of the task within 100 steps",
+        ),
+    ),
+    not_asserted="the document prints one run, and how fast the loss falls depends on the seed: in "
+    "seed 0 it is 1.49 after 300 steps",
+)
+def test_the_loss_falls_early(subject):
+    return subject.behaviour.training_loss(300)
 
 
 @claim(
@@ -117,10 +184,19 @@ def test_the_loss_falls(subject):
         group: at_least(0.999, because="the document's own 768 answers cannot tell it from 1")
         for group in BOTH
     },
-    control=instead("untrained weights", lambda s: s.untrained.behaviour.accuracy),
+    control=(
+        on(
+            "one layer",
+            lambda s: s.one_layer,
+            only="seeds",
+            accepted_if="a head that learns in one layer to find and to copy every answer",
+        ),
+        head_0_0_cut,
+        untrained,
+    ),
     note="10,000 prompts with an index and an element each: 30,000 answers for lists of three.",
-    not_asserted="after a thousand steps seed 0 is right on 99.4 % and seed 1 on 99.89 % of "
-    "60,000 held-out answers, so chance in the prompts decides on which side of the edge seed 1 is",
+    not_asserted="of 60,000 held-out answers seed 0 gives 99.4 % right and seed 1 99.89 %, and of "
+    "the fifteen seeds that we trained with the document's recipe seven reach 99.9 %",
 )
 def test_the_model_is_right(subject):
     return subject.behaviour.fresh_accuracy

@@ -10,15 +10,25 @@ from typing import Any
 
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import Expectation, at_least, at_most, between, exactly, parts
-from replications.models.sites import K, Q, V
+from replications.models.sites import PATTERN, K, Q, V
 
-from .common import PATCHING, SEED_0, one_layer, untrained
+from .common import PATCHING, SEED_0, head_0_0_cut, one_layer, untrained
 
-SEED_2 = "in seed 2 the index token's own key also plays a part, on the printed prompts"
-FULL = (
-    "no upper edge: a key that recovers more than the clean difference recovers it fully, and "
-    "seeds 2 and 4 reach 1.10 and 1.19 on the printed prompts"
+FULL = "fully is a share of 1; these edges were set before our seeds were measured"
+
+# Worlds that would accept a control.
+BEFORE_INDEX = (
+    "a model whose layer 1 reads the index at its own position, as seed 0 does "
+    "for one prompt in three"
 )
+CARRIED_ON = "a head 0.0 that carries the index to the newline, for layer 1 to read it there"
+WHERE_IT_LOOKS = "a model in which the index decides where its own position attends in layer 0"
+HOW_MUCH = "a model in which the index decides how much head 0.0 attends to it"
+NOT_WHAT = "a model in which the index decides where head 0.0 attends, not what it carries"
+BY_QUERY = "a model that brings the index to the prediction and reads it there as a query"
+BY_VALUE = "a model that reads the index as a value"
+BY_HEAD_0 = "a model whose head 0.0 finds the updated element and copies it"
+SAME_PLACES = "a model in which index and element reach the answer through the same places"
 
 
 def interval(**named: Expectation) -> dict[str, Any]:
@@ -39,7 +49,7 @@ def interval(**named: Expectation) -> dict[str, Any]:
             corrupted=at_most(-5.0),
         )
     },
-    control=(instead("the prompts exchanged", lambda s: s.printed.exchanged.ends()), one_layer),
+    control=(one_layer, head_0_0_cut),
     note="Logit of the new element, 26, less that of the old one, 23, where the updated answer is "
     "predicted.",
 )
@@ -54,10 +64,7 @@ def test_the_index_decides_between_old_and_new(subject):
     tier=1,
     published=None,
     expect={"seeds": parts(**interval(clean=at_least(5.0), corrupted=at_most(-5.0)))},
-    control=(
-        instead("the prompts exchanged", lambda s: s.pairs.exchanged.ends(interval=True)),
-        one_layer,
-    ),
+    control=(one_layer, head_0_0_cut),
 )
 def test_the_index_decides_on_other_prompts(subject):
     return subject.pairs.ends(interval=True)
@@ -70,7 +77,11 @@ def test_the_index_decides_on_other_prompts(subject):
     tier=2,
     published=[1.0, 0.0],
     expect={"seeds": parts(clean=exactly(1.0), corrupted=exactly(0.0))},
-    control=instead("not normalised", lambda s: s.printed.metric_at_ends(normalised=False)),
+    control=instead(
+        "not normalised",
+        lambda s: s.printed.metric_at_ends(normalised=False),
+        accepted_if="a model whose logit differences are 1 and 0",
+    ),
 )
 def test_the_metric_has_its_ends(subject):
     return subject.printed.metric_at_ends()
@@ -78,22 +89,24 @@ def test_the_metric_has_its_ends(subject):
 
 @claim(
     "list_update/patch-resid",
-    says="The index stands at its own position before layer 0 and at the element's before layer 1.",
+    says="Before layer 1 the index stands at the new element: patching it there recovers all.",
     source=PATCHING,
     tier=1,
     published="qualitative",
-    expect={
-        "seeds": parts(
-            index_before_0=between(0.9, 1.1),
-            element_before_1=between(0.9, 1.1),
-            largest_other=at_most(0.1),
-        )
-    },
+    expect={"seeds": parts(recovered=between(0.9, 1.1))},
     control=(
-        instead("the element corrupted", lambda s: s.printed.element_corrupted.stream()),
+        instead("at the index", lambda s: s.printed.stream(position="index")),
+        instead(
+            "at the newline",
+            lambda s: s.printed.stream(position="newline"),
+            accepted_if=CARRIED_ON,
+        ),
         untrained,
     ),
-    not_asserted=f"{SEED_0}; {SEED_2}",
+    note="Before layer 0 the index stands at its own position by construction of the prompts, "
+    "which differ there alone. What other places recover is in `patch-very-clean`.",
+    not_asserted=SEED_0,
+    version=2,
 )
 def test_the_index_moves_to_the_element(subject):
     return subject.printed.stream()
@@ -101,20 +114,26 @@ def test_the_index_moves_to_the_element(subject):
 
 @claim(
     "list_update/patch-resid-pairs",
-    says="On 200 pairs the index moves from its own position to the element's.",
+    says="On 200 pairs the index stands at the new element before layer 1.",
     source=PATCHING,
     tier=1,
     published=None,
-    expect={
-        "seeds": parts(
-            **interval(index_before_0=between(0.9, 1.1), element_before_1=between(0.9, 1.1)),
-            largest_other=at_most(0.1),
-        )
-    },
-    control=instead(
-        "the element corrupted", lambda s: s.pairs.element_corrupted.stream(interval=True)
+    expect={"seeds": parts(**interval(recovered=between(0.9, 1.1)))},
+    control=(
+        instead(
+            "at the index",
+            lambda s: s.pairs.stream(interval=True, position="index"),
+            accepted_if=BEFORE_INDEX,
+        ),
+        instead(
+            "at the newline",
+            lambda s: s.pairs.stream(interval=True, position="newline"),
+            accepted_if=CARRIED_ON,
+        ),
+        untrained,
     ),
     not_asserted=SEED_0,
+    version=2,
 )
 def test_the_index_moves_on_other_prompts(subject):
     return subject.pairs.stream(interval=True)
@@ -126,9 +145,23 @@ def test_the_index_moves_on_other_prompts(subject):
     source=PATCHING,
     tier=1,
     published="fully",
-    expect={"seeds": parts(at_element=between(0.9, 1.1), at_index=between(0.9, 1.1))},
+    expect={"seeds": parts(output_at_element=between(0.9, 1.1), value_at_index=between(0.9, 1.1))},
     control=(
-        instead("query and key", lambda s: s.printed.layer_0(at_element=Q, at_index=K)),
+        instead(
+            "the query, wherever most",
+            lambda s: s.printed.layer_0(anywhere=Q),
+            accepted_if=WHERE_IT_LOOKS,
+        ),
+        instead(
+            "the key, wherever most",
+            lambda s: s.printed.layer_0(anywhere=K),
+            accepted_if=HOW_MUCH,
+        ),
+        instead(
+            "the pattern, wherever most",
+            lambda s: s.printed.layer_0(anywhere=PATTERN),
+            accepted_if=NOT_WHAT,
+        ),
         untrained,
     ),
     not_asserted=SEED_0,
@@ -143,9 +176,27 @@ def test_layer_0_moves_the_value_of_the_index(subject):
     source=PATCHING,
     tier=1,
     published=None,
-    expect={"seeds": parts(**interval(at_element=between(0.9, 1.1), at_index=between(0.9, 1.1)))},
-    control=instead(
-        "query and key", lambda s: s.pairs.layer_0(interval=True, at_element=Q, at_index=K)
+    expect={
+        "seeds": parts(
+            **interval(output_at_element=between(0.9, 1.1), value_at_index=between(0.9, 1.1))
+        )
+    },
+    control=(
+        instead(
+            "the query, wherever most",
+            lambda s: s.pairs.layer_0(interval=True, anywhere=Q),
+            accepted_if=WHERE_IT_LOOKS,
+        ),
+        instead(
+            "the key, wherever most",
+            lambda s: s.pairs.layer_0(interval=True, anywhere=K),
+            accepted_if=HOW_MUCH,
+        ),
+        instead(
+            "the pattern, wherever most",
+            lambda s: s.pairs.layer_0(interval=True, anywhere=PATTERN),
+            accepted_if=NOT_WHAT,
+        ),
     ),
     not_asserted=SEED_0,
 )
@@ -159,15 +210,22 @@ def test_layer_0_moves_the_value_on_other_prompts(subject):
     source=PATCHING,
     tier=1,
     published="fully",
-    expect={"seeds": at_least(0.85, because=FULL)},
+    expect={"seeds": between(0.85, 1.1, because=FULL)},
     control=(
         instead(
-            "the query at the prediction",
-            lambda s: s.printed.layer_1(site=Q, position="prediction")["recovered"],
+            "the query, wherever most",
+            lambda s: s.printed.layer_1(site=Q, position="anywhere")["recovered"],
+            accepted_if=BY_QUERY,
         ),
-        instead("the value at the element", lambda s: s.printed.layer_1(site=V)["recovered"]),
+        instead(
+            "the value, wherever most",
+            lambda s: s.printed.layer_1(site=V, position="anywhere")["recovered"],
+            accepted_if=BY_VALUE,
+        ),
+        instead("the key at the index", lambda s: s.printed.layer_1(position="index")["recovered"]),
     ),
-    not_asserted=SEED_0,
+    not_asserted=f"{SEED_0}; in seeds 2 and 4 the key recovers 1.10 and 1.19, more than all",
+    version=2,
 )
 def test_layer_1_reads_the_index_as_a_key(subject):
     return subject.printed.layer_1()["recovered"]
@@ -179,15 +237,26 @@ def test_layer_1_reads_the_index_as_a_key(subject):
     source=PATCHING,
     tier=1,
     published=None,
-    expect={"seeds": parts(**interval(recovered=at_least(0.85)), because=FULL)},
+    expect={"seeds": parts(**interval(recovered=between(0.85, 1.1)), because=FULL)},
     control=(
-        instead("the value at the element", lambda s: s.pairs.layer_1(interval=True, site=V)),
         instead(
-            "the query at the prediction",
-            lambda s: s.pairs.layer_1(interval=True, site=Q, position="prediction"),
+            "the query, wherever most",
+            lambda s: s.pairs.layer_1(interval=True, site=Q, position="anywhere"),
+            accepted_if=BY_QUERY,
+        ),
+        instead(
+            "the value, wherever most",
+            lambda s: s.pairs.layer_1(interval=True, site=V, position="anywhere"),
+            accepted_if=BY_VALUE,
+        ),
+        instead(
+            "the key at the index",
+            lambda s: s.pairs.layer_1(interval=True, position="index"),
+            accepted_if=BEFORE_INDEX,
         ),
     ),
-    not_asserted=SEED_0,
+    not_asserted=f"{SEED_0}; in seed 4 the key recovers 1.10, more than all",
+    version=2,
 )
 def test_layer_1_reads_the_index_as_a_key_on_other_prompts(subject):
     return subject.pairs.layer_1(interval=True)
@@ -195,17 +264,18 @@ def test_layer_1_reads_the_index_as_a_key_on_other_prompts(subject):
 
 @claim(
     "list_update/patch-l1-pattern",
-    says="The pattern and output of layer 1 at the prediction recover performance, nothing else.",
+    says="The pattern and the output of layer 1 at the prediction recover performance.",
     source=PATCHING,
     tier=2,
-    published="very clean",
-    expect={
-        "seeds": parts(pattern=at_least(0.85), output=at_least(0.85), largest_other=at_most(0.1))
-    },
-    control=instead("the position before", lambda s: s.printed.at_prediction(position="before")),
-    note="Read from the figure. `largest_other` is the largest share of any output, query, key, "
-    "value or pattern of both layers outside the places named by the claims.",
-    not_asserted=f"{SEED_0}; {SEED_2}",
+    published="qualitative",
+    expect={"seeds": parts(pattern=at_least(0.85), output=at_least(0.85))},
+    control=instead(
+        "layer 0",
+        lambda s: s.printed.at_prediction(head=s.roles.previous),
+        accepted_if=BY_HEAD_0,
+    ),
+    note="Read from the figure.",
+    version=2,
 )
 def test_layer_1_acts_at_the_prediction(subject):
     return subject.printed.at_prediction()
@@ -213,19 +283,61 @@ def test_layer_1_acts_at_the_prediction(subject):
 
 @claim(
     "list_update/patch-l1-pattern-pairs",
-    says="On 200 pairs the pattern and output at the prediction recover performance, nothing else.",
+    says="On 200 pairs the pattern and output of layer 1 at the prediction recover performance.",
     source=PATCHING,
     tier=2,
     published=None,
-    expect={
-        "seeds": parts(
-            **interval(pattern=at_least(0.85), output=at_least(0.85)), largest_other=at_most(0.1)
-        )
-    },
+    expect={"seeds": parts(**interval(pattern=at_least(0.85), output=at_least(0.85)))},
     control=instead(
-        "the position before", lambda s: s.pairs.at_prediction(interval=True, position="before")
+        "layer 0",
+        lambda s: s.pairs.at_prediction(interval=True, head=s.roles.previous),
+        accepted_if=BY_HEAD_0,
     ),
-    not_asserted=f"{SEED_0}; in seed 1 the output of head 0.0 at the index recovers 0.12 too",
+    version=2,
 )
 def test_layer_1_acts_at_the_prediction_on_other_prompts(subject):
     return subject.pairs.at_prediction(interval=True)
+
+
+@claim(
+    "list_update/patch-very-clean",
+    says="No place but those that the other claims name recovers performance.",
+    source=PATCHING,
+    tier=2,
+    published="very clean",
+    expect={"seeds": at_most(0.1)},
+    control=(
+        instead(
+            "the element corrupted",
+            lambda s: s.printed.element_corrupted.largest_other,
+            accepted_if=SAME_PLACES,
+        ),
+        untrained,
+    ),
+    note="The largest share of any output, query, key, value or pattern of both layers, or of the "
+    "stream before layer 1, at any position up to the prediction.",
+    not_asserted=f"{SEED_0}; in seed 2 the output of head 0.0 at the index recovers 0.49 too",
+)
+def test_nothing_else_recovers(subject):
+    return subject.printed.largest_other
+
+
+@claim(
+    "list_update/patch-very-clean-pairs",
+    says="On 200 pairs no place but those that the other claims name recovers performance.",
+    source=PATCHING,
+    tier=2,
+    published=None,
+    expect={"seeds": at_most(0.1)},
+    control=(
+        instead(
+            "the element corrupted",
+            lambda s: s.pairs.element_corrupted.largest_other,
+            accepted_if=SAME_PLACES,
+        ),
+        untrained,
+    ),
+    not_asserted=f"{SEED_0}; in seed 1 the output of head 0.0 at the index recovers 0.12 too",
+)
+def test_nothing_else_recovers_on_other_prompts(subject):
+    return subject.pairs.largest_other

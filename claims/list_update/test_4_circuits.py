@@ -16,25 +16,22 @@ from .common import BOTH, FULL_QK, K_COMPOSITION, SEED_0, untrained
     tier=1,
     published="dominant square, strong positive diagonal",
     expect={
-        group: parts(
+        "seeds": parts(
             least_diagonal=at_least(
                 1.0, because="trained scores are in the tens, untrained ones about 0.02"
             ),
             largest_other=at_most(0.3),
             right_rows=exactly(1.0),
         )
-        for group in BOTH
     },
     control=(
-        instead(
-            "number tokens after the indices",
-            lambda s: s.circuits.k_composition(first_token=s.task.format.length),
-        ),
         instead("the OV of layer 1", lambda s: s.circuits.k_composition(writer=s.roles.copying)),
         untrained,
     ),
     note="`largest_other` is the largest ratio of an entry off the diagonal to the size of the "
-    "diagonal entry of its row.",
+    "diagonal entry of its row, and `right_rows` the share of rows whose largest entry over all "
+    "numbers is on the diagonal. The QK of layer 0 in the place of layer 1's is no control: in "
+    "seeds 1 to 3 its square looks the same. Longer lists are in `longer-lists`.",
 )
 def test_k_composition_has_a_diagonal(subject):
     return subject.circuits.k_composition()
@@ -51,10 +48,12 @@ def test_k_composition_has_a_diagonal(subject):
         instead(
             "the positions before",
             lambda s: s.circuits.default_positions(earlier=s.task.format.length),
+            accepted_if="a model in which the positions of newline, index and element attend "
+            "to the list in order too",
         ),
         untrained,
     ),
-    not_asserted=SEED_0,
+    not_asserted=f"{SEED_0}; by position alone its first prediction attends to the new element",
 )
 def test_predictions_have_default_positions(subject):
     return subject.circuits.default_positions()
@@ -68,7 +67,11 @@ def test_predictions_have_default_positions(subject):
     published="about 1/2",
     expect={group: between(0.3, 0.75) for group in BOTH},
     control=(
-        instead("the next list position", lambda s: s.circuits.default_strength(shift=1)),
+        instead(
+            "the next list position",
+            lambda s: s.circuits.default_strength(shift=1),
+            accepted_if="a model that attends by default to the list position after its own",
+        ),
         untrained,
     ),
     note="Ratio of the means over the diagonals. The QK circuit of layer 0 is no control: its "
@@ -89,8 +92,8 @@ def test_defaults_are_half_as_strong(subject):
         instead(
             "head 0.0 cut from the keys",
             lambda s: s.attention.override(pattern=s.composition.pattern_without(K)),
+            accepted_if="a model that finds the updated index by its queries alone",
         ),
-        instead("updated and kept exchanged", lambda s: s.attention.override(updated=s.task.kept)),
         untrained,
     ),
     note="Share of predictions whose score at the new element exceeds that at their own place.",

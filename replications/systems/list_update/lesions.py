@@ -1,7 +1,7 @@
 """Parts of the circuit, destroyed one at a time, to see which claims notice.
 
-Every lesion changes weights alone, so that sweeps and circuits see it too. A random part is drawn
-from a normal distribution and scaled to the Frobenius norm of what it replaces.
+Every lesion changes weights, so that sweeps and circuits see it too, or how they are used. A random
+part is drawn from a normal distribution and scaled to the Frobenius norm of what it replaces.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from replications.lens import Lens
+from replications.systems.list_update import model
 from replications.systems.list_update.task import Task
 
 Lesion = Callable[[Task], Lens]
@@ -44,6 +45,36 @@ def _zero(part: Tensor, generator: torch.Generator) -> Tensor:
     return torch.zeros_like(part)
 
 
+def _one_later(part: Tensor, generator: torch.Generator) -> Tensor:
+    """Each row takes the place of the next one."""
+    return part.roll(1, 0)
+
+
+def _exchanged(part: Tensor, generator: torch.Generator) -> Tensor:
+    """Columns 2 i and 2 i + 1 change places: a model says 7 where it said 6, and 6 for 7."""
+    return part.reshape(len(part), -1, 2).flip(-1).flatten(1)
+
+
+def _untrained(task: Task) -> Lens:
+    """Weights from which training could have started."""
+    weights = model.untrained_state_dict(0, task.lens.shape.n_layers, task.format)
+    return task.lens.reopen(weights)
+
+
+def _layers_exchanged(task: Task) -> Lens:
+    """The heads of both layers change places."""
+    weights = dict(task.lens.state_dict)
+    for name in [name for name in weights if name.startswith("blocks.0.")]:
+        other = name.replace("blocks.0.", "blocks.1.")
+        weights[name], weights[other] = weights[other], weights[name]
+    return task.lens.reopen(weights)
+
+
+def _positions_in_the_stream(task: Task) -> Lens:
+    """Positions are added to the residual stream, not to queries and keys alone."""
+    return model.with_standard_positions(task.lens)
+
+
 def _elements(task: Task) -> slice:
     """The numbers that can be elements only, not indices."""
     return slice(task.format.length, task.format.numbers)
@@ -64,5 +95,12 @@ LESIONS: dict[str, Lesion] = {
     "positions random": _lesion(_random, "pos_embed.W_pos"),
     "W_E of elements random": _lesion(_random, "embed.W_E", rows=_elements),
     "W_E of indices random": _lesion(_random, "embed.W_E", rows=_indices),
+    "W_U random": _lesion(_random, "unembed.W_U"),
+    "layers exchanged": _layers_exchanged,
+    "positions zero": _lesion(_zero, "pos_embed.W_pos"),
+    "positions one later": _lesion(_one_later, "pos_embed.W_pos"),
+    "positions in the stream": _positions_in_the_stream,
+    "answers exchanged": _lesion(_exchanged, "unembed.W_U"),
+    "untrained": _untrained,
 }
 """By name; for the document's model of two layers with one head each."""

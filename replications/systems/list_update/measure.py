@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 from torch import Tensor
 
 from replications.errors import BadInput
-from replications.lens import Lens, open_lens
-from replications.systems.list_update import data, model
+from replications.lens import Lens
+from replications.models import Head
+from replications.models.parameters import in_layer
+from replications.systems.list_update import data, model, train
 from replications.systems.list_update.data import DOCUMENT, Format
 from replications.systems.list_update.measurements.architecture import Architecture
 from replications.systems.list_update.measurements.attention import Attention
@@ -33,7 +34,8 @@ class ListUpdateSubject:
 
     `format` is that of the prompts. `roles` are found if left out. `seed` is the seed the model
     was trained with; `curve` gives the loss of each training step; `one_layer` gives the models of
-    one layer that it is compared with. `tokens` are prompts with their answers, long [n pos], to
+    one layer that it is compared with, and `other_seed` a model of two layers that was trained with
+    another seed. `tokens` are prompts with their answers, long [n pos], to
     measure on; generated ones if left out. Raises BadInput for tokens that are not of the format.
     """
 
@@ -47,6 +49,7 @@ class ListUpdateSubject:
         seed: int = 0,
         curve: Callable[[], Sequence[float]] | None = None,
         one_layer: Callable[[], Sequence[ListUpdateSubject]] | None = None,
+        other_seed: Callable[[], ListUpdateSubject] | None = None,
         tokens: Tensor | None = None,
     ) -> None:
         self.name = name
@@ -56,6 +59,7 @@ class ListUpdateSubject:
         self._roles = roles
         self._curve = curve
         self._one_layer = one_layer
+        self._other_seed = other_seed
         self._tokens = tokens
 
     def __repr__(self) -> str:
@@ -94,6 +98,7 @@ class ListUpdateSubject:
             seed=self.seed,
             curve=self._curve,
             one_layer=self._one_layer,
+            other_seed=self._other_seed,
             tokens=self._tokens,
         )
 
@@ -107,17 +112,22 @@ class ListUpdateSubject:
     @cached_property
     def standard_positions(self) -> ListUpdateSubject:
         """The same weights with positions added to the residual stream."""
-        shape = replace(self.lens.shape, positions="standard")
-        dtype = self.lens.weights.W_E.dtype
-        lens = open_lens(shape, self.lens.state_dict, device=str(self.lens.device), dtype=dtype)
-        return self.variant("standard-positions", lens)
+        return self.variant("standard-positions", model.with_standard_positions(self.lens))
 
     @cached_property
     def one_bias_trained(self) -> ListUpdateSubject:
-        """The same weights with one bias, that of the unembedding, moved from 0 to 0.1."""
-        weights = dict(self.lens.state_dict)
-        weights["unembed.b_U"] = weights["unembed.b_U"] + 0.1
+        """The same weights after one more step of training, of the unembedding's bias alone."""
+        weights = train.with_bias_step(self.lens.state_dict, self.seed)
         return self.variant("one-bias-trained", self.lens.reopen(weights))
+
+    def without(self, head: Head) -> ListUpdateSubject:
+        """The same weights, but this head writes nothing."""
+        layer, number = head
+        name = in_layer(layer, "attn.W_O")
+        output = self.lens.state_dict[name].clone()
+        output[number] = 0.0
+        weights = {**self.lens.state_dict, name: output}
+        return self.variant(f"without-{layer}.{number}", self.lens.reopen(weights))
 
     @cached_property
     def one_layer_models(self) -> Sequence[ListUpdateSubject]:
@@ -130,6 +140,13 @@ class ListUpdateSubject:
     def one_layer(self) -> ListUpdateSubject:
         """The first model of one layer."""
         return self.one_layer_models[0]
+
+    @cached_property
+    def other_seed(self) -> ListUpdateSubject:
+        """A model of two layers, trained with another seed. Raises BadInput if there is none."""
+        if self._other_seed is None:
+            raise BadInput(f"{self!r} has no model of another seed to be compared with")
+        return self._other_seed()
 
     # ---------------------------------------------------------------- measurements
     @cached_property

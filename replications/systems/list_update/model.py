@@ -7,6 +7,7 @@ Positions are added to the inputs of queries and keys and never enter the residu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -92,6 +93,13 @@ def open_model(
     """A lens on the model with these weights. Raises BadInput if they do not fit."""
     checked = check_state_dict(state_dict, layers, task)
     return lenses.open_lens(shape(layers, task), checked, device=device, dtype=dtype)
+
+
+def with_standard_positions(lens: lenses.Lens) -> lenses.Lens:
+    """The same weights with positions added to the residual stream, as in most transformers."""
+    standard = replace(lens.shape, positions="standard")
+    dtype = lens.weights.W_E.dtype
+    return lenses.open_lens(standard, lens.state_dict, device=str(lens.device), dtype=dtype)
 
 
 def attention(state_dict: Mapping[str, Tensor], layer: int) -> dict[str, Tensor]:

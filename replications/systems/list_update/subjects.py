@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
@@ -75,16 +75,25 @@ _ONE_LAYER = tuple(name for name in _RUNS if name.startswith("one-layer/"))
 _GENERATOR = SubjectInfo("list_update", "generator", "generator", "toy", True, ())
 
 
+def _next_seed(seed: int) -> str:
+    """The model that is compared with the one of this seed: that of the next seed, in a circle."""
+    return f"seed{(seed + 1) % len(SEEDS)}"
+
+
 def _info(name: str, run: _Trained) -> SubjectInfo:
     group = name.split("/")[0] if "/" in name else "seeds"
-    small = [_RUNS[other].weights for other in _ONE_LAYER if group == "seeds"]
+    others = [*_ONE_LAYER, _next_seed(run.seed)] if group == "seeds" else []
     return SubjectInfo(
         system="list_update",
         name=name,
         group=group,
         kind="retrained",
         gates=group == "seeds",
-        fixtures=(run.weights, *([run.curve] if group == "seeds" else []), *small),
+        fixtures=(
+            run.weights,
+            *([run.curve] if group == "seeds" else []),
+            *(_RUNS[other].weights for other in others),
+        ),
         remedy=f"python -m replications train list_update --seed {run.seed}{run.options}",
     )
 
@@ -133,16 +142,15 @@ def _open(name: str, device: str, dtype: str) -> ListUpdateSubject:
     content = fixtures.read_bytes(run.weights)
     weights = model.read_state_dict(content, run.weights, run.layers, run.format)
     lens = model.open_model(weights, run.layers, run.format, device=device, dtype=dtype)
-    smaller: Callable[[], Sequence[ListUpdateSubject]] | None = None
-    if run.layers > 1 and run.format == DOCUMENT:
-        smaller = partial(_one_layer_models, device, dtype)
+    compared = run.layers > 1 and run.format == DOCUMENT
     return ListUpdateSubject(
         name,
         lens,
         run.format,
         seed=run.seed,
         curve=lambda: read_curve(fixtures.read_bytes(run.curve), run.curve),
-        one_layer=smaller,
+        one_layer=partial(_one_layer_models, device, dtype) if compared else None,
+        other_seed=partial(_open, _next_seed(run.seed), device, dtype) if compared else None,
     )
 
 

@@ -81,9 +81,13 @@ class Task:
         positions = self.format.prediction_positions
         return slice(positions.start, positions.stop)
 
-    def by_index(self, values: Tensor) -> Tensor:
-        """Means of `values` [n …] over the prompts with each index: [index …]."""
-        return torch.stack([values[self.index == i].mean(0) for i in range(self.format.length)])
+    def by_index(self, values: Tensor, index: Tensor | None = None) -> Tensor:
+        """Means of `values` [n …] over the prompts with each index: [index …].
+
+        The indices are those of the prompts unless others are given, long [n].
+        """
+        index = self.index if index is None else index
+        return torch.stack([values[index == i].mean(0) for i in range(self.format.length)])
 
     # ---------------------------------------------------------------- the run
     @property

@@ -112,6 +112,20 @@ def train(seed: int, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
     return {name: w.detach().requires_grad_(False) for name, w in weights.items()}, losses
 
 
+def with_bias_step(weights: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
+    """The document's model after one step of the recipe that trains the unembedding's bias alone.
+
+    The recipe freezes every bias; here one is not. The batch is none of the training's.
+    """
+    recipe = Recipe()
+    bias = weights["unembed.b_U"].detach().clone().requires_grad_()
+    tokens = generate(recipe.batch, np.random.default_rng((seed, 2)), recipe.task)
+    logits = predictions(weights, tokens, recipe.layers, recipe.task)
+    loss_of(logits + bias, tokens, recipe.task).backward()
+    torch.optim.AdamW([bias], lr=recipe.learning_rate).step()
+    return {**weights, "unembed.b_U": bias.detach()}
+
+
 @torch.no_grad()
 def evaluate(
     weights: Mapping[str, Tensor], tokens: Tensor, layers: int, task: Task = DOCUMENT

@@ -78,11 +78,10 @@ def test_lines_are_the_curve_and_the_attributions(subject: ListUpdateSubject) ->
     assert loss.axes[1].get_yscale() == "log"
     lens = drawn.attribution.draw(subject)
     total = subject.attribution.totals
-    assert heights(lens, 0, 0)[0] / total[0].item() == pytest.approx(
-        subject.attribution.logit_lens["before_layer_0"]
-    )
     for j in range(3):
-        assert heights(lens, 0, j)[-1] == pytest.approx(total[j].item())
+        embedding, first = subject.attribution.components[:2, j].tolist()
+        shown = [embedding, embedding + first, total[j].item()]
+        assert heights(lens, 0, j).tolist() == pytest.approx(shown)
         last = subject.attribution.heads[1, 0][j].item()
         assert heights(lens, 1, j)[-1] == pytest.approx(last)
 
@@ -133,8 +132,8 @@ def test_patching_is_that_of_the_printed_pair(subject: ListUpdateSubject) -> Non
         image(figure, titles.index(name)) for name in (titles[0], *titles[3::2])
     )
     found = subject.printed
-    assert stream[0, 5] == pytest.approx(found.stream()["index_before_0"])
-    assert stream[1, 6] == pytest.approx(found.stream()["element_before_1"])
+    assert stream[0, 5] == pytest.approx(1)
+    assert stream[1, 6] == pytest.approx(found.stream()["recovered"])
     assert key[1, 6] == pytest.approx(found.layer_1()["recovered"])
     assert pattern[1, 8] == pytest.approx(found.at_prediction()["pattern"])
 

@@ -76,7 +76,9 @@ def test_a_sweep_has_the_value_of_a_single_patch(
 
 
 def test_before_layer_0_the_index_alone_differs(found: Patching) -> None:
-    assert found.stream()["index_before_0"] == pytest.approx(1)
+    before = found.swept(sites.RESID_PRE)[0]
+    assert before[5].tolist() == pytest.approx([1.0] * 6)
+    assert before[[*range(5), *range(6, 11)]].abs().max() < EXACT
     assert found.swept(sites.RESID_PRE)[:, 9:].abs().max() < EXACT
 
 
@@ -91,24 +93,56 @@ def test_findings_are_the_cells_they_name(found: Patching) -> None:
     assert other == pytest.approx(query)
     assert found.layer_0() == pytest.approx(
         {
-            "at_element": found.swept(sites.Z)[0, 6].mean().item(),
-            "at_index": found.swept(sites.V)[0, 5].mean().item(),
+            "output_at_element": found.swept(sites.Z)[0, 6].mean().item(),
+            "value_at_index": found.swept(sites.V)[0, 5].mean().item(),
         }
     )
-    exchanged = found.layer_0(at_element=sites.Q, at_index=sites.K)
-    assert exchanged["at_index"] == pytest.approx(found.swept(sites.K)[0, 5].mean().item())
-    before = found.at_prediction(position="before")["output"]
-    assert before == pytest.approx(found.swept(sites.Z)[1][predicted - 1, rows].mean().item())
+    for position, at in (("element", 6), ("index", 5), ("newline", 7)):
+        stream = found.swept(sites.RESID_PRE)[1, at].mean().item()
+        assert found.stream(position=position)["recovered"] == pytest.approx(stream)
+    for layer in (0, 1):
+        expected = {
+            "pattern": found.swept(sites.PATTERN)[layer][predicted, rows].mean().item(),
+            "output": found.swept(sites.Z)[layer][predicted, rows].mean().item(),
+        }
+        assert found.at_prediction(head=(layer, 0)) == pytest.approx(expected)
+    assert found.at_prediction() == found.at_prediction(head=(1, 0))
+
+
+def test_anywhere_is_where_the_mean_share_is_largest_in_size(found: Patching) -> None:
+    for site in (sites.Q, sites.K, sites.PATTERN):
+        means = found.swept(site)[0].mean(-1)
+        largest = max(means.tolist(), key=abs)
+        expected = {"output_at_element": largest, "value_at_index": largest}
+        assert found.layer_0(anywhere=site) == pytest.approx(expected)
+    means = found.swept(sites.V)[1].mean(-1)
+    anywhere = found.layer_1(site=sites.V, position="anywhere")["recovered"]
+    assert anywhere == pytest.approx(max(means.tolist(), key=abs))
+
+
+IMPORTANT: dict[sites.Site, list[tuple[int, int | str]]] = {
+    sites.RESID_PRE: [(1, 6)],
+    sites.Z: [(0, 6), (1, "prediction")],
+    sites.V: [(0, 5)],
+    sites.K: [(1, 6)],
+    sites.PATTERN: [(1, "prediction")],
+    sites.Q: [],
+}
 
 
 def test_the_largest_other_place_leaves_out_the_important_ones(found: Patching) -> None:
-    swept = found.swept(sites.RESID_PRE).clone()
-    swept[0, 5] = swept[1, 6] = 0
-    for pair, position in enumerate(found.prompts.position.tolist()):
-        swept[:, position + 1 :, pair] = 0
-    largest = swept.mean(-1).abs().max().item()
-    assert found.stream()["largest_other"] == pytest.approx(largest)
-    assert 0 < largest < 1
+    largest = {}
+    for site, places in IMPORTANT.items():
+        swept = found.swept(site).clone()
+        if site == sites.RESID_PRE:
+            swept[0] = 0
+        for pair, position in enumerate(found.prompts.position.tolist()):
+            swept[:, position + 1 :, pair] = 0
+            for layer, at in places:
+                swept[layer, at if isinstance(at, int) else position, pair] = 0
+        largest[site] = swept.mean(-1).abs().max().item()
+    assert found.largest_other == pytest.approx(max(largest.values()))
+    assert all(value > 0 for value in largest.values())
 
 
 # ---------------------------------------------------------------------------------- positions
@@ -117,12 +151,11 @@ def test_positions_are_found_by_name() -> None:
     assert position_of("index", made).tolist() == [5] * 6
     assert position_of("element", made).tolist() == [6] * 6
     assert position_of("prediction", made).equal(7 + made.index)
-    assert position_of("before", made).equal(6 + made.index)
 
 
 def test_an_unknown_position_is_an_error(found: Patching) -> None:
-    with pytest.raises(BadInput, match=r"'befor'; there are: .*newline, prediction, before"):
-        found.layer_1(position="befor")
+    with pytest.raises(BadInput, match=r"'before'; there are: .*newline, prediction, anywhere"):
+        found.layer_1(position="before")
 
 
 # ---------------------------------------------------------------------------------- prompts
@@ -139,7 +172,7 @@ def test_only_the_element_differs_where_it_is_corrupted() -> None:
 def test_with_a_corrupted_element_its_place_recovers_everything(found: Patching) -> None:
     swept = found.element_corrupted.swept(sites.RESID_PRE)
     assert swept[0, 6].tolist() == pytest.approx([1.0] * 6)
-    assert found.element_corrupted.stream()["index_before_0"] == pytest.approx(0)
+    assert swept[0, 5].tolist() == pytest.approx([0.0] * 6)
 
 
 # ---------------------------------------------------------------------------------- intervals

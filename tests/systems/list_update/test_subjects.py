@@ -9,7 +9,11 @@ from replications.errors import BadInput
 from replications.systems import list_update
 from replications.systems.list_update import ListUpdateSubject, model
 from replications.systems.list_update.data import Format, generate_mixed
-from replications.systems.list_update.measurements.dataset import Generator
+from replications.systems.list_update.measurements.dataset import (
+    Generator,
+    counted_from_1,
+    without_bos,
+)
 from replications.systems.list_update.subjects import read_curve
 
 CURVE = b"step,loss\n0,3.9\n1,3.5\n"
@@ -50,6 +54,29 @@ def test_the_generator_is_checked_row_by_row() -> None:
     assert found.batches(mixed=True)["batches_with_one_pair"] == 0
 
 
+def test_wrong_prompts_are_told_apart() -> None:
+    found = list_update.subject("generator")
+    assert isinstance(found, Generator)
+    one_earlier = found.batches(change=without_bos)
+    assert one_earlier["right_rows"] == 0
+    assert one_earlier["markers"] != found.batches()["markers"]
+    counted = found.batches(change=counted_from_1)
+    assert counted["indices"] == [1, 2, 3]
+    # Right by chance only, where the elements at both indices are equal.
+    assert counted["right_rows"] == pytest.approx(0, abs=0.01)
+    wrong = found.batches(change=lambda tokens: tokens.index_fill(1, torch.tensor([9]), 50))
+    assert wrong["right_rows"] == 0  # BOS is no number
+
+
+def test_a_seed_is_compared_with_the_next_one() -> None:
+    for seed, other in ((0, 1), (4, 0)):
+        found = list_update.subject(f"seed{seed}")
+        assert isinstance(found, ListUpdateSubject)
+        assert found.other_seed.name == f"seed{other}"
+        info = next(info for info in list_update.SUBJECTS if info.name == f"seed{seed}")
+        assert f"list_update/seed{other}.safetensors" in info.fixtures
+
+
 # ---------------------------------------------------------------------------------- refused
 def test_names_and_weights_that_make_no_sense_are_refused() -> None:
     with pytest.raises(BadInput, match=r"unknown list-update subject 'seed9'.*seed0"):
@@ -74,6 +101,8 @@ def test_weights_of_ones_own_have_no_curve_and_no_smaller_model() -> None:
         _ = found.loss_curve
     with pytest.raises(BadInput, match="one layer"):
         _ = found.one_layer
+    with pytest.raises(BadInput, match="another seed"):
+        _ = found.other_seed
 
 
 def test_prompts_of_ones_own_are_checked() -> None:

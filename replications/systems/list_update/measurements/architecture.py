@@ -19,29 +19,30 @@ class Architecture:
     def describe(self) -> dict[str, object]:
         """Sizes, parameters, which of them training left alone, and where positions go.
 
-        `left_alone` is how many parameters are as they were before training and
-        `left_alone_are_biases` the share of biases among them. `positions_in_the_stream` is the
-        largest entry, in size, by which the input of layer 0 differs from the token embedding.
+        `frozen` names the parameters that are as they were before training, and `largest_bias` is
+        the largest entry, in size, of any bias. `positions_in_the_stream` is the largest entry, in
+        size, by which the input of layer 0 differs from the token embedding.
         """
         lens, tokens = self._task.lens, self._task.tokens[:10]
-        weights, untouched = lens.state_dict, self._left_alone()
+        weights = lens.state_dict
         stream = lens.read(tokens, {"stream": sites.RESID_PRE(0)})["stream"]
         added = stream.double() - lens.weights.W_E[tokens].double()
         biases = [weights[name] for name in weights if model.is_bias(name)]
         return {
             "parameters": len(weights),
             "sizes": _sizes(lens.shape),
-            "left_alone": len(untouched),
-            "left_alone_are_biases": sum(map(model.is_bias, untouched)) / max(len(untouched), 1),
+            "frozen": self._frozen(),
             "largest_bias": max(bias.abs().max().item() for bias in biases),
             "positions_in_the_stream": added.abs().max().item(),
         }
 
-    def _left_alone(self) -> list[str]:
-        """Names of the parameters that training did not change."""
+    def _frozen(self) -> list[str]:
+        """Names of the parameters that training did not change, sorted."""
         lens = self._task.lens
         start = model.untrained_state_dict(self._seed, lens.shape.n_layers, self._task.format)
-        return [name for name in start if torch.equal(start[name], lens.state_dict[name].cpu())]
+        return [
+            name for name in sorted(start) if torch.equal(start[name], lens.state_dict[name].cpu())
+        ]
 
 
 def _sizes(shape: Shape) -> str:

@@ -21,26 +21,32 @@ class Attribution:
     def __init__(self, task: Task) -> None:
         self._task = task
 
-    @cached_property
-    def _directions(self) -> Tensor:
-        """W_U of the right answers: float64 [n j d_model]."""
-        return self._task.lens.weights.W_U.T[self._task.answers].double()
+    @property
+    def _written(self) -> list[Tensor]:
+        """What the embedding and each head write at the predictions: each float64 [n j d_model]."""
+        outputs = map(self._task.output, self._task.heads)
+        return [self._task.run["embed"].double(), *outputs]
 
-    def _contribution(self, written: Tensor) -> Tensor:
-        """The mean contribution of `written` [n j d_model] to each prediction: [j]."""
-        return (written.double() * self._directions).sum(-1).mean(0)
+    def contributions(self, offset: int = 0) -> Tensor:
+        """Contributions of the embedding and of each head, in logits: float64 [1+layer j].
+
+        With an `offset`, they are to the number that is larger than the answer by so much (modulo
+        how many numbers there are).
+        """
+        numbers = (self._task.answers + offset) % self._task.format.numbers
+        directions = self._task.lens.weights.W_U.T[numbers].double()  # [n j d_model]
+        return torch.stack([(part * directions).sum(-1).mean(0) for part in self._written])
 
     # ---------------------------------------------------------------- components
     @cached_property
-    def heads(self) -> dict[Head, Tensor]:
-        """The contribution of each head to each prediction, in logits: float64 [j]."""
-        return {head: self._contribution(self._task.output(head)) for head in self._task.heads}
-
-    @cached_property
     def components(self) -> Tensor:
         """Contributions of the embedding and of each head, in logits: float64 [1+layer j]."""
-        embedding = self._contribution(self._task.run["embed"])
-        return torch.stack([embedding, *self.heads.values()])
+        return self.contributions()
+
+    @cached_property
+    def heads(self) -> dict[Head, Tensor]:
+        """The contribution of each head to each prediction, in logits: float64 [j]."""
+        return dict(zip(self._task.heads, self.components[1:], strict=True))
 
     @cached_property
     def totals(self) -> Tensor:
@@ -53,24 +59,30 @@ class Attribution:
         return self.components.cumsum(0)
 
     # ---------------------------------------------------------------- findings
-    @cached_property
-    def logit_lens(self) -> dict[str, float]:
-        """Contributions of the stream to the first prediction, as shares of the final stream's."""
-        summed = self.accumulated[:, 0] / self.totals[0]
-        return {"before_layer_0": summed[0].item(), "after_layer_0": summed[1].item()}
+    def lens_accuracy(self, layers: int) -> float:
+        """The share of answers read off the stream after so many layers (the logit lens)."""
+        stream = torch.stack(self._written[: 1 + layers]).sum(0)
+        found = (stream @ self._task.lens.weights.W_U.double()).argmax(-1)
+        return (found == self._task.answers).double().mean().item()
 
-    def share(self, head: Head) -> dict[str, float]:
+    def share(self, head: Head, offset: int = 0) -> dict[str, float]:
         """A head's contribution to the first prediction: share of the total, and logits."""
-        part = self.heads[head][0]
-        return {"share": (part / self.totals[0]).item(), "logits": part.item()}
+        contributions = self.contributions(offset)[:, 0]
+        part = contributions[self._row(head)]
+        return {"share": (part / contributions.sum()).item(), "logits": part.item()}
 
-    def all_predictions(self, head: Head) -> dict[str, float]:
+    def all_predictions(self, head: Head, offset: int = 0) -> dict[str, float]:
         """The smallest share a head has in a prediction, and the largest total over the least."""
-        shares = self.heads[head] / self.totals
+        contributions = self.contributions(offset)
+        totals = contributions.sum(0)
         return {
-            "smallest_share": shares.min().item(),
-            "largest_total_ratio": (self.totals.max() / self.totals.min()).item(),
+            "smallest_share": (contributions[self._row(head)] / totals).min().item(),
+            "largest_total_ratio": (totals.max() / totals.min()).item(),
         }
+
+    def _row(self, head: Head) -> int:
+        """The row of a head in `contributions`."""
+        return 1 + self._task.heads.index(head)
 
     def unexplained(self, with_positions: bool = False) -> float:
         """The largest entry, in size, of the final stream less the sum of its components.
@@ -79,7 +91,5 @@ class Attribution:
         positional embeddings among them.
         """
         run = self._task.run
-        parts = sum(map(self._task.output, self._task.heads), run["embed"].double())
-        if with_positions:
-            parts = parts + run["pos_embed"].double()
-        return (run["final"].double() - parts).abs().max().item()
+        parts = [*self._written, *([run["pos_embed"].double()] if with_positions else [])]
+        return (run["final"].double() - torch.stack(parts).sum(0)).abs().max().item()

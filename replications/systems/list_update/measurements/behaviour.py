@@ -46,12 +46,9 @@ class Behaviour:
         logits = task.lens.run(tokens).logits[:, task.predicting]
         return (logits.argmax(-1) == answers(tokens, task.format)).double().mean().item()
 
-    def compared(self, others: Iterable[Behaviour]) -> dict[str, float]:
-        """The accuracy of this model and the best accuracy of the others."""
-        return {
-            "accuracy": self.accuracy,
-            "compared_with": max(other.accuracy for other in others),
-        }
+    def against(self, smaller: Iterable[Behaviour]) -> dict[str, float]:
+        """The accuracy of this model, of two layers, and the best one of models of one layer."""
+        return {"two_layers": self.accuracy, "one_layer": max(one.accuracy for one in smaller)}
 
     # ---------------------------------------------------------------- loss
     @cached_property
@@ -62,10 +59,8 @@ class Behaviour:
 
     def losses(self, step: int) -> dict[str, float]:
         """The loss on the measured prompts, and the training loss of one step, in nats."""
-        return {"on_our_prompts": self.loss, "in_training": self._curve()[step]}
+        return {"on_our_prompts": self.loss, "in_training": self.training_loss(step)}
 
-    @cached_property
-    def curve(self) -> dict[str, float]:
-        """The training loss at steps 0, 300 and 900, in nats."""
-        curve = self._curve()
-        return {f"step_{step}": curve[step] for step in (0, 300, 900)}
+    def training_loss(self, step: int) -> float:
+        """The loss on the training batch of one step, before that step, in nats."""
+        return self._curve()[step]

@@ -35,21 +35,25 @@ class Circuits:
         return self._weights.W_Q[head].double() @ self._weights.W_K[head].double().T
 
     # ---------------------------------------------------------------- OV
-    def OV(self, *heads: Head) -> Tensor:
+    def OV(self, *heads: Head, transposed: bool = False) -> Tensor:
         """W_E @ OV of `heads` in this order @ W_U: float64 [token number]."""
         product = self._E
         for head in heads:
-            product = product @ self._ov(head)
+            product = product @ (self._ov(head).T if transposed else self._ov(head))
         return product @ self._U
 
-    def copying(self, *heads: Head) -> float:
-        """The share of numbers whose largest logit through these heads in a row is their own."""
-        return (~self._fails(*heads)).double().mean().item()
+    def copying(self, *heads: Head, transposed: bool = False) -> float:
+        """The share of numbers whose largest logit through these heads in a row is their own.
 
-    def _fails(self, *heads: Head) -> Tensor:
+        If `transposed`, every OV matrix is: W_O and W_V in the wrong order of axes.
+        """
+        return (~self._fails(*heads, transposed=transposed)).double().mean().item()
+
+    def _fails(self, *heads: Head, transposed: bool = False) -> Tensor:
         """Which numbers are not copied: bool [number]."""
         numbers = self._format.numbers
-        return self.OV(*heads)[:numbers].argmax(-1) != torch.arange(numbers)
+        circuit = self.OV(*heads, transposed=transposed)[:numbers]
+        return circuit.argmax(-1) != torch.arange(numbers)
 
     def index_tokens(self, *heads: Head) -> dict[str, float]:
         """How these heads in a row copy the numbers that are also indices.
@@ -72,15 +76,13 @@ class Circuits:
     def _composed(self, writer: Head) -> Tensor:
         return self._P @ self._qk(self._roles.copying) @ self._ov(writer).T @ self._E.T
 
-    def k_composition(self, first_token: int = 0, writer: Head | None = None) -> dict[str, float]:
-        """The square of prediction positions and as many number tokens from `first_token` on.
+    def k_composition(self, writer: Head | None = None) -> dict[str, float]:
+        """The square of prediction positions and index tokens; see `square`.
 
-        From token 0 on these are the indices. `writer` is the head whose OV matrix is used, by
-        default the previous-token head. See `square` for what is returned.
+        `writer` is the head whose OV matrix is used, by default the previous-token head.
         """
         scores = self._composed(self._roles.previous if writer is None else writer)
-        rows = scores[list(self._format.prediction_positions), : self._format.numbers]
-        return square(rows, first_token)
+        return square(scores[list(self._format.prediction_positions), : self._format.numbers])
 
     def square_and_copying(
         self, writer: Head | None = None, through: tuple[Head, ...] = ()
@@ -122,18 +124,18 @@ class Circuits:
         return (default / composed).item()
 
 
-def square(rows: Tensor, first_token: int) -> dict[str, float]:
-    """Describe the square of `rows` [n token] and the n tokens from `first_token` on.
+def square(rows: Tensor) -> dict[str, float]:
+    """Describe the square of `rows` [n token] and the first n tokens.
 
     `least_diagonal` is its smallest diagonal entry, `largest_other` the largest entry off the
     diagonal over the diagonal of its row, and `right_rows` the share of rows whose largest entry
     over all tokens is on the diagonal.
     """
     n = len(rows)
-    part = rows[:, first_token : first_token + n]
+    part = rows[:, :n]
     diagonal = part.diagonal()
     others = part[~torch.eye(n, dtype=torch.bool)].reshape(n, n - 1)
-    right = rows.argmax(-1) == torch.arange(first_token, first_token + n)
+    right = rows.argmax(-1) == torch.arange(n)
     return {
         "least_diagonal": diagonal.min().item(),
         "largest_other": (others / diagonal[:, None].abs()).max().item(),

@@ -63,24 +63,17 @@ class Composition:
     def _answer_logit(self, logits: Tensor) -> float:
         return logits.gather(-1, self._task.answers[..., None]).mean().item()
 
-    def effects(
-        self, on_accuracy: sites.Site = sites.K, on_logit: sites.Site = sites.V
-    ) -> dict[str, float]:
-        """The accuracy without one composition, and the logit lost without another.
+    def accuracies(self, site: sites.Site) -> dict[str, float]:
+        """The shares of updated and of kept predictions that are right without that composition."""
+        return self._accuracies(self.logits_without(site))
 
-        Accuracies are shares of the updated and of the kept predictions. `answer_logit_lost` is a
-        share of the mean logit of the right answers.
-        """
-        accuracy = self._accuracies(self.logits_without(on_accuracy))
-        intact, left = map(self._answer_logit, (self._task.logits, self.logits_without(on_logit)))
-        return {
-            "updated_accuracy": accuracy["updated"],
-            "kept_accuracy": accuracy["kept"],
-            "answer_logit_lost": 1 - left / intact,
-        }
+    def logit_lost(self, site: sites.Site) -> float:
+        """The share of the right answers' mean logit that is lost without that composition."""
+        intact, left = map(self._answer_logit, (self._task.logits, self.logits_without(site)))
+        return 1 - left / intact
 
     def change(self, site: sites.Site) -> float:
         """The larger change of the two accuracies, updated and kept, without that composition."""
         intact = self._accuracies(self._task.logits)
-        cut = self._accuracies(self.logits_without(site))
+        cut = self.accuracies(site)
         return max(abs(intact[which] - cut[which]) for which in intact)

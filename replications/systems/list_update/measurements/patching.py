@@ -6,7 +6,7 @@ patch is the clean run. Clean and corrupted prompts differ in the index.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -16,17 +16,20 @@ from torch import Tensor
 from replications.analysis.statistics import bootstrap_mean
 from replications.errors import BadInput
 from replications.lens import Lens
-from replications.models import sites
+from replications.models import Head, sites
 from replications.patching import Grid, RecoveryMetric, Sweep, logit_difference, sweep, sweeps
 from replications.systems.list_update.data import Pairs
 from replications.systems.list_update.roles import Roles
 
 SITES = (sites.RESID_PRE, sites.Z, sites.Q, sites.K, sites.V, sites.PATTERN)
-HEAD_SITES = SITES[1:]
+PREDICTION, ANYWHERE = "prediction", "anywhere"
 
 
 class Cell(NamedTuple):
-    """One place to patch: a site, a layer, and the name of a position (see `position_of`)."""
+    """One place to patch: a site, a layer, and the name of a position (see `position_of`).
+
+    The position "anywhere" is the one that recovers most on average, in size.
+    """
 
     site: sites.Site
     layer: int
@@ -37,16 +40,14 @@ def position_of(name: str, pairs: Pairs) -> Tensor:
     """The position with this name in each pair: long [pair].
 
     "prediction" is where the clean prompt's updated element is predicted, which differs from pair
-    to pair, and "before" is one position earlier; other names are those of `Format.position`.
-    Raises BadInput for an unknown name.
+    to pair; other names are those of `Format.position`. Raises BadInput for an unknown name.
     """
-    predicted = {"prediction": pairs.position, "before": pairs.position - 1}
-    if name in predicted:
-        return predicted[name]
+    if name == PREDICTION:
+        return pairs.position
     try:
         return torch.full_like(pairs.position, pairs.format.position(name))
     except BadInput as error:
-        raise BadInput(f"{error}, {', '.join(predicted)}") from None
+        raise BadInput(f"{error}, {PREDICTION}, {ANYWHERE}") from None
 
 
 class Patching:
@@ -145,40 +146,31 @@ class Patching:
 
     def _share(self, cell: Cell) -> Tensor:
         """The recovered share of a cell in each pair: [pair]."""
-        at = position_of(cell.position, self.prompts)
-        return self.swept(cell.site)[cell.layer].gather(0, at[None])[0]
+        swept = self.swept(cell.site)[cell.layer]  # [pos pair]
+        if cell.position == ANYWHERE:
+            return swept[swept.mean(-1).abs().argmax()]
+        return swept.gather(0, position_of(cell.position, self.prompts)[None])[0]
 
     def _shares(self, interval: bool, **cells: Cell) -> dict[str, float]:
         return described({name: self._share(cell) for name, cell in cells.items()}, interval)
 
     # ---------------------------------------------------------------- findings
-    def stream(self, interval: bool = False) -> dict[str, float]:
-        """Shares recovered by the residual stream, of the index and of the element.
-
-        The index is patched before layer 0 and the element before the copying layer;
-        `largest_other` is the largest share, in size, of any other position in the stream.
-        """
-        index, element, *_ = self._important
-        found = self._shares(interval, index_before_0=index, element_before_1=element)
-        return found | {"largest_other": self._largest_other([sites.RESID_PRE])}
+    def stream(self, interval: bool = False, *, position: str = "element") -> dict[str, float]:
+        """The share recovered by the stream before the copying layer at a named position."""
+        return self.layer_1(interval, site=sites.RESID_PRE, position=position)
 
     def layer_0(
-        self,
-        interval: bool = False,
-        *,
-        at_element: sites.Site = sites.Z,
-        at_index: sites.Site = sites.V,
+        self, interval: bool = False, *, anywhere: sites.Site | None = None
     ) -> dict[str, float]:
-        """Shares recovered by one site of layer 0 at the element, and one at the index.
+        """Shares recovered by the output of layer 0 at the element, and by its value at the index.
 
-        Unless told otherwise these are the head's output and its value.
+        `anywhere` takes in the place of both one site of layer 0, wherever it recovers most.
         """
         layer, _ = self._roles.previous
-        return self._shares(
-            interval,
-            at_element=Cell(at_element, layer, "element"),
-            at_index=Cell(at_index, layer, "index"),
-        )
+        output, value = Cell(sites.Z, layer, "element"), Cell(sites.V, layer, "index")
+        if anywhere is not None:
+            output = value = Cell(anywhere, layer, ANYWHERE)
+        return self._shares(interval, output_at_element=output, value_at_index=value)
 
     def layer_1(
         self,
@@ -192,17 +184,15 @@ class Patching:
         return self._shares(interval, recovered=Cell(site, layer, position))
 
     def at_prediction(
-        self, interval: bool = False, *, position: str = "prediction"
+        self, interval: bool = False, *, head: Head | None = None
     ) -> dict[str, float]:
-        """Shares recovered by the copying head's pattern and output at a named position.
+        """Shares recovered by a head's pattern and output where the answer is predicted.
 
-        `largest_other` is the largest share, in size, of any place of either head but the
-        important ones.
+        The head is the copying head unless told otherwise.
         """
-        layer, _ = self._roles.copying
-        pattern, output = (Cell(site, layer, position) for site in (sites.PATTERN, sites.Z))
-        found = self._shares(interval, pattern=pattern, output=output)
-        return found | {"largest_other": self._largest_other(HEAD_SITES)}
+        layer, _ = self._roles.copying if head is None else head
+        pattern, output = (Cell(site, layer, PREDICTION) for site in (sites.PATTERN, sites.Z))
+        return self._shares(interval, pattern=pattern, output=output)
 
     # ---------------------------------------------------------------- all other places
     @property
@@ -210,31 +200,35 @@ class Patching:
         """The places that the document's account of the circuit names."""
         first, last = self._roles.previous[0], self._roles.copying[0]
         return (
-            Cell(sites.RESID_PRE, first, "index"),
             Cell(sites.RESID_PRE, last, "element"),
             Cell(sites.Z, first, "element"),
             Cell(sites.V, first, "index"),
             Cell(sites.K, last, "element"),
-            Cell(sites.PATTERN, last, "prediction"),
-            Cell(sites.Z, last, "prediction"),
+            Cell(sites.PATTERN, last, PREDICTION),
+            Cell(sites.Z, last, PREDICTION),
         )
 
-    def _largest_other(self, among: Sequence[sites.Site]) -> float:
+    @cached_property
+    def largest_other(self) -> float:
         """The largest mean share, in size, of any place that is not important.
 
-        Positions after the prediction are left out: causal attention hides them.
+        The stream before layer 0 is left out: it holds the tokens, so what it recovers is decided
+        by the prompts. Positions after the prediction are hidden by causal attention.
         """
-        largest = 0.0
-        for site in among:
-            others = self.swept(site).clone()
-            pos = torch.arange(others.shape[1])[:, None]
-            others[:, pos > self.prompts.position] = 0.0
-            for cell in self._important:
-                if cell.site == site:
-                    at = position_of(cell.position, self.prompts)
-                    others[cell.layer].scatter_(0, at[None], 0.0)
-            largest = max(largest, others.mean(-1).abs().max().item())
-        return largest
+        return max(self._others(site).mean(-1).abs().max().item() for site in SITES)
+
+    def _others(self, site: sites.Site) -> Tensor:
+        """The recovered shares of a site, with 0 at important places: [layer pos pair]."""
+        others = self.swept(site).clone()
+        pos = torch.arange(others.shape[1])[:, None]
+        others[:, pos > self.prompts.position] = 0.0
+        if site == sites.RESID_PRE:
+            others[0] = 0.0
+        for cell in self._important:
+            if cell.site == site:
+                at = position_of(cell.position, self.prompts)
+                others[cell.layer].scatter_(0, at[None], 0.0)
+        return others
 
 
 def corrupt_element(pairs: Pairs) -> Tensor:
