@@ -9,7 +9,7 @@ from torch import Tensor
 
 from replications.analysis import statistics as stats
 from replications.systems.name_recall.data import OPEN_AND_CLOSED, Corruption
-from replications.systems.name_recall.task import Metric, Task
+from replications.systems.name_recall.task import Kind, Metric, Task
 
 BOTH: Sequence[Corruption] = ("last_name", "first_name")
 """The two corruptions whose maps are compared, one after the other."""
@@ -22,24 +22,26 @@ class Footnotes:
         self._task = task
 
     # ---------------------------------------------------------------- other metrics
-    def agreement(self, corruptions: Sequence[Corruption] = BOTH) -> dict[str, float]:
+    def agreement(
+        self, corruptions: Sequence[Corruption] = BOTH, *, outputs: Kind = "attn_out"
+    ) -> dict[str, float]:
         """Spearman correlations with the document's maps, both corruptions of the first sentence.
 
         probability, log_probability: residual-stream maps of the right last name's;
         names_exchanged: residual-stream maps with the two people exchanged; attn_out: maps of
-        whole attention outputs, against the sum of the effects of their heads.  `corruptions` are
-        those of the other maps: in another order they serve as a control.
+        whole attention outputs, against the sum of the effects of their heads.  For controls,
+        `corruptions` gives the other maps in another order, and `outputs` those of another kind.
         """
         task = self._task
         exchanged = task.about([n.swapped for n in task.names])
         document = differences(task, BOTH)
-        outputs = [task.effect("attn_out", c) for c in corruptions]
+        whole = [task.effect(outputs, c) for c in corruptions]
         heads = [task.effect("heads_by_position", c).sum(1) for c in BOTH]
         return {
             "probability": stats.spearman(document, self._map(probability, corruptions)),
             "log_probability": stats.spearman(document, self._map(log_probability, corruptions)),
             "names_exchanged": stats.spearman(document, differences(exchanged, corruptions)),
-            "attn_out": stats.spearman(_flat(heads), _flat(outputs)),
+            "attn_out": stats.spearman(_flat(heads), _flat(whole)),
         }
 
     def _map(self, scale: Metric, corruptions: Sequence[Corruption]) -> Tensor:
