@@ -35,3 +35,11 @@ BRACKETS = Source(
 BOTH = ("gpt2-small", "gelu-2l")
 SMALL = ("gelu-2l", "toy")
 ALL = ("gpt2-small", "gelu-2l", "toy")
+
+FULL_STOP, UNRELATED = 6, 7
+"""Positions of the full stop after the last name, and of the word that opens the next sentence."""
+NOT_ON_TOYS = (
+    "It holds on none of the toys, which share the copying among six or seven heads and have no "
+    "duplicate-token head, so no lesion can undo it."
+)
+"""Why no lesion can turn a claim red that names single heads of gelu-2l."""

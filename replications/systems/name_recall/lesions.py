@@ -1,7 +1,8 @@
 """Parts of a toy's circuit, destroyed one at a time, to see which claims notice.
 
-Some lesions are what wrong preprocessing does to the weights, and one is an untrained model.  Each changes the weights, so that every measurement is made on the damaged model.  Heads are
-taken by role, as found in the intact toy.  A head without a role is destroyed for comparison.
+Some lesions are what wrong preprocessing does to the weights, and one is an untrained model.  Each
+changes the weights, so that every measurement is made on the damaged model.  Heads are taken by
+role, as found in the intact toy.  A head without a role is destroyed for comparison.
 """
 
 from __future__ import annotations

@@ -51,23 +51,18 @@ class Roles:
         return (*self.heads(role), *((self.candidates or {}).get(role, ()),))[0]
 
     @property
-    def absent(self) -> tuple[Role, ...]:
-        """The roles that nothing fills."""
-        return tuple(role for role in ROLES if not self.heads(role))
-
-    @property
     def taken(self) -> frozenset[Head]:
         """Every head that has a role."""
         return frozenset(head for role in ROLES for head in self.heads(role))
 
     def label(self, head: Head) -> str:
-        """The role whose most important head this is, else its index, as where `by_index` is set."""
+        """The role whose most important head this is, else the index, as with `by_index`."""
         roles = [] if self.by_index else [r for r in ROLES if self.heads(r)[:1] == (head,)]
         return roles[0] if roles else f"{head[0]}.{head[1]}"
 
-    def by_label(self, values: Mapping[Head, float]) -> dict[str, float]:
-        """Values by label of the head; 0 for a role that nothing fills."""
-        absent = () if self.by_index else self.absent
+    def by_label(self, values: Mapping[Head, float], roles: Sequence[Role]) -> dict[str, float]:
+        """Values by label of the head, and 0 for those of `roles` that nothing fills."""
+        absent = [role for role in roles if not self.heads(role)]
         return {self.label(head): v for head, v in values.items()} | dict.fromkeys(absent, 0.0)
 
 

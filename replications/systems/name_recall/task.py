@@ -27,14 +27,13 @@ from replications.patching import Grid, Sweep, sweeps
 from replications.systems.name_recall import data
 from replications.systems.name_recall.data import DOCUMENT, Corruption, Names, Prompts
 
-Kind = Literal["residual", "attn_out", "mlp_out", "heads", "heads_by_position"]
+Kind = Literal["residual", "attn_out", "heads", "heads_by_position"]
 GRIDS: dict[Kind, Sequence[Grid]] = {
     "residual": (
         Grid(sites.RESID_PRE, "layer pos", layers=[0]),
         Grid(sites.RESID_POST, "layer pos"),
     ),
     "attn_out": (Grid(sites.ATTN_OUT, "layer pos"),),
-    "mlp_out": (Grid(sites.MLP_OUT, "layer pos"),),
     "heads": (Grid(sites.Z, "layer head"),),
     "heads_by_position": (Grid(sites.Z, "layer head pos"),),
 }
@@ -157,8 +156,8 @@ class Task:
     def map(self, kind: Kind, corruption: Corruption) -> Tensor:
         """The mean metric with each place of one kind patched alone, float64.
 
-        residual: [row pos], row 0 before block 0, row l after block l-1; attn_out, mlp_out:
-        [layer pos]; heads: [layer head], a head's output at every position; heads_by_position:
+        residual: [row pos], row 0 before block 0, row l after block l-1; attn_out: [layer pos];
+        heads: [layer head], a head's output at every position; heads_by_position:
         [layer head pos].
         """
         return self.metric() - self.effect(kind, corruption)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from replications.analysis import composition
 from replications.analysis import statistics as stats
@@ -106,7 +105,7 @@ class Conclusion:
                 generator = torch.Generator().manual_seed(1)
                 writes = composition.random(shape.d_model, shape.d_head, generator)
             found[head] = composition.score(writes, reads) - baseline
-        return self._roles.by_label(found)
+        return self._roles.by_label(found, ["previous"])
 
     # ---------------------------------------------------------------- positions
     def through_duplicate(self, exchanged: Literal["positions", "last name"]) -> float:

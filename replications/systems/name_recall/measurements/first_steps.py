@@ -86,9 +86,7 @@ class FirstSteps:
             "common_above_median": (bias[common] > bias.median()).double().mean().item(),
         }
 
-    def words_as_tokens(
-        self, *, word: str = SPLIT_WORD, space: bool = True
-    ) -> dict[str, object]:
+    def words_as_tokens(self, *, word: str = SPLIT_WORD, space: bool = True) -> dict[str, object]:
         """How words are cut into tokens, with or without a space before them (footnote 1).
 
         split: the letters in each token of one word; single: the share of a hundred common words

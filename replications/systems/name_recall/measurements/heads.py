@@ -10,7 +10,7 @@ from torch import Tensor
 from replications.analysis import statistics as stats
 from replications.models import Head, sites
 from replications.systems.name_recall.data import CORRUPTIONS, END, LAST, Corruption
-from replications.systems.name_recall.roles import Roles
+from replications.systems.name_recall.roles import ROLES, Roles
 from replications.systems.name_recall.task import Task
 
 
@@ -38,7 +38,7 @@ class Heads:
 
     def importance(self, corruptions: Sequence[Corruption] = CORRUPTIONS) -> dict[str, float]:
         """The effect of each whole head, the largest over some corruptions, by label."""
-        return self._roles.by_label(_by_head(self._whole(corruptions)))
+        return self._roles.by_label(_by_head(self._whole(corruptions)), ROLES)
 
     def largest(self, heads: Sequence[Head]) -> float:
         """The largest effect of `heads`, each patched alone, over all corruptions; 0 for none."""
@@ -67,7 +67,7 @@ class Heads:
 
     def writers(self, corruption: Corruption, position: int = LAST) -> dict[str, float]:
         """The effect of each layer-0 head at one position, by label."""
-        return self._roles.by_label(_by_head(self.cells(corruption)[:1, :, position]))
+        return self._roles.by_label(_by_head(self.cells(corruption)[:1, :, position]), ["previous"])
 
     def breaks(
         self,

@@ -10,7 +10,7 @@ from torch import Tensor
 from replications.analysis import statistics as stats
 from replications.models.parameters import in_layer
 from replications.systems.name_recall import data
-from replications.systems.name_recall.data import LAST, Corruption
+from replications.systems.name_recall.data import END, LAST, Corruption
 from replications.systems.name_recall.task import Task
 
 
@@ -45,6 +45,10 @@ class TwoLayers:
         token, whatever the model; only the row between them says anything.
         """
         return self._task.residual_share(corruption)[1, position].item()
+
+    def stays_at(self, position: int) -> float:
+        """Between the layers, the last name's effect at a position less that at the last token."""
+        return self.between_layers("last_name", position) - self.between_layers("last_name", END)
 
     # ---------------------------------------------------------------- two people
     def against_one_layer(
