@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import torch
@@ -19,6 +19,8 @@ SEEN = 0.1
 """The lowest score with which a head can have a role that is defined by a score."""
 HELPS = 0.05
 """The smallest effect with which a head can be the second one, as a share of the clean metric."""
+
+NO = torch.tensor(False)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Roles:
     copying: tuple[Head, ...] = ()
     second: tuple[Head, ...] = ()
     by_index: bool = False
-    candidates: Mapping[Role, Head] | None = None
+    candidates: Mapping[Role, Head] = field(default_factory=dict)
 
     def heads(self, role: Role) -> tuple[Head, ...]:
         """The heads that fill a role, the most important first."""
@@ -48,7 +50,7 @@ class Roles:
 
     def best(self, role: Role) -> Head:
         """The most important head of a role, or the one that comes nearest if nothing fills it."""
-        return (*self.heads(role), *((self.candidates or {}).get(role, ()),))[0]
+        return self.heads(role)[0] if self.heads(role) else self.candidates[role]
 
     @property
     def taken(self) -> frozenset[Head]:
@@ -93,32 +95,36 @@ def find_roles(task: Task) -> Roles:
     early = layer < task.layers - 1
     back = previous.where(early & (previous >= duplicate), -torch.inf)
     itself = duplicate.where(early & (duplicate > previous), -torch.inf)
-    nearest: dict[Role, Head] = {"previous": _best(back), "duplicate": _best(itself)}
-    found: dict[Role, tuple[Head, ...]] = {
-        "previous": _filled(back, SEEN),
-        "duplicate": _filled(itself, SEEN),
-    }
+    looks_back, looks_for_itself = _filled(back, SEEN), _filled(itself, SEEN)
 
-    first = found["previous"][0][0] + 1 if found["previous"] else min(1, task.layers - 1)
-    free = (layer >= first).expand_as(induction).clone()
-    for heads in found.values():
-        for head in heads:
-            free[head] = False
+    first = looks_back[0][0] + 1 if looks_back else min(1, task.layers - 1)
+    free = (
+        (layer >= first)
+        .expand_as(induction)
+        .index_put(_index((*looks_back, *looks_for_itself)), NO)
+    )
     induction = induction.where(free, -torch.inf)
     effect = task.effect("heads_by_position", "last_name")[..., END] / task.metric()
-    order = _ordered(effect, free & (induction >= induction.max() / 2))
-    helps = (free & (layer == order[0][0])).index_put(_index(order), torch.tensor(False))
-    nearest |= {"copying": order[0], "second": _best(effect.where(helps, -torch.inf))}
-    found |= {
-        "copying": tuple(head for head in order if induction[head] >= SEEN),
-        "second": _filled(effect.where(helps, -torch.inf), HELPS),
-    }
-    return Roles(**found, candidates=nearest)
+    copies = _ordered(effect, free & (induction >= induction.max() / 2))
+    helps = (free & (layer == copies[0][0])).index_put(_index(copies), NO)
+    effect = effect.where(helps, -torch.inf)
+    return Roles(
+        previous=looks_back,
+        duplicate=looks_for_itself,
+        copying=tuple(head for head in copies if induction[head] >= SEEN),
+        second=_filled(effect, HELPS),
+        candidates={
+            "previous": _best(back),
+            "duplicate": _best(itself),
+            "copying": copies[0],
+            "second": _best(effect),
+        },
+    )
 
 
 def _index(heads: Sequence[Head]) -> tuple[Tensor, Tensor]:
     """Heads as an index of a tensor [layer head]."""
-    layers, numbers = torch.tensor(heads).T
+    layers, numbers = torch.tensor(heads, dtype=torch.long).view(-1, 2).T
     return layers, numbers
 
 
