@@ -123,7 +123,8 @@ class FirstSteps:
     def recall(self, corruption: Corruption | None = None) -> dict[str, float]:
         """The clean prompt's last name among the predictions, mean over clean or corrupted prompts.
 
-        rank: how many tokens have a larger logit; names_before: how many of them are names.
+        rank: how many other tokens have at least this logit; names_before: how many names have a
+        larger one.
         """
         task = self._task
         logits, right = task.run(task.prompts.tokens(corruption)), task.prompts.correct
