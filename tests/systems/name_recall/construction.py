@@ -1,7 +1,7 @@
 """Models written by hand in which every part of the document's story is true, and known.
 
-Attention only, no LayerNorm, the words of the prompt and ten names of each kind.  The residual stream has five registers, each
-with one coordinate for a word or a position:
+Attention only, no LayerNorm, the words of the prompt and ten names of each kind.  The residual
+stream has five registers, each with one coordinate for a word or a position:
 
     TOKEN    the word that stands here, from the embedding
     BEFORE   the word before it
@@ -29,11 +29,11 @@ from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
 from replications.systems.name_recall.data import DOCUMENT, FIRST_NAMES, LAST_NAMES
 from replications.systems.name_recall.measure import NameRecallSubject
-from replications.systems.name_recall.roles import PUBLISHED, Roles
+from replications.systems.name_recall.roles import PUBLISHED
 
 FIRSTS, LASTS = FIRST_NAMES[:10], LAST_NAMES[:10]
 VOCABULARY = Tokenizer.from_words(
-    (*"Her name was . Tomorrow at lunch time His".split(), *FIRSTS, *LASTS)
+    ("Her", "name", "was", ".", "Tomorrow", "at", "lunch", "time", "His", *FIRSTS, *LASTS)
 )
 WORDS, PLACES = len(VOCABULARY), 32
 TOKEN, BEFORE, SAID = (slice(start, start + WORDS) for start in (0, WORDS, 2 * WORDS))
@@ -99,25 +99,25 @@ class Draft:
         """
         layer, index = head
         names = ("W_Q", "W_K", "W_V", "W_O", "b_Q")
-        Q, K, V, O, b_Q = (
+        W_Q, W_K, W_V, W_O, b_Q = (
             self.weights[parameters.in_layer(layer, f"attn.{name}")][index] for name in names
         )
-        for matrix in (Q, K, V, O, b_Q):
+        for matrix in (W_Q, W_K, W_V, W_O, b_Q):
             matrix.zero_()
         scale, slot = math.sqrt(D_HEAD), 2
         b_Q[:2] = 1
-        K[PLACE.start, 0] = sink * scale
-        K[[TOKEN.start + word for word in any_of], 1] = SHARP * scale
+        W_K[PLACE.start, 0] = sink * scale
+        W_K[[TOKEN.start + word for word in any_of], 1] = SHARP * scale
         for match in matches:
             width = match.query.stop - match.query.start
-            Q[match.query, slot : slot + width] = torch.eye(width).double()
+            W_Q[match.query, slot : slot + width] = torch.eye(width).double()
             agree = torch.diag(torch.ones(width - abs(match.shift)), match.shift)
-            K[match.key, slot : slot + width] = agree.double() * match.nats * scale
+            W_K[match.key, slot : slot + width] = agree.double() * match.nats * scale
             slot += width
         width = reads.stop - reads.start
-        V[reads, :width] = torch.eye(width).double()
-        V[reads.start] = 0
-        O[:width, writes] = amount * torch.eye(width).double()
+        W_V[reads, :width] = torch.eye(width).double()
+        W_V[reads.start] = 0
+        W_O[:width, writes] = amount * torch.eye(width).double()
 
     def open(self) -> Lens:
         return open_lens(self.shape, self.weights, dtype=torch.float32)
@@ -168,10 +168,10 @@ def twelve_layers(
     return draft
 
 
-def small(draft: Draft | None = None, roles: Roles | None = PUBLISHED) -> NameRecallSubject:
-    """`two_layers`, or another draft, set up like gelu-2l.  Without `roles` they are searched."""
+def small(draft: Draft | None = None) -> NameRecallSubject:
+    """`two_layers`, or another draft, set up like gelu-2l."""
     lens = (draft or two_layers()).open()
-    return NameRecallSubject("gelu-2l", lens, VOCABULARY, names=[DOCUMENT], roles=roles)
+    return NameRecallSubject("gelu-2l", lens, VOCABULARY, names=[DOCUMENT], roles=PUBLISHED)
 
 
 def large(draft: Draft | None = None) -> NameRecallSubject:

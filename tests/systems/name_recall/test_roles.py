@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from replications.models import parameters
 from replications.systems.name_recall.measure import NameRecallSubject
 from replications.systems.name_recall.roles import PUBLISHED, ROLES, Roles, find_roles
 from tests.systems.name_recall import construction as made
@@ -48,12 +47,12 @@ def test_heads_that_share_the_copying_come_in_the_order_of_their_effects() -> No
 
 def test_copying_heads_stand_after_the_previous_token_head_they_read() -> None:
     draft = made.Draft(3, 4)
-    # In layer 0 a head that looks four back, as if it did induction: it is no copying head.
     back = Match(made.PLACE, made.PLACE, shift=1)
     draft.wire((1, 0), back, reads=made.TOKEN, writes=made.BEFORE, sink=0)
     by_before = Match(made.TOKEN, made.BEFORE)
     draft.wire((2, 3), by_before, reads=made.TOKEN, writes=made.SAID, amount=9.0)
-    # 14 positions back stands what followed the word, where 15 words are repeated.
+    # Where 15 words are repeated, 14 positions back stands what followed the word: this head of
+    # layer 0 looks as if it did induction, but reads nothing that another head wrote.
     far = Match(made.PLACE, made.PLACE, shift=14)
     draft.wire((0, 2), far, reads=made.TOKEN, writes=made.SAID, amount=9.0)
     roles = found(draft)
@@ -85,4 +84,3 @@ def test_published_heads_have_their_indices(originals: dict[str, NameRecallSubje
     assert small.roles.label((1, 6)) == "1.6"
     assert small.roles.copying == ((1, 6),)
     assert small.roles.best("second") == (1, 1)
-    assert parameters.in_layer(1, "attn.W_O") in small.lens.state_dict
