@@ -19,16 +19,12 @@ from replications.systems.name_recall.data import END, LAST, Corruption
 from replications.systems.name_recall.measure import NameRecallSubject
 from tests.systems.name_recall.test_construction import BY_ID
 
-PRINTED = dict(
-    zip(
-        ("last_name", "first_name", "second_name"),
-        map(
-            torch.tensor,
-            json.loads(Path(__file__).with_name("short_prompt.json").read_text()).values(),
-        ),
-        strict=True,
-    )
-)
+PUBLISHED = json.loads(Path(__file__).with_name("short_prompt.json").read_text())
+PRINTED = {
+    "last_name": torch.tensor(PUBLISHED["Patching with Alex/Carroll/Alex"]),
+    "first_name": torch.tensor(PUBLISHED["Patching with Sarah/Hart/Alex"]),
+    "second_name": torch.tensor(PUBLISHED["Patching with Alex/Hart/Sarah"]),
+}
 CLEAN = 12.4881
 GROUP = "gpt2-small"
 
