@@ -15,8 +15,12 @@ from .common import ALL, FOOTNOTES, STEP_1, STEP_2
     tier=2,
     published=None,
     expect={"gpt2-small": exactly(" Turing")},
-    control=instead("a pianist", lambda s: s.first_steps.completion("Famous pianist Alan")),
-    not_asserted="the document runs this line and does not print its output",
+    control=instead(
+        "a pianist",
+        lambda s: s.first_steps.completion("Famous pianist Alan"),
+        accepted_if="A model that thinks of Turing at the name alone.",
+    ),
+    not_asserted="The document runs this line and does not print its output.",
 )
 def test_a_famous_name_is_completed(subject):
     return subject.first_steps.completion("Famous computer scientist Alan")
@@ -29,13 +33,28 @@ def test_a_famous_name_is_completed(subject):
     tier=2,
     published="an exercise; no answer is printed",
     expect={
-        group: parts(correlation=at_least(0.2), common_above_median=at_least(0.5))
-        for group in ("gpt2-small", "toy")
+        "gpt2-small": parts(
+            correlation=at_least(0.2),
+            common_above_median=at_least(
+                0.65, because="half, and three standard errors of a share of a hundred tokens"
+            ),
+        ),
+        "toy": parts(
+            correlation=at_least(0.2),
+            common_above_median=at_least(0.8, because="ten of twelve tokens come by chance in 2 %"),
+        ),
     },
-    control=instead("biases permuted", lambda s: s.first_steps.bias_and_frequency(permuted=True)),
+    control=instead(
+        "biases permuted",
+        lambda s: s.first_steps.bias_and_frequency(permuted=True),
+        accepted_if="In a small vocabulary a random order may happen to put common tokens first.",
+    ),
+    not_asserted="The document sets this as an exercise and prints no answer.",
     note="Rank correlation with the counts of tokens in a sample: the texts of Python's help for "
-    "GPT-2, fresh training texts for toys.  LayerNorm's bias is folded in.  The control permutes "
-    "the biases; column norms, which were proposed first, are not biases at all.",
+    "GPT-2, fresh training texts for toys.  LayerNorm's bias is folded in.  Common tokens are the "
+    "hundred commonest, but at most a tenth of the vocabulary: of the 127 words of a toy a hundred "
+    "cannot all be above the median.",
+    version=2,
 )
 def test_common_tokens_have_larger_biases(subject):
     return subject.first_steps.bias_and_frequency()
@@ -48,11 +67,23 @@ def test_common_tokens_have_larger_biases(subject):
     tier=2,
     published="' ether' + 'net'",
     expect={
-        "gpt2-small": parts(split=exactly([" ether", "net"]), single=at_least(0.95)),
+        "gpt2-small": parts(split=exactly([5, 3]), single=at_least(0.95)),
     },
-    control=instead("no space before", lambda s: s.first_steps.words_as_tokens(space=False)),
-    note="The split is exact.  A hundred common nouns stand in for the thousand commonest words, "
-    "since we ship no list of those.",
+    control=(
+        instead(
+            "no space before",
+            lambda s: s.first_steps.words_as_tokens(space=False),
+            accepted_if="A tokenizer of whole words knows them with and without a space.",
+        ),
+        instead(
+            "a simple word of eight letters",
+            lambda s: s.first_steps.words_as_tokens(word="business"),
+            accepted_if="A tokenizer with few merges cuts 'business' after five letters too.",
+        ),
+    ),
+    note="The letters in each token of 'ethernet'.  A hundred common nouns stand in for the "
+    "thousand commonest words, since we ship no list of those.",
+    version=2,
 )
 def test_simple_words_are_one_token(subject):
     return subject.first_steps.words_as_tokens()
@@ -70,12 +101,17 @@ def test_simple_words_are_one_token(subject):
             first_name=exactly([4, 11]),
             last_name=exactly([5]),
             corrupted=exactly([12, 12, 12]),
-            answers=exactly([1, 1]),
         )
         for group in ALL
     },
-    control=instead("nothing opens the text", lambda s: s.first_steps.token_positions(bos=False)),
-    note="Exact in each tokenizer, since all later claims name these positions.",
+    control=instead(
+        "nothing opens the text",
+        lambda s: s.first_steps.token_positions(bos=False),
+        accepted_if="A tokenizer that opens every text by itself gives the same twelve tokens.",
+    ),
+    note="Exact in each tokenizer, since all later claims name these positions.  That both last "
+    "names are one token follows: otherwise a corrupted prompt would be longer.",
+    version=2,
 )
 def test_names_stand_where_the_document_says(subject):
     return subject.first_steps.token_positions()
@@ -94,7 +130,19 @@ def test_names_stand_where_the_document_says(subject):
         )
         for group in ("gpt2-small", "toy")
     },
-    control=instead("'Sarah' the second time", lambda s: s.first_steps.recall("second_name")),
+    control=(
+        instead(
+            "'Sarah' the second time",
+            lambda s: s.first_steps.recall("second_name"),
+            accepted_if="A model that repeats the last name it read, whoever is asked for, also "
+            "says ' Hart' after 'Sarah'.",
+        ),
+        instead(
+            "'Carroll' for 'Hart'",
+            lambda s: s.first_steps.recall("last_name"),
+            accepted_if="A model that has learnt a name by heart says ' Hart' without reading it.",
+        ),
+    ),
     note="Rank 0 is the likeliest token.  Other names are those of our list that are one token.",
 )
 def test_the_last_name_is_recalled(subject):

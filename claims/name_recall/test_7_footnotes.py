@@ -23,16 +23,25 @@ from .common import ALL, BRACKETS, FOOTNOTES
         )
         for group in ALL
     },
-    control=instead(
-        "the other corruption",
-        lambda s: s.footnotes.agreement(("first_name", "last_name")),
+    control=(
+        instead(
+            "the other corruption",
+            lambda s: s.footnotes.agreement(("first_name", "last_name")),
+            accepted_if="A model that stores both names at one position and reads them at once.",
+        ),
+        instead(
+            "positions shifted by one",
+            lambda s: s.footnotes.agreement(shift=1),
+            accepted_if="A model in which neighbouring positions matter alike.",
+        ),
     ),
+    not_asserted="The document advises this and says nothing of what comes out.",
     note="Rank correlations of maps, rounded to hundredths of their range, for both corruptions of "
     "the first sentence; attention outputs are compared with the sum of their heads' effects.  We "
-    "decided on the rounding and the control after looking at a toy: without rounding, the order "
+    "decided on the rounding and the controls after looking at a toy: without rounding, the order "
     "of places without an effect counts; and an unrelated word, the control proposed first, agrees "
-    "with 0.76, since all logits move where any does.  On the toys `attn_out` does not reject the "
-    "control (0.90); the other parts do.",
+    "with 0.76, since all logits move where any does.",
+    version=2,
 )
 def test_other_metrics_agree(subject):
     return subject.footnotes.agreement()
@@ -46,9 +55,18 @@ def test_other_metrics_agree(subject):
     published="an argument",
     expect={"gpt2-small": at_least(1.0)},
     control=(
-        instead("']'", lambda s: s.footnotes.likelier_in_bracket("]")),
-        instead("','", lambda s: s.footnotes.likelier_in_bracket(",")),
+        instead(
+            "']'",
+            lambda s: s.footnotes.likelier_in_bracket("]"),
+            accepted_if="A model that confuses kinds of brackets.",
+        ),
+        instead(
+            "','",
+            lambda s: s.footnotes.likelier_in_bracket(","),
+            accepted_if="A model that expects any punctuation after a bracket.",
+        ),
     ),
+    not_asserted="The document on brackets argues this and measures no language model.",
     note="The document on brackets states this, and it needs a language model.  The mean log ratio "
     "over ten beginnings of sentences, each with an open bracket and without.",
 )

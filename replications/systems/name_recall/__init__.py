@@ -2,8 +2,8 @@
 
 >>> from replications import name_recall
 >>> s = name_recall.subject("toy/seed0")
->>> s.two_layers.path("first_name")
-[4, 5, 11]
+>>> round(s.two_layers.between_layers("first_name"), 2)
+1.0
 """
 
 from replications.systems.name_recall.data import (

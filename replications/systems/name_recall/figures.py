@@ -91,10 +91,10 @@ def _roles(subject: NameRecallSubject) -> dict[str, list[Head]]:
         return {}
     roles = subject.roles
     return {
-        "previous token": [roles.previous],
-        "duplicate token": [roles.duplicate],
-        "copying": list(roles.all_copying),
-        "second": [roles.second],
+        "previous token": list(roles.previous),
+        "duplicate token": list(roles.duplicate),
+        "copying": list(roles.copying),
+        "second": list(roles.second),
     }
 
 
@@ -110,7 +110,9 @@ def _who(subject: NameRecallSubject) -> str:
     found = _roles(subject).items()
     if not found:
         return ""
-    parts = [f"{name} {', '.join(f'{la}.{i}' for la, i in heads)}" for name, heads in found]
+    parts = [
+        f"{name} {', '.join(f'{la}.{i}' for la, i in heads) or 'none'}" for name, heads in found
+    ]
     how = "heads of the document" if subject.roles.by_index else "heads by their scores"
     return f"\n{how}: {'; '.join(parts)}"
 

@@ -1,7 +1,8 @@
 """Parts of a toy's circuit, destroyed one at a time, to see which claims notice.
 
-Each lesion changes the weights, so that every measurement is made on the damaged model.  Heads are
-taken by role, as found in the intact toy.  A head without a role is destroyed for comparison.
+Some lesions are what wrong preprocessing does to the weights, and one is an untrained model.  Each
+changes the weights, so that every measurement is made on the damaged model.  Heads are taken by
+role, as found in the intact toy.  A head without a role is destroyed for comparison.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from torch import Tensor
 
 from replications.errors import BadInput
 from replications.models import Head
+from replications.systems.name_recall import model
 from replications.systems.name_recall.data import FIRST, LAST, LAST_NAMES, tokenizer
-from replications.systems.name_recall.roles import ROLES, Roles
+from replications.systems.name_recall.roles import Roles
 
 W_O = ("blocks.0.attn.W_O", "blocks.1.attn.W_O")
+SCALES = ("ln1.w", "ln2.w", "ln_final.w")
+UNTRAINED_SEED = 0
 Weights = Mapping[str, Tensor]
 Lesion = Callable[[Weights, Roles], dict[str, Tensor]]
 """Returns the weights (classic names) with one part destroyed, and leaves its argument alone."""
@@ -38,9 +42,8 @@ def _zeroed(choose: Callable[[Weights, Roles], tuple[Head, ...]]) -> Lesion:
 
 def without_role(weights: Weights, roles: Roles) -> Head:
     """The first head of layer 0 that plays no part.  BadInput if each of them does."""
-    taken = {getattr(roles, role) for role in ROLES} | set(roles.all_copying)
     for head in range(len(weights[W_O[0]])):
-        if (0, head) not in taken:
+        if (0, head) not in roles.taken:
             return 0, head
     raise BadInput("every head of layer 0 has a role: none is left to compare with")
 
@@ -61,12 +64,33 @@ def _exchange_answers(weights: Weights, roles: Roles) -> dict[str, Tensor]:
     return dict(weights) | changed
 
 
+def _shift_positions(weights: Weights, roles: Roles) -> dict[str, Tensor]:
+    """Read each position's embedding one to the left, as without the token that opens a text."""
+    return dict(weights) | {"pos_embed.W_pos": weights["pos_embed.W_pos"].roll(-1, 0)}
+
+
+def _without_scale(weights: Weights, roles: Roles) -> dict[str, Tensor]:
+    """Leave out the LayerNorms' weights, as when matrices are taken for folded that are not."""
+    return {
+        name: torch.ones_like(value) if name.endswith(SCALES) else value
+        for name, value in weights.items()
+    }
+
+
+def _untrained(weights: Weights, roles: Roles) -> dict[str, Tensor]:
+    """The weights that training starts from, of one seed."""
+    start = model.untrained_state_dict(UNTRAINED_SEED)
+    return {name: start[name].to(value) for name, value in weights.items()}
+
+
 LESIONS: dict[str, Lesion] = {
-    "previous-token head zeroed": _zeroed(lambda weights, roles: (roles.previous,)),
-    "duplicate-token head zeroed": _zeroed(lambda weights, roles: (roles.duplicate,)),
-    "copying heads zeroed": _zeroed(lambda weights, roles: roles.all_copying),
-    "second head zeroed": _zeroed(lambda weights, roles: (roles.second,)),
+    "previous-token head zeroed": _zeroed(lambda weights, roles: roles.previous),
+    "copying heads zeroed": _zeroed(lambda weights, roles: roles.copying),
     "head without a role zeroed": _zeroed(lambda weights, roles: (without_role(weights, roles),)),
     "positions of the names exchanged": _exchange_positions,
+    "positions shifted by one": _shift_positions,
     "last names exchanged in the unembedding": _exchange_answers,
+    "LayerNorm scale left out": _without_scale,
+    "untrained": _untrained,
 }
+"""No toy has a duplicate-token head or a second head, so there is none to destroy."""

@@ -121,7 +121,7 @@ class NameRecallSubject:
     @cached_property
     def attention(self) -> Attention:
         """Method 3: attention patterns."""
-        return Attention(self.task, self.roles)
+        return Attention(self.task)
 
     @cached_property
     def conclusion(self) -> Conclusion:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -13,79 +14,137 @@ from replications.systems.name_recall.data import END
 from replications.systems.name_recall.task import Task
 
 Role = Literal["previous", "duplicate", "copying", "second"]
-ROLES: tuple[Role, ...] = ("previous", "duplicate", "copying", "second")
-Value = TypeVar("Value")
+ROLES: tuple[Role, ...] = get_args(Role)
+SEEN = 0.15
+"""The lowest score with which a head can have a role that is defined by a score.
+
+Heads of eight untrained models of the toys' shape reach 0.11.
+"""
+HELPS = 0.05
+"""The smallest effect with which a head can be the second one, as a share of the clean metric."""
+
+NO = torch.tensor(False)
 
 
 @dataclass(frozen=True)
 class Roles:
-    """A head for each part of the circuit.
+    """The heads of each part of the circuit, the most important first; none where nothing fills it.
 
-    previous: writes the first name at the last name's position; 0.2 in gelu-2l.
-    duplicate: finds the first occurrence of the first name; 0.1.
-    copying: copies the last name to the last token, an induction head; 1.6.
-    second: another head of the copying head's layer that helps; 1.1.
-    also_copying: further heads with the copying head's role; none in gelu-2l.
+    previous: write the first name at the last name's position; 0.2 in gelu-2l.
+    duplicate: find the first occurrence of the first name; 0.1.
+    copying: copy the last name to the last token, induction heads; 1.6.
+    second: another head of the copying heads' layer that helps; 1.1.
     by_index: whether reports call the heads by index ("0.2"), as the document does, and not by
     role ("previous").
+    candidates: the head that comes nearest to a role that nothing fills.
     """
 
-    previous: Head
-    duplicate: Head
-    copying: Head
-    second: Head
-    also_copying: tuple[Head, ...] = ()
+    previous: tuple[Head, ...] = ()
+    duplicate: tuple[Head, ...] = ()
+    copying: tuple[Head, ...] = ()
+    second: tuple[Head, ...] = ()
     by_index: bool = False
+    candidates: Mapping[Role, Head] = field(default_factory=dict)
+
+    def heads(self, role: Role) -> tuple[Head, ...]:
+        """The heads that fill a role, the most important first."""
+        found: tuple[Head, ...] = getattr(self, role)
+        return found
+
+    def best(self, role: Role) -> Head:
+        """The most important head of a role, or the one that comes nearest if nothing fills it."""
+        return self.heads(role)[0] if self.heads(role) else self.candidates[role]
 
     @property
-    def all_copying(self) -> tuple[Head, ...]:
-        """The copying head, then those that share its role."""
-        return (self.copying, *self.also_copying)
+    def taken(self) -> frozenset[Head]:
+        """Every head that has a role."""
+        return frozenset(head for role in ROLES for head in self.heads(role))
 
     def label(self, head: Head) -> str:
-        """The name of a head's role, or its index where it has none or `by_index` is set.
-
-        A head with two roles is called by the one that comes first in `ROLES`.
-        """
-        roles = [] if self.by_index else [role for role in ROLES if getattr(self, role) == head]
+        """The role whose most important head this is, else the index, as with `by_index`."""
+        roles = [] if self.by_index else [r for r in ROLES if self.heads(r)[:1] == (head,)]
         return roles[0] if roles else f"{head[0]}.{head[1]}"
 
-    def exchange(self, found: dict[str, Value], one: Role, other: Role) -> dict[str, Value]:
-        """Values by label of a head, with those of the heads of two roles exchanged."""
-        a, b = self.label(getattr(self, one)), self.label(getattr(self, other))
-        return found | {a: found[b], b: found[a]}
+    def by_label(self, values: Mapping[Head, float], roles: Sequence[Role]) -> dict[str, float]:
+        """Values by label of the head, and 0 for those of `roles` that nothing fills."""
+        absent = [role for role in roles if not self.heads(role)]
+        return {self.label(head): v for head, v in values.items()} | dict.fromkeys(absent, 0.0)
 
 
-PUBLISHED = Roles(previous=(0, 2), duplicate=(0, 1), copying=(1, 6), second=(1, 1), by_index=True)
+PUBLISHED = Roles(
+    previous=((0, 2),), duplicate=((0, 1),), copying=((1, 6),), second=((1, 1),), by_index=True
+)
 """The heads that the document names in gelu-2l (Method 2)."""
 
 
 def find_roles(task: Task) -> Roles:
-    """The head of each role, by one rule for every model.
+    """The heads of each role, by one rule for every model.  No head has two roles.
 
-    previous, duplicate: the layer-0 heads with the highest previous-token and duplicate-token
-    scores.  The heads of the last layer with at least half of its highest induction score copy.
-    copying: the copying head whose output at the last token has the largest effect in the
-    last-name corruption.  second: the other head of that layer with the largest.
+    previous, duplicate: in the layers before the last one, the head with the highest
+    previous-token and the one with the highest duplicate-token score.  A head is considered for
+    the one of the two in which its score is higher.
+    copying: in the layers after the previous-token head, the heads with at least half of the
+    highest induction score there, in the order of their effects at the last token in the last-name
+    corruption.  second: of the other heads of the first copying head's layer, the one with the
+    largest such effect; none where no head copies.
+
+    A score below `SEEN` or an effect below `HELPS` fills no role; the head is then a candidate.
     """
-    last, scores = task.layers - 1, task.scores
     previous, duplicate, induction = (
         score.mean(-1)
-        for score in (scores.previous[0], scores.duplicate[0], scores.induction[last])
+        for score in (task.scores.previous, task.scores.duplicate, task.scores.induction)
     )
-    effect = task.effect("heads_by_position", "last_name")[last, :, END]
-    copies = induction >= induction.max() / 2
-    # If every head copies, the one with the lowest score stands in for the second.
-    copies[induction.argmin()] &= not copies.all()
-    copying = _best(effect.where(copies, -torch.inf))
+    layer = torch.arange(task.layers)[:, None]
+    early = layer < task.layers - 1
+    back = previous.where(early & (previous >= duplicate), -torch.inf)
+    itself = duplicate.where(early & (duplicate > previous), -torch.inf)
+    looks_back, looks_for_itself = _filled(back, SEEN), _filled(itself, SEEN)
+
+    first = looks_back[0][0] + 1 if looks_back else min(1, task.layers - 1)
+    free = (
+        (layer >= first)
+        .expand_as(induction)
+        .index_put(_index((*looks_back, *looks_for_itself)), NO)
+    )
+    induction = induction.where(free, -torch.inf)
+    effect = task.effect("heads_by_position", "last_name")[..., END] / task.metric()
+    copies = _ordered(effect, free & (induction >= induction.max() / 2))
+    copying = tuple(head for head in copies if induction[head] >= SEEN)
+    helps = (free & (layer == copies[0][0])).index_put(_index(copies), NO)
+    effect = effect.where(helps, -torch.inf)
     return Roles(
-        previous=(0, _best(previous)),
-        duplicate=(0, _best(duplicate)),
-        copying=(last, copying),
-        second=(last, _best(effect.where(~copies, -torch.inf))),
-        also_copying=tuple((last, h) for h in copies.nonzero()[:, 0].tolist() if h != copying),
+        previous=looks_back,
+        duplicate=looks_for_itself,
+        copying=copying,
+        second=_filled(effect, HELPS),
+        candidates={
+            "previous": _best(back),
+            "duplicate": _best(itself),
+            "copying": copies[0],
+            "second": _best(effect),
+        },
     )
 
 
-def _best(values: Tensor) -> int:
-    return int(values.argmax())
+def _index(heads: Sequence[Head]) -> tuple[Tensor, Tensor]:
+    """Heads as an index of a tensor [layer head]."""
+    layers, numbers = torch.tensor(heads, dtype=torch.long).view(-1, 2).T
+    return layers, numbers
+
+
+def _filled(values: Tensor, floor: float) -> tuple[Head, ...]:
+    """The head with the largest of values [layer head] if that reaches the floor, else none."""
+    best = _best(values)
+    return (best,) if values[best] >= floor else ()
+
+
+def _best(values: Tensor) -> Head:
+    """The head with the largest of values [layer head]."""
+    layer, head = divmod(int(values.argmax()), values.shape[1])
+    return layer, head
+
+
+def _ordered(values: Tensor, among: Tensor) -> list[Head]:
+    """The heads of a mask [layer head], that with the largest value first."""
+    heads = [(int(layer), int(head)) for layer, head in among.nonzero()]
+    return sorted(heads, key=lambda head: -values[head].item())

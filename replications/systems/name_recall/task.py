@@ -192,11 +192,12 @@ class Task:
 
 
 def rank(logits: Tensor, tokens: Tensor) -> Tensor:
-    """How many tokens have a larger logit: long [n], for logits [n d_vocab_out], tokens [n]."""
+    """How many other tokens have at least this logit: long [n], for logits [n d_vocab_out],
+    tokens [n]."""
     own = logits.gather(1, tokens[:, None])
-    return (logits > own).sum(1)
+    return (logits >= own).sum(1) - 1
 
 
 def mean_rank(logits: Tensor, tokens: Tensor) -> float:
-    """The mean of `rank` over prompts; 0 if every token has the largest logit."""
+    """The mean of `rank` over prompts."""
     return torch.mean(rank(logits, tokens).double()).item()

@@ -106,7 +106,9 @@ def originals() -> dict[str, NameRecallSubject]:
     return {"gpt2-small": large, "gelu-2l": small}
 
 
-GIVEN = Roles(previous=(0, 4), duplicate=(0, 3), copying=(1, 6), second=(1, 1), by_index=True)
+GIVEN = Roles(
+    previous=((0, 4),), duplicate=((0, 3),), copying=((1, 6),), second=((1, 1),), by_index=True
+)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from replications.systems.name_recall import figures
 from replications.systems.name_recall.data import CORRUPTIONS
 from replications.systems.name_recall.measure import NameRecallSubject
 from replications.systems.name_recall.task import Kind
+from tests.systems.name_recall.conftest import GIVEN
 
 ROWS = {
     "prompt test table": ["prompt-test"],
@@ -80,10 +82,18 @@ def test_maps_by_position_have_a_row_for_each_head(subject: NameRecallSubject) -
         expected = subject.task.map("heads_by_position", corruption).flatten(0, 1).numpy()
         assert shown(axes) == pytest.approx(expected)
         assert shown(less) == pytest.approx(expected - subject.task.metric())
-    roles, labels = subject.roles, [text.get_text() for text in drawn[0].get_yticklabels()]
-    layer, head = roles.second
-    assert labels[layer * 8 + head].endswith(f"second {layer}.{head}")
-    assert len(labels) == 16
+    assert len(drawn[0].get_yticklabels()) == 16
+
+
+def test_heads_found_by_what_they_do_are_called_by_role(subject: NameRecallSubject) -> None:
+    roles = replace(GIVEN, by_index=False, duplicate=())
+    found = NameRecallSubject("by role", subject.lens, subject.task.tokenizer, roles=roles)
+    drawn = panels(PICTURES["head-patching-by-position"], found)
+    labels = [text.get_text() for text in drawn[0].get_yticklabels()]
+    assert labels[4] == "previous token 0.4"
+    assert labels[8 + 6] == "copying 1.6"
+    assert labels[8 + 5] == "1.5"
+    assert "duplicate token none" in figures._who(found)
 
 
 def test_of_many_heads_those_that_matter_most_are_shown(

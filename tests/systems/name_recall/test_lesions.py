@@ -11,17 +11,15 @@ from torch import Tensor
 from replications.errors import BadInput
 from replications.models import Head, sites
 from replications.systems import name_recall
-from replications.systems.name_recall import LESIONS, SUBJECTS, NameRecallSubject
+from replications.systems.name_recall import LESIONS, SUBJECTS, NameRecallSubject, model
 from replications.systems.name_recall import lesions as edits
 from replications.systems.name_recall.data import LAST_NAMES, tokenizer
 from tests.systems.name_recall.conftest import EXACT, GIVEN
 
-ROLES = replace(GIVEN, also_copying=((1, 2),))
+ROLES = replace(GIVEN, copying=((1, 6), (1, 2)))
 SILENCED: dict[str, list[Head]] = {
     "previous-token head zeroed": [(0, 4)],
-    "duplicate-token head zeroed": [(0, 3)],
     "copying heads zeroed": [(1, 6), (1, 2)],
-    "second head zeroed": [(1, 1)],
     "head without a role zeroed": [(0, 0)],
 }
 
@@ -69,6 +67,31 @@ def test_positions_of_the_names_are_exchanged_and_no_others(subject: NameRecallS
     assert differs == [4, 5]
 
 
+def test_positions_are_shifted_by_one(subject: NameRecallSubject) -> None:
+    lesion = "positions shifted by one"
+    assert changed(subject, lesion) == {"pos_embed.W_pos"}
+    before, after = (s.lens.weights.W_pos for s in (subject, lesioned(subject, lesion)))
+    assert after[:-1].equal(before[1:])
+
+
+def test_layernorms_without_scale_leave_their_inputs_as_they_are(
+    subject: NameRecallSubject,
+) -> None:
+    lesion = "LayerNorm scale left out"
+    blocks = [f"blocks.{layer}.{name}" for layer in (0, 1) for name in ("ln1.w", "ln2.w")]
+    assert changed(subject, lesion) == {*blocks, "ln_final.w"}
+    after = edits.LESIONS[lesion](subject.lens.state_dict, ROLES)
+    assert all((after[name] == 1).all() for name in blocks)
+
+
+def test_the_untrained_model_is_that_of_a_seed(subject: NameRecallSubject) -> None:
+    after = edits.LESIONS["untrained"](subject.lens.state_dict, ROLES)
+    start = model.untrained_state_dict(edits.UNTRAINED_SEED)
+    assert after.keys() == subject.lens.state_dict.keys()
+    assert all(after[name].equal(start[name].double()) for name in after)
+    assert lesioned(subject, "untrained").roles == subject.roles
+
+
 def test_each_last_name_gets_the_logit_of_its_neighbour(subject: NameRecallSubject) -> None:
     found = lesioned(subject, "last names exchanged in the unembedding")
     before, after = (s.lens.run(subject.tokens).logits for s in (subject, found))
@@ -82,7 +105,7 @@ def test_each_last_name_gets_the_logit_of_its_neighbour(subject: NameRecallSubje
 
 def test_a_head_without_a_role_is_needed_for_comparison(subject: NameRecallSubject) -> None:
     weights = {"blocks.0.attn.W_O": torch.zeros(2, 4, 8)}
-    roles = replace(ROLES, previous=(0, 0), duplicate=(0, 1))
+    roles = replace(ROLES, previous=((0, 0),), duplicate=((0, 1),))
     with pytest.raises(BadInput, match="every head of layer 0 has a role"):
         edits.without_role(weights, roles)
 
@@ -102,8 +125,9 @@ def test_a_lesion_opens_by_name_with_the_heads_of_the_intact_toy() -> None:
     found = name_recall.subject("toy/seed1~copying heads zeroed")
     assert found.name == "toy/seed1~copying heads zeroed"
     assert found.roles == intact.roles
-    layer, head = intact.roles.copying
-    assert (found.lens.weights.W_O[layer, head] == 0).all()
+    assert len(intact.roles.copying) > 1
+    for layer, head in intact.roles.copying:
+        assert (found.lens.weights.W_O[layer, head] == 0).all()
     assert found.task.metric() < intact.task.metric() / 2
     assert len(found.one_layer_models) == 1
     with pytest.raises(BadInput, match="unknown name-recall subject"):

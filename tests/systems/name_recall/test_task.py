@@ -55,10 +55,11 @@ def test_effects_are_shares_of_the_whole_corruption(subject: NameRecallSubject) 
     assert effect[-1, END].item() == pytest.approx(1)
 
 
-def test_a_rank_counts_larger_logits() -> None:
+def test_a_rank_counts_the_other_tokens_with_at_least_this_logit() -> None:
     logits = torch.tensor([[3.0, 1.0, 2.0], [0.0, 0.0, 5.0]])
     assert rank(logits, torch.tensor([2, 2])).tolist() == [1, 0]
-    assert rank(logits, torch.tensor([1, 0])).tolist() == [2, 1]
+    assert rank(logits, torch.tensor([1, 0])).tolist() == [2, 2]
+    assert rank(torch.zeros(1, 3), torch.tensor([0])).tolist() == [2]
 
 
 def test_originals_are_measured_on_the_documents_prompt(

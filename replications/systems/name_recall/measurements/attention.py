@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from replications.analysis import statistics as stats
 from replications.models import Head
-from replications.systems.name_recall.data import END, LAST, Corruption
-from replications.systems.name_recall.roles import Roles
+from replications.systems.name_recall.data import END, FIRST, LAST, Corruption
 from replications.systems.name_recall.task import Task
 
 
 class Attention:
     """Attention patterns and scores of single heads."""
 
-    def __init__(self, task: Task, roles: Roles) -> None:
+    def __init__(self, task: Task) -> None:
         self._task = task
-        self._roles = roles
 
     def duplicate(self, head: Head) -> dict[str, float]:
         """looks_at: the position that the last token attends to most, the opening token left out;
@@ -26,13 +23,14 @@ class Attention:
             "score": self._task.scores.duplicate[head].mean().item(),
         }
 
-    def previous(self, head: Head) -> dict[str, float]:
-        """diagonal: mean attention to the token before, over the positions of the clean prompts;
-        looks_at: the position that the last name attends to most."""
+    def previous(self, head: Head, *, back: int = 1) -> dict[str, float]:
+        """diagonal: mean attention to the token `back` positions before, over the positions of the
+        clean prompts; looks_at: the position that the token `back` positions after the first name
+        attends to most, by default the last name."""
         pattern = self._task.pattern(head)
         return {
-            "diagonal": pattern.diagonal(-1).mean().item(),
-            "looks_at": int(pattern[LAST].argmax()),
+            "diagonal": pattern.diagonal(-back).mean().item(),
+            "looks_at": int(pattern[FIRST + back].argmax()),
         }
 
     def copying(self, head: Head, corruption: Corruption | None = None) -> dict[str, float]:
@@ -41,17 +39,14 @@ class Attention:
         row = self._task.pattern(head, corruption)[END]
         return {"looks_at": _looks_at(row), "attention": row[LAST].item()}
 
-    def scores_against_roles(self, head: Head) -> dict[str, float]:
-        """A head's three scores, each as a share of the score of the head that has the role."""
-        roles, scores = self._roles, self._task.scores
-        pairs = {
-            "previous": (scores.previous, roles.previous),
-            "duplicate": (scores.duplicate, roles.duplicate),
-            "induction": (scores.induction, roles.copying),
-        }
+    def scores(self, head: Head) -> dict[str, float]:
+        """A head's previous-token, duplicate-token and induction score on repeated random tokens:
+        mean attention, from 0 to 1."""
+        scores = self._task.scores
         return {
-            name: stats.ratio(score[head].mean().item(), score[role].mean().item())
-            for name, (score, role) in pairs.items()
+            "previous": scores.previous[head].mean().item(),
+            "duplicate": scores.duplicate[head].mean().item(),
+            "induction": scores.induction[head].mean().item(),
         }
 
 

@@ -5,17 +5,16 @@ Paths from the previous-token head into the copying head, copying, and compositi
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor
 
 from replications.analysis import composition
 from replications.analysis import statistics as stats
 from replications.analysis.composition import Input
 from replications.models import Head, sites
-from replications.models.edits import Edit, apply, put_rows
+from replications.models.edits import apply, put_rows
 from replications.patching import HeadInputs, path_patch
 from replications.systems.name_recall.data import END, FIRST, LAST
 from replications.systems.name_recall.roles import Roles
@@ -34,47 +33,54 @@ class Conclusion:
         self._roles = roles
 
     # ---------------------------------------------------------------- the induction circuit
-    def induction(self, sender: Head, through: Input = "K") -> dict[str, float]:
-        """path: see `path_share`; induction_score: the copying head's; copied: see `copied`."""
-        scores = self._task.scores
+    def induction(
+        self, senders: Sequence[Head], through: Input = "K", *, scored: Head | None = None
+    ) -> dict[str, float]:
+        """path: see `path_share`; induction_score: the copying head's; copied: see `copied`.
+
+        The last two are measured on the head `scored`; left out, on the copying head.
+        """
+        head = self._roles.best("copying") if scored is None else scored
         return {
-            "path": self.path_share(sender, through),
-            "induction_score": scores.induction[self._roles.copying].mean().item(),
-            "copied": self.copied,
+            "path": self.path_share(senders, through),
+            "induction_score": self._task.scores.induction[head].mean().item(),
+            "copied": self.copied(head),
         }
 
-    def path_share(self, sender: Head, through: Input) -> float:
-        """The effect of the first-name corruption on the path from one head into copying heads.
+    def path_share(self, senders: Sequence[Head], through: Input) -> float:
+        """The effect of the first-name corruption on the path from some heads into copying heads.
 
         The path ends in the keys or values of all copying heads at the last name's position, or in
         their queries at the last token.  A share of the effect of patching the whole residual
-        stream at the last name's position, in front of the copying heads' layer.
+        stream at the last name's position, in front of the copying heads' layer; 0 where no head
+        sends or copies.
         """
-        task, copying = self._task, self._roles.all_copying
+        task, copying = self._task, self._roles.copying
+        if not senders or not copying:
+            return 0.0
         position = END if through == "Q" else LAST
         found = path_patch(
             task.lens,
             task.prompts.clean,
             task.prompts.first_name,
-            [[sender]],
+            [list(senders)],
             answers=task.prompts.answers,
             receiver=HeadInputs(INPUTS[through], copying, [position]),
         )
         whole = task.effect("residual", "first_name")[copying[0][0], LAST].item()
         return stats.ratio((found.base - found.values[0]).double().mean().item(), whole)
 
-    @cached_property
-    def copied(self) -> float:
-        """The share of last names that the copying head's OV circuit puts among the ten best.
+    def copied(self, head: Head) -> float:
+        """The share of last names that a head's OV circuit puts among the ten best.
 
         The circuit is applied to the residual stream at the last name's position, for fifty pairs
         of names, and what it writes is unembedded.
         """
-        network, (layer, head) = self._task.network, self._roles.copying
+        network, (layer, index) = self._task.network, head
         tokens = self._task.pairs.prompts.clean
-        place = sites.V(layer).pick(head=head, pos=LAST)
+        place = sites.V(layer).pick(head=index, pos=LAST)
         value = self._task.lens.read(tokens, {"v": place})["v"]
-        written = value @ network.W_O[layer, head]
+        written = value @ network.W_O[layer, index]
         # The scale of the final LayerNorm is left out: only the order of logits counts.
         centred = written - written.mean(-1, keepdim=True)
         if network.ln_final_w is not None:
@@ -90,7 +96,7 @@ class Conclusion:
         by a random matrix.
         """
         network, shape = self._task.network, self._task.lens.shape
-        reads = composition.reading(network, self._roles.copying, through)
+        reads = composition.reading(network, self._roles.best("copying"), through)
         baseline = composition.baseline(shape.d_model, shape.d_head)
         found = {}
         for head in [(0, i) for i in range(shape.n_heads)]:
@@ -98,8 +104,8 @@ class Conclusion:
             if head == random:
                 generator = torch.Generator().manual_seed(1)
                 writes = composition.random(shape.d_model, shape.d_head, generator)
-            found[self._roles.label(head)] = composition.score(writes, reads) - baseline
-        return found
+            found[head] = composition.score(writes, reads) - baseline
+        return self._roles.by_label(found, ["previous"])
 
     # ---------------------------------------------------------------- positions
     def through_duplicate(self, exchanged: Literal["positions", "last name"]) -> float:
@@ -107,23 +113,19 @@ class Conclusion:
 
         Its output at the last token comes from a run with the positional embeddings of positions
         4 and 5 exchanged, or from the last-name corruption; all else is from the clean run.  A
-        share of the clean metric.
+        share of the clean metric, 0 where no head looks for duplicates.
         """
         task = self._task
+        places = {
+            f"{layer}.{head}": sites.Z(layer).pick(head=head, pos=END)
+            for layer, head in self._roles.duplicate
+        }
         if exchanged == "positions":
-            edit = apply(
+            swap = apply(
                 sites.POS_EMBED().pick(pos=slice(FIRST, LAST + 1)), lambda there: there.flip(-2)
             )
-            z = self._duplicate_output(task.prompts.clean, (edit,))
+            outputs = task.lens.read(task.prompts.clean, places, (swap,))
         else:
-            z = self._duplicate_output(task.prompts.last_name)
-        logits = task.run(task.prompts.clean, (put_rows(self._duplicate_place, z),))
+            outputs = task.lens.read(task.prompts.last_name, places)
+        logits = task.run(task.prompts.clean, [put_rows(places[n], z) for n, z in outputs.items()])
         return 1 - stats.ratio(task.difference(logits).mean().item(), task.metric())
-
-    @property
-    def _duplicate_place(self) -> sites.Place:
-        layer, head = self._roles.duplicate
-        return sites.Z(layer).pick(head=head, pos=END)
-
-    def _duplicate_output(self, tokens: Tensor, edits: tuple[Edit, ...] = ()) -> Tensor:
-        return self._task.lens.read(tokens, {"z": self._duplicate_place}, edits)["z"]

@@ -26,7 +26,7 @@ from replications.systems.name_recall.task import Task, mean_rank
 
 SPLIT_WORD = "ethernet"
 COMMONEST = 100
-"""How many of the most frequent tokens count as common."""
+"""How many of the most frequent tokens count as common, but at most a tenth of the vocabulary."""
 SHOWN = 10
 """How many of the likeliest tokens the prompt test lists."""
 
@@ -69,8 +69,9 @@ class FirstSteps:
         """Whether frequent tokens have larger biases (exercise of Step 1).
 
         correlation: Spearman's, of bias and count, over the tokens of the sample;
-        common_above_median: the share of the hundred commonest tokens whose bias is above the
-        median of all tokens.  `permuted` first permutes the biases of all tokens.
+        common_above_median: the share of the commonest tokens, a hundred or a tenth of the
+        vocabulary, whose bias is above the median of all tokens.  `permuted` first permutes the
+        biases of all tokens.
         """
         bias = self.bias
         if permuted:
@@ -78,22 +79,23 @@ class FirstSteps:
         counts = Counter(self.sample.tolist())
         seen = torch.tensor(list(counts))
         often = torch.tensor([float(counts[token]) for token in counts])
-        common = torch.tensor([token for token, _ in counts.most_common(COMMONEST)])
+        most = counts.most_common(min(COMMONEST, len(bias) // 10))
+        common = torch.tensor([token for token, _ in most])
         return {
             "correlation": stats.spearman(bias[seen], often),
             "common_above_median": (bias[common] > bias.median()).double().mean().item(),
         }
 
-    def words_as_tokens(self, *, space: bool = True) -> dict[str, object]:
+    def words_as_tokens(self, *, word: str = SPLIT_WORD, space: bool = True) -> dict[str, object]:
         """How words are cut into tokens, with or without a space before them (footnote 1).
 
-        split: the tokens of "ethernet"; single: the share of a hundred common words that are one
-        token.
+        split: the letters in each token of one word; single: the share of a hundred common words
+        that are one token.
         """
         t, before = self._task.tokenizer, " " if space else ""
         single = [len(t.encode(before + word)) == 1 for word in COMMON_WORDS]
         return {
-            "split": t.strings(t.encode(before + SPLIT_WORD)),
+            "split": [len(token.strip()) for token in t.strings(t.encode(before + word))],
             "single": sum(single) / len(single),
         }
 
@@ -102,7 +104,7 @@ class FirstSteps:
         """The document's prompt in tokens, with or without the opening token.
 
         tokens: its length; first_name, last_name: the positions of Alex and Hart; corrupted: the
-        lengths of the three corruptions; answers: the lengths of both last names.
+        lengths of the three corruptions.
         """
         t, n = self._task.tokenizer, DOCUMENT
         strings = [s.strip() for s in t.strings(t.encode(_prompt(n, n.first), bos=bos))]
@@ -116,13 +118,13 @@ class FirstSteps:
             "first_name": [i for i, s in enumerate(strings) if s == n.first],
             "last_name": [i for i, s in enumerate(strings) if s == n.last],
             "corrupted": [len(t.encode(text, bos=bos)) for text in corrupted],
-            "answers": [len(t.encode(f" {name}")) for name in (n.last, n.other_last)],
         }
 
     def recall(self, corruption: Corruption | None = None) -> dict[str, float]:
         """The clean prompt's last name among the predictions, mean over clean or corrupted prompts.
 
-        rank: how many tokens have a larger logit; names_before: how many of them are names.
+        rank: how many other tokens have at least this logit; names_before: how many names have a
+        larger one.
         """
         task = self._task
         logits, right = task.run(task.prompts.tokens(corruption)), task.prompts.correct

@@ -22,33 +22,40 @@ class Footnotes:
         self._task = task
 
     # ---------------------------------------------------------------- other metrics
-    def agreement(self, corruptions: Sequence[Corruption] = BOTH) -> dict[str, float]:
+    def agreement(
+        self, corruptions: Sequence[Corruption] = BOTH, *, shift: int = 0
+    ) -> dict[str, float]:
         """Spearman correlations with the document's maps, both corruptions of the first sentence.
 
         probability, log_probability: residual-stream maps of the right last name's;
         names_exchanged: residual-stream maps with the two people exchanged; attn_out: maps of
-        whole attention outputs, against the sum of the effects of their heads.  `corruptions` are
-        those of the other maps: in another order they serve as a control.
+        whole attention outputs, against the sum of the effects of their heads.  For controls,
+        `corruptions` takes the other maps in another order, and `shift` moves them by positions.
         """
         task = self._task
         exchanged = task.about([n.swapped for n in task.names])
-        document = differences(task, BOTH)
-        outputs = [task.effect("attn_out", c) for c in corruptions]
-        heads = [task.effect("heads_by_position", c).sum(1) for c in BOTH]
+        document = _flat([task.map("residual", c) for c in BOTH])
+        heads = _flat([task.effect("heads_by_position", c).sum(1) for c in BOTH])
+        others = {
+            "probability": [self._map(probability, c) for c in corruptions],
+            "log_probability": [self._map(log_probability, c) for c in corruptions],
+            "names_exchanged": [exchanged.map("residual", c) for c in corruptions],
+            "attn_out": [task.effect("attn_out", c) for c in corruptions],
+        }
         return {
-            "probability": stats.spearman(document, self._map(probability, corruptions)),
-            "log_probability": stats.spearman(document, self._map(log_probability, corruptions)),
-            "names_exchanged": stats.spearman(document, differences(exchanged, corruptions)),
-            "attn_out": stats.spearman(_flat(heads), _flat(outputs)),
+            part: stats.spearman(
+                heads if part == "attn_out" else document, _flat([m.roll(shift, -1) for m in maps])
+            )
+            for part, maps in others.items()
         }
 
-    def _map(self, scale: Metric, corruptions: Sequence[Corruption]) -> Tensor:
-        """Maps of the right last name's mean value on a scale of all logits, as one vector."""
+    def _map(self, scale: Metric, corruption: Corruption) -> Tensor:
+        """The residual-stream map of the right last name's mean value on a scale of logits."""
 
         def metric(logits: Tensor) -> Tensor:
             return right_name(scale(logits), self._task.prompts.correct)
 
-        return _flat([self._task.map_of("residual", c, metric) for c in corruptions])
+        return self._task.map_of("residual", corruption, metric)
 
     # ---------------------------------------------------------------- brackets
     def likelier_in_bracket(self, mark: str) -> float:
@@ -69,11 +76,6 @@ def log_probability(logits: Tensor) -> Tensor:
 def right_name(values: Tensor, correct: Tensor) -> Tensor:
     """The entries [… n] of values [… n d_vocab_out] at the tokens `correct` [n]."""
     return values.gather(-1, correct[:, None].expand(*values.shape[:-1], 1))[..., 0]
-
-
-def differences(task: Task, corruptions: Sequence[Corruption]) -> Tensor:
-    """Residual-stream maps of the document's metric, in one vector, rescaled as in `_flat`."""
-    return _flat([task.map("residual", c) for c in corruptions])
 
 
 def _flat(maps: Sequence[Tensor]) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from replications.analysis import statistics as stats
 from replications.models import Head, sites
 from replications.systems.name_recall.data import CORRUPTIONS, END, LAST, Corruption
-from replications.systems.name_recall.roles import Roles
+from replications.systems.name_recall.roles import ROLES, Roles
 from replications.systems.name_recall.task import Task
 
 
@@ -21,64 +21,71 @@ class Heads:
         self._task = task
         self._roles = roles
 
-    def cell(self, head: Head, position: int, corruption: Corruption) -> float:
-        """The effect of one head at one position."""
-        return self._cells(corruption)[head][position].item()
-
-    def _cells(self, corruption: Corruption) -> Tensor:
+    def cells(self, corruption: Corruption) -> Tensor:
         """The effect of each head at each position: [layer head pos]."""
         return self._task.effect("heads_by_position", corruption) / self._task.metric()
 
-    def _by_label(self, effects: Tensor) -> dict[str, float]:
-        """Effects [layer head], by the label of the head."""
-        return {
-            self._roles.label((layer, head)): effects[layer, head].item()
-            for layer in range(effects.shape[0])
-            for head in range(effects.shape[1])
-        }
+    def without_role(self, layer: int) -> list[Head]:
+        """The heads of a layer that have no role."""
+        heads = [(layer, head) for head in range(self._task.lens.shape.n_heads)]
+        return [head for head in heads if head not in self._roles.taken]
+
+    # ---------------------------------------------------------------- whole heads
+    def _whole(self, corruptions: Sequence[Corruption]) -> Tensor:
+        """The effect of each whole head, the largest over some corruptions: [layer head]."""
+        maps = [self._task.effect("heads", c) / self._task.metric() for c in corruptions]
+        return torch.stack(maps).amax(0)
 
     def importance(self, corruptions: Sequence[Corruption] = CORRUPTIONS) -> dict[str, float]:
         """The effect of each whole head, the largest over some corruptions, by label."""
-        maps = [self._task.effect("heads", c) / self._task.metric() for c in corruptions]
-        return self._by_label(torch.stack(maps).amax(0))
+        return self._roles.by_label(_by_head(self._whole(corruptions)), ROLES)
+
+    def largest(self, heads: Sequence[Head]) -> float:
+        """The largest effect of `heads`, each patched alone, over all corruptions; 0 for none."""
+        whole = self._whole(CORRUPTIONS)
+        return max((whole[head].item() for head in heads), default=0.0)
 
     # ---------------------------------------------------------------- by position
-    def writers_of_last_name(self, positions: Sequence[int] = (END,)) -> dict[str, float]:
-        """The copying and the second head in the last-name corruption, at some positions.
+    def at_end(self, heads: Sequence[Head], corruption: Corruption) -> float:
+        """The largest effect of `heads` at the last token, each patched alone; 0 for none."""
+        cells = self.cells(corruption)[..., END]
+        return max((cells[head].item() for head in heads), default=0.0)
 
-        Their effects there are the largest over `positions`.  cells_above: how many cells of other
-        heads, at any position, exceed the smaller of the two, those of heads that share the
-        copying head's role left out; copying: the effect of the copying head; over_second: the
-        same less one and a half times the second head's.
+    def writers_of_last_name(
+        self, copying: Sequence[Head], second: Sequence[Head]
+    ) -> dict[str, float]:
+        """What heads at the last token do in the last-name corruption, as shares of all it does.
+
+        Of each of two sets of heads the largest effect, each head patched alone; 0 for none.
         """
-        cells, roles = self._cells("last_name"), self._roles
-        copying, second = (
-            cells[head][list(positions)].max().item() for head in (roles.copying, roles.second)
-        )
-        rest = cells.clone()
-        for head in (*roles.all_copying, roles.second):
-            rest[head] = -torch.inf
+        clean = self._task.metric()
+        whole = (clean - self._task.metric("last_name")) / clean
         return {
-            "cells_above": int((rest > min(copying, second)).sum()),
-            "copying": copying,
-            "over_second": copying - 1.5 * second,
+            "copying": stats.ratio(self.at_end(copying, "last_name"), whole),
+            "second": stats.ratio(self.at_end(second, "last_name"), whole),
         }
 
-    def writers_at_last_name(self, corruption: Corruption) -> dict[str, float]:
-        """The effect of each layer-0 head at the last name's position, by label."""
-        return self._by_label(self._cells(corruption)[:1, :, LAST])
+    def writers(self, corruption: Corruption, position: int = LAST) -> dict[str, float]:
+        """The effect of each layer-0 head at one position, by label."""
+        return self._roles.by_label(_by_head(self.cells(corruption)[:1, :, position]), ["previous"])
 
-    def breaks(self, first: Corruption, second: Corruption) -> dict[str, float]:
-        """Effects of the duplicate-token and the copying head at the last token.
+    def breaks(
+        self,
+        duplicate: Sequence[Head],
+        copying: Sequence[Head],
+        corruptions: tuple[Corruption, Corruption] = ("first_name", "second_name"),
+    ) -> dict[str, float]:
+        """Effects of two sets of heads at the last token, as `at_end`.
 
-        The parts ending in "first" are measured in one corruption, those in "second" in another.
+        The parts ending in "first" are measured in the first corruption, those in "second" in the
+        second.
         """
-        roles = self._roles
+        first, second = corruptions
         return {
-            "duplicate_first": self.cell(roles.duplicate, END, first),
-            "duplicate_second": self.cell(roles.duplicate, END, second),
-            "copying_first": self.cell(roles.copying, END, first),
-            "copying_second": self.cell(roles.copying, END, second),
+            "duplicate_first": self.at_end(duplicate, first),
+            "duplicate_second": self.at_end(duplicate, second),
+            "copying_first": self.at_end(copying, first),
+            "copying_second": self.at_end(copying, second),
         }
 
     # ---------------------------------------------------------------- signs
@@ -94,3 +101,9 @@ class Heads:
             left = task.difference(task.patched(places, corruption)).mean().item()
             found[corruption] = stats.ratio(left, task.metric())
         return found
+
+
+def _by_head(effects: Tensor) -> dict[Head, float]:
+    """Effects [layer head], by head."""
+    layers, heads = effects.shape
+    return {(la, h): effects[la, h].item() for la in range(layers) for h in range(heads)}

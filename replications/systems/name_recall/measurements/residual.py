@@ -10,8 +10,6 @@ from replications.systems.name_recall.task import Task, mean_rank
 
 LATE = 8
 """The row from which the document says that first names left of the last token do not matter."""
-SMALL = 0.01
-"""Shares of the whole effect below this count as none: two zeros differ by their rounding."""
 
 
 class Residual:
@@ -31,59 +29,67 @@ class Residual:
         """Mean ranks of both last names with the other last name's stream at one position.
 
         other: of the name patched in; right: of the clean prompt's; 0 is the likeliest token.
-        `after` is the block after which the stream is patched, -1 for the last block; left out,
-        `task.stored_after`.
+        `after` is the block after which the stream is patched; left out, `task.stored_after`.
         """
         task = self._task
-        layer = task.stored_after if after is None else range(task.layers)[after]
-        logits = task.with_other_last_name(layer, position)
+        logits = task.with_other_last_name(task.stored_after if after is None else after, position)
         return {
             "other": mean_rank(logits, task.prompts.incorrect),
             "right": mean_rank(logits, task.prompts.correct),
         }
 
-    def neutral(self, mismatched: Corruption = "first_name") -> dict[str, float]:
+    def neutral(self, *, other: Corruption = "last_name", moved: bool = False) -> dict[str, float]:
         """Metrics of corrupted prompts, as shares of the clean metric.
 
-        first_name: of the prompts with a mismatched first name, for which the control takes
-        another corruption; last_name: of the last-name corruption.
+        first_name: with another first name at position 4; last_name: with the corruption `other`.
+        With `moved` the first name is changed in the stream at position 4 only after the block
+        `task.stored_after`, by when it has moved on.
         """
-        found: dict[str, Corruption] = {"first_name": mismatched, "last_name": "last_name"}
-        clean = self._task.metric()
-        return {part: stats.ratio(self._task.metric(c), clean) for part, c in found.items()}
+        task, clean = self._task, self._task.metric()
+        row = task.stored_after + 1 if moved else 0
+        return {
+            "first_name": stats.ratio(task.map("residual", "first_name")[row, FIRST].item(), clean),
+            "last_name": stats.ratio(task.metric(other), clean),
+        }
 
-    # ---------------------------------------------------------------- arrival at the last token
-    def arrivals(self, corruption: Corruption) -> Tensor:
-        """How much of the effect each block brings to the last token: float64 [layer]."""
-        return self._task.residual_share(corruption)[:, END].diff()
+    # ---------------------------------------------------------------- arrival at a position
+    def arrivals(self, corruption: Corruption, position: int = END) -> Tensor:
+        """How much of the effect each block brings to a position: float64 [layer]."""
+        return self._task.residual_share(corruption)[:, position].diff(dim=0)
 
-    def jump(self, corruption: Corruption = "last_name") -> dict[str, float]:
-        """largest_at: the block that brings most of the effect to the last token;
+    def jump(self, corruption: Corruption = "last_name", position: int = END) -> dict[str, float]:
+        """largest_at: the block that brings most of the effect to a position;
         layers_above_5_percent: how many blocks bring more than 5 % of it."""
-        arrivals = self.arrivals(corruption)
+        arrivals = self.arrivals(corruption, position)
         return {
             "largest_at": int(arrivals.argmax()),
             "layers_above_5_percent": int((arrivals > 0.05).sum()),
         }
 
-    def layers_that_carry(self, corruption: Corruption = "last_name") -> int:
-        """How many blocks bring more than a tenth of the effect to the last token."""
-        return int((self.arrivals(corruption) > 0.1).sum())
+    def layers_that_carry(self, position: int = END) -> int:
+        """How many blocks bring more than a tenth of the last name's effect to a position."""
+        return int((self.arrivals("last_name", position) > 0.1).sum())
 
     # ---------------------------------------------------------------- moves between positions
-    def moves_to_last_name(self, corruption: Corruption = "first_name") -> int:
-        """The first row in which the last name's position has a larger effect than the first's."""
-        return self._first_row(corruption, LAST, FIRST)
+    def first_at(self, position: int, corruption: Corruption = "first_name") -> int:
+        """The first row in which no position has a larger effect than `position`.
 
-    def moves_to_end(self, corruption: Corruption = "first_name") -> int:
-        """The first row in which the last token has a larger effect than the last name."""
-        return self._first_row(corruption, END, LAST)
-
-    def _first_row(self, corruption: Corruption, here: int, there: int) -> int:
-        """The first row with a larger effect `here` than `there`; one past the last if none has."""
+        One past the last row if there is no such row.
+        """
         effect = self._task.residual_share(corruption).abs()
-        larger = effect[:, here] > effect[:, there].clamp_min(SMALL)
-        return next(iter(larger.nonzero()[:, 0].tolist()), len(effect))
+        largest = effect[:, position] == effect.amax(1)
+        return next(iter(largest.nonzero()[:, 0].tolist()), len(effect))
+
+    def leaves_last_name(self, corruption: Corruption = "first_name") -> int:
+        """The row in which the last token takes over from the last name's position.
+
+        The first row after the one where the last name's position has its largest effect in which
+        the last token has a larger effect than that position.
+        """
+        effect = self._task.residual_share(corruption).abs()
+        start = int(effect[:, LAST].argmax())
+        over = (effect[start:, END] > effect[start:, LAST]).nonzero()[:, 0].tolist()
+        return next((start + row for row in over), len(effect))
 
     def left_over(self, corruption: Corruption = "first_name") -> float:
         """The largest effect left of the last token, in row 8 and later."""

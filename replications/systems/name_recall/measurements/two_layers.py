@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from replications.analysis import statistics as stats
+from replications.models.parameters import in_layer
 from replications.systems.name_recall import data
 from replications.systems.name_recall.data import END, LAST, Corruption
 from replications.systems.name_recall.task import Task
@@ -36,41 +38,50 @@ class TwoLayers:
         }
 
     # ---------------------------------------------------------------- paths
-    def path(self, corruption: Corruption) -> list[int]:
-        """The position with the largest effect in each row of the residual-stream map."""
-        return [int(p) for p in self._task.residual_share(corruption).abs().argmax(1)]
+    def between_layers(self, corruption: Corruption, position: int = LAST) -> float:
+        """The effect at one position between the layers, as a share of the whole corruption's.
 
-    def one_step(self, corruption: Corruption) -> dict[str, float]:
-        """Effects at the last name's position (5) and at the last token (11), by row of the map.
-
-        Shares of what the whole corruption does.  A word that moves in layer 1 only is at
-        position 5 in rows 0 and 1, and at position 11 in row 2.
+        Before layer 0 all of it is at the changed word, after layer 1 all of it is at the last
+        token, whatever the model; only the row between them says anything.
         """
-        effect = self._task.residual_share(corruption)
-        return {
-            "row_0_at_5": effect[0, LAST].item(),
-            "row_1_at_5": effect[1, LAST].item(),
-            "row_1_at_11": effect[1, END].item(),
-            "row_2_at_11": effect[2, END].item(),
-        }
+        return self._task.residual_share(corruption)[1, position].item()
+
+    def stays_at(self, position: int) -> float:
+        """Between the layers, the last name's effect at a position less that at the last token."""
+        return self.between_layers("last_name", position) - self.between_layers("last_name", END)
 
     # ---------------------------------------------------------------- two people
     def against_one_layer(
-        self, *, two_layers: Task | None = None, one_layer: Sequence[Task] | None = None
+        self, *, of: Callable[[Task], float] | None = None, silenced: int | None = None
     ) -> dict[str, float]:
         """Preferences between two people, of this model and of models with one layer.
 
-        two_layers: the preference of this model in nats; share_with_one: the largest preference
-        of the one-layer models, in absolute value, as a share of it.  For controls other models
-        can be given in the place of either.  Raises BadInput for a subject without one-layer
-        models.
+        two_layers: the preference of this model in nats, with the attention of the layer
+        `silenced` set to zero; share_with_one: the largest preference of the one-layer models, in
+        absolute value, as a share of this model's.  `of` is measured in the place of `preference`.
+        Raises BadInput for a subject without one-layer models.
         """
-        own = preference(self._task)
-        smaller = self._one_layer() if one_layer is None else one_layer
+        measure = preference if of is None else of
+        task = self._task if silenced is None else without_attention(self._task, silenced)
+        smaller = max(abs(measure(one)) for one in self._one_layer())
         return {
-            "two_layers": own if two_layers is None else preference(two_layers),
-            "share_with_one": stats.ratio(max(abs(preference(task)) for task in smaller), own),
+            "two_layers": measure(task),
+            "share_with_one": stats.ratio(smaller, measure(self._task)),
         }
+
+
+def without_attention(task: Task, layer: int) -> Task:
+    """The same task for a model in which the heads of one layer write nothing."""
+    weights = dict(task.lens.state_dict)
+    name = in_layer(layer, "attn.W_O")
+    weights[name] = torch.zeros_like(weights[name])
+    return Task(task.lens.reopen(weights), task.tokenizer, task.names)
+
+
+def one_person(task: Task) -> float:
+    """With one person in the prompt: the mean logit difference of that last name less another
+    one, in nats, over fifty pairs of names."""
+    return task.pairs.metric()
 
 
 def preference(task: Task) -> float:

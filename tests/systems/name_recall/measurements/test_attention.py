@@ -22,4 +22,13 @@ def test_attention_is_read_off_the_mean_pattern(given: NameRecallSubject) -> Non
     assert given.attention.duplicate((0, 3))["looks_at"] == 1 + int(p0[3, END, 1:].argmax())
     steps = torch.stack([p0[4, i, i - 1] for i in range(1, 12)])
     assert given.attention.previous((0, 4))["diagonal"] == pytest.approx(steps.mean().item())
-    assert given.attention.scores_against_roles((1, 6))["induction"] == 1
+    two = torch.stack([p0[4, i, i - 2] for i in range(2, 12)]).mean().item()
+    assert given.attention.previous((0, 4), back=2) == {
+        "diagonal": pytest.approx(two), "looks_at": int(p0[4, LAST + 1].argmax())
+    }  # fmt: skip
+    scores = given.task.scores
+    assert given.attention.scores((1, 6)) == pytest.approx({
+        "previous": scores.previous[1, 6].mean().item(),
+        "duplicate": scores.duplicate[1, 6].mean().item(),
+        "induction": scores.induction[1, 6].mean().item(),
+    })  # fmt: skip

@@ -29,7 +29,7 @@ def test_a_path_is_that_of_hooks(
     logits = path_logits_by_hooks(given.lens, prompts.clean, prompts.first_name, [(0, 4)], into)
     whole = given.task.metric() - given.task.map("residual", "first_name")[1, LAST].item()
     expected = (given.task.metric() - difference(given, logits)) / whole
-    assert given.conclusion.path_share((0, 4), through) == pytest.approx(expected, abs=1e-9)
+    assert given.conclusion.path_share([(0, 4)], through) == pytest.approx(expected, abs=1e-9)
 
 
 def test_copied_names_are_among_the_best_of_what_the_head_writes(
@@ -42,7 +42,7 @@ def test_copied_names_are_among_the_best_of_what_the_head_writes(
     normed = torch.nn.functional.layer_norm(written, (64,), network.ln_final_w)
     best = (normed @ network.W_U).topk(10).indices
     expected = (best == tokens[:, [LAST]]).any(1).double().mean().item()
-    assert given.conclusion.copied == pytest.approx(expected)
+    assert given.conclusion.copied((1, 6)) == pytest.approx(expected)
 
 
 def test_composition_is_a_ratio_of_norms(given: NameRecallSubject) -> None:

@@ -32,15 +32,37 @@ def test_jumps_and_first_rows_are_read_off_the_map(subject: NameRecallSubject) -
     made = with_effects(subject, effects)
     found = made.residual
     assert found.jump() == {"largest_at": 3, "layers_above_5_percent": 4}
+    assert found.jump(position=LAST) == {"largest_at": 1, "layers_above_5_percent": 2}
     assert found.layers_that_carry() == 2
-    assert found.moves_to_last_name() == 2
-    assert found.moves_to_end() == 4
-    assert made.two_layers.path("first_name") == [4, 4, 5, 5, 11, 11]
-    assert made.two_layers.one_step("last_name") == pytest.approx({
-        "row_0_at_5": 1e-9, "row_1_at_5": 0.2, "row_1_at_11": 0.02, "row_2_at_11": 0.1,
-    })  # fmt: skip
+    assert (found.first_at(FIRST), found.first_at(LAST), found.first_at(END)) == (0, 2, 4)
+    assert found.leaves_last_name() == 4
+    assert made.two_layers.between_layers("first_name") == pytest.approx(0.2)
+    assert made.two_layers.between_layers("first_name", FIRST) == pytest.approx(0.9)
+    assert made.two_layers.stays_at(FIRST) == pytest.approx(0.88)
     effects[:, LAST] = 0
-    assert with_effects(subject, effects).residual.moves_to_last_name() == 6
+    assert with_effects(subject, effects).residual.first_at(LAST) == 6
+
+
+def test_the_last_token_takes_over_only_after_the_last_name_was_there(
+    subject: NameRecallSubject,
+) -> None:
+    effects = torch.zeros(4, 12, dtype=torch.float64)
+    effects[:, END] = torch.tensor([0.1, 0.1, 0.2, 1.0])
+    effects[:, LAST] = torch.tensor([0.0, 0.0, 0.8, 0.0])
+    assert with_effects(subject, effects).residual.leaves_last_name() == 3
+    assert with_effects(subject, effects[:3]).residual.leaves_last_name() == 3
+
+
+def test_a_first_name_is_changed_before_or_after_it_has_moved(subject: NameRecallSubject) -> None:
+    task = subject.task
+    clean, found = task.metric(), subject.residual.neutral()
+    assert found["first_name"] == pytest.approx(task.metric("first_name") / clean)
+    assert found["last_name"] == pytest.approx(task.metric("last_name") / clean)
+    other = subject.residual.neutral(other="second_name", moved=True)
+    assert other["last_name"] == pytest.approx(task.metric("second_name") / clean)
+    expected = task.map("residual", "first_name")[task.stored_after + 1, FIRST].item() / clean
+    assert other["first_name"] == pytest.approx(expected)
+    assert expected != pytest.approx(found["first_name"])
 
 
 def test_what_is_left_of_first_names_late_is_the_largest_effect_left_of_the_end(
@@ -64,8 +86,7 @@ def test_ranks_when_patched_are_those_of_one_patch(subject: NameRecallSubject) -
     top = subject.first_steps.likeliest_when_patched
     assert top[0][1] == subject.task.tokenizer.strings([best])[0]
     assert top[0][2] == pytest.approx(logits[0, best].item())
-    late = subject.residual.ranks_when_patched(after=-1)
-    assert late == subject.residual.ranks_when_patched(after=1)
+    late = subject.residual.ranks_when_patched(after=1)
     clean = subject.lens.run(subject.task.prompts.clean).logits[:, -1]
     expected = rank(clean, subject.task.prompts.correct).double().mean().item()
     assert late["right"] == pytest.approx(expected)

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from replications.errors import BadInput
+from replications.models import sites
+from replications.models.edits import put_rows
 from replications.systems.name_recall import data
 from replications.systems.name_recall.measure import NameRecallSubject
-from replications.systems.name_recall.measurements.two_layers import preference
+from replications.systems.name_recall.measurements.two_layers import one_person, preference
 
 
 def test_the_task_is_tried_on_the_document_and_on_the_pairs(subject: NameRecallSubject) -> None:
@@ -60,8 +62,22 @@ def test_models_of_one_layer_are_compared_on_two_people(subject: NameRecallSubje
     own, other = preference(subject.task), preference(small.task)
     compare = subject.two_layers.against_one_layer
     assert compare() == pytest.approx({"two_layers": own, "share_with_one": abs(other) / own})
-    assert compare(two_layers=small.task)["two_layers"] == pytest.approx(other)
-    share = compare(one_layer=[small.task, subject.task])["share_with_one"]
-    assert share == pytest.approx(max(abs(other), abs(own)) / own)
+    found = compare(of=one_person)
+    assert found["two_layers"] == pytest.approx(subject.task.metric())
+    assert found["share_with_one"] == pytest.approx(
+        abs(small.task.metric()) / subject.task.metric()
+    )
     with pytest.raises(BadInput, match="came without one-layer models"):
         _ = small.one_layer_models
+
+
+def test_a_layer_whose_heads_write_nothing_is_silent(subject: NameRecallSubject) -> None:
+    made = data.two_people(subject.task.tokenizer, subject.task.names)
+    silent = [put_rows(sites.Z(1), torch.zeros(100, made.tokens.shape[1], 8, 16).double())]
+    logits = subject.lens.run(made.tokens, edits=silent).logits[:, -1]
+    rows = torch.arange(100)
+    expected = (logits[rows, made.answers[:, 0]] - logits[rows, made.answers[:, 1]]).mean().item()
+    found = subject.two_layers.against_one_layer(silenced=1)
+    assert found["two_layers"] == pytest.approx(expected)
+    assert found["share_with_one"] == subject.two_layers.against_one_layer()["share_with_one"]
+    assert expected != pytest.approx(preference(subject.task))
