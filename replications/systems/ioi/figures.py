@@ -117,7 +117,7 @@ def _widened(figure: Figure) -> Figure:
 def attribution(subject: Any) -> Figure:
     s = _model(subject)
     before, after = _before_and_after(s)
-    ablated = _name(s.name_movers.ablation.head)
+    ablated = _name(s.roles.name_mover)
     panels = {"no ablation": before, f"{ablated} ablated": after, "change": after - before}
     return charts.heatmaps(panels, charts.CONTRIBUTION, x="head", y="layer", cell=_cell(s, panels))
 
@@ -138,7 +138,7 @@ def attribution_scatter(subject: Any) -> Figure:
     before, after = _before_and_after(s)
     figure, ((axes,),) = charts.canvas(width=6, height=5)
     own = torch.zeros_like(before, dtype=torch.bool)
-    ablated = s.name_movers.ablation.head
+    ablated = s.roles.name_mover
     own[ablated] = True
     stands_out = (after - before).abs() >= STANDS_OUT
     classes = {
@@ -183,7 +183,8 @@ def _around_zero(values: Tensor, least: float) -> tuple[float, float]:
     "It is 1.04 in the document.",
 )
 def final_scale(subject: Any) -> Figure:
-    ablation = _model(subject).name_movers.ablation
+    s = _model(subject)
+    ablation = s.name_movers.ablation
     before, after = ablation.before.scale, ablation.after.scale
     figure, ((axes,),) = charts.canvas(width=5, height=4.4)
     charts.scatter(axes, {"prompts": (before, after)}, size=22)
@@ -192,7 +193,7 @@ def final_scale(subject: Any) -> Figure:
     axes.set(xlim=(low - room, high + room), ylim=(low - room, high + room), aspect="equal")
     charts.diagonal(axes)
     title = f"average ratio {ablation.scale_ratio:.4f}"
-    charts.label(axes, "scale, no ablation", f"scale, {_name(ablation.head)} ablated", title)
+    charts.label(axes, "scale, no ablation", f"scale, {_name(s.roles.name_mover)} ablated", title)
     return figure
 
 
@@ -205,8 +206,9 @@ def final_scale(subject: Any) -> Figure:
     "bar is for every later head and MLP held at its output before the ablation.",
 )
 def self_repair(subject: Any) -> Figure:
-    movers = _model(subject).name_movers
-    ablation, ablated = movers.ablation, _name(movers.ablation.head)
+    s = _model(subject)
+    movers = s.name_movers
+    ablation, ablated = movers.ablation, _name(s.roles.name_mover)
     figure, ((left, right),) = charts.canvas(2, width=4.4, height=3.6)
     numbers = {
         "intact": ablation.numbers["clean"],
