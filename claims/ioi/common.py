@@ -28,7 +28,8 @@ DECOMPOSED = SIGNALS / "decompose S-Inhibition heads"
 TOPICS = ARENA / "Suggested topics (Alex Variengien)"
 
 TOYS = ("repairing", "plain")
-MODELS = ("gpt2-small", *TOYS)
+CONSTRUCTION = "construction"
+MODELS = ("gpt2-small", *TOYS, CONSTRUCTION)
 
 OTHER_PROMPTS = "our prompts differ from the document's, which are not in its text"
 BY_ROLE = "On toys the heads with these roles are found by what they do."
@@ -42,7 +43,7 @@ untrained = on(
 
 def known_roles(expected: Expectation) -> dict[str, Expectation]:
     """One expectation for the models whose roles are known, not found by what is measured."""
-    return dict.fromkeys(("gpt2-small",), expected)
+    return dict.fromkeys(("gpt2-small", CONSTRUCTION), expected)
 
 
 def models(expected: Expectation) -> dict[str, Expectation]:

@@ -87,9 +87,9 @@ def test_induction_heads_detect_duplicates(subject):
             accepted_if="Heads that look a fixed number of tokens back, whatever stands there.",
         ),
         instead(
-            "heads that induce on prompts only",
-            lambda s: s.early_heads.ranks(s.roles.fuzzy),
-            accepted_if="A model in which 5.8 and 5.9 induce on random tokens too.",
+            "duplicate-token heads",
+            lambda s: s.early_heads.ranks(s.roles.duplicate),
+            accepted_if="A duplicate-token head that is an induction head where texts repeat.",
         ),
         untrained,
     ),

@@ -184,26 +184,26 @@ def test_the_signals_add_up(subject):
     says="Position matters three times as much as the token.",
     source=SIGNALS,
     tier=1,
-    published=3.0,
-    derived="4.5 / (0.75 + 0.75)",
-    expect=models(between(2, 5, because=OTHER_PROMPTS)),
+    published=1 / 3,
+    derived="(0.75 + 0.75) / 4.5",
+    expect=models(between(1 / 5, 1 / 2, because=OTHER_PROMPTS)),
     control=(
         instead(
             "heads that detect the duplicate",
             lambda s: (
-                s.position_against_token.table(s.roles.duplicate_detectors).position_over_token
+                s.position_against_token.table(s.roles.duplicate_detectors).token_over_position
             ),
             accepted_if="Early heads that pass on the token as well as the position.",
         ),
         instead(
             "other heads",
-            lambda s: s.position_against_token.table(s.roles.outside).position_over_token,
+            lambda s: s.position_against_token.table(s.roles.outside).token_over_position,
             accepted_if="Heads that we took for others and that carry both signals.",
         ),
     ),
     version=2,
-    note="Full swing of the position over that of the token, or 0 where the position is worth less "
+    note="Full swing of the token over that of the position, or 0 where the position is worth less "
     f"than a tenth of the clean logit difference: a ratio of noise says nothing. {BY_ROLE}",
 )
 def test_position_outweighs_the_token(subject):
-    return subject.position_against_token.together.position_over_token
+    return subject.position_against_token.together.token_over_position

@@ -69,7 +69,7 @@ def test_the_biggest_head_reads_position_only(subject):
     tier=1,
     published="almost twice",
     expect=known_roles(
-        parts(ratios=each(between(1.3, 3, because=OTHER_PROMPTS)), lead=at_least(0.0))
+        parts(ratios=each(between(1 / 3, 1 / 1.3, because=OTHER_PROMPTS)), lead=at_least(0.0))
     ),
     control=(
         instead(
@@ -88,9 +88,9 @@ def test_the_biggest_head_reads_position_only(subject):
     not_asserted="the document reads 'almost twice' off pictures of single heads on its own 25 "
     "prompts, and such ratios of small steps move with the prompts",
     version=2,
-    note="Position step over token swing of each head. The lead is the smaller token swing of "
-    "both less the largest of the other S-inhibition heads. Toys are left out: which of their "
-    "heads would be these two is not known beforehand.",
+    note="Token swing over position step of each head, about a half in the document. The lead is "
+    "the smaller token swing of both less the largest of the other S-inhibition heads. Toys are "
+    "left out: which of their heads would be these two is not known beforehand.",
 )
 def test_two_heads_read_the_token_too(subject):
     return subject.position_against_token.token_readers(subject.roles.token_readers)

@@ -26,6 +26,8 @@ WRITES = 0.1
 """The attribution of a name mover is at least this share of the largest, for or against IO."""
 ACTS = 0.02
 """An S-inhibition head costs at least this share of the metric through the name mover's queries."""
+IDLE = 0.1
+"""A head outside the circuit changes the metric by less than this share of it."""
 ATTENDS = 0.3
 """Attention from which a head has a role in what it attends to."""
 
@@ -117,7 +119,7 @@ class Seen:
     fuzzy: Tensor
     """Attention from S2 to the token after S1 on the prompts, less that on ABC prompts"""
     matters: Tensor
-    """Size of the change of the metric when the head's output comes from ABC prompts"""
+    """Size of the change when the head's output comes from ABC prompts, as a share of the metric"""
 
 
 def find_roles(task: Task, count: int = 2) -> Roles:
@@ -137,7 +139,8 @@ def observe(task: Task) -> Seen:
         effect[head] = effects.get(head, 0.0)
         on_abc = task.attention(head, "S2", "S1+1", tokens=task.abc.tokens)
         fuzzy[head] = (task.attention(head, "S2", "S1+1") - on_abc).mean()
-        matters[head] = (task.difference(task.outputs_on(ABC, [head])).mean() - clean).abs()
+        changed = task.difference(task.outputs_on(ABC, [head])).mean()
+        matters[head] = (changed / clean - 1).abs()
     return Seen(
         direct=direct,
         effect=effect,
@@ -161,9 +164,10 @@ def assign(seen: Seen, count: int = 2) -> Roles:
     - previous: the most attention, in layers before the induction heads, fuzzy ones included;
     - name movers: all others with at least `WRITES` of the largest attribution, after the first
       S-inhibition head; negative: the most negative attributions, from the name mover's layer on;
-    - outside: of the heads left over, those that matter least, in the layers from the first
-      S-inhibition head to the name mover if there are any; outside_early: likewise from the layer
-      of the first induction head on; outside_earliest: before it.
+    - outside: of the heads left over, those that matter least, if that is less than `IDLE`, from
+      the layer of the first S-inhibition head on (or of the name mover, if there are none);
+      outside_early: likewise from the first induction head on and before that layer;
+      outside_earliest: before the first induction head.
     """
     search = _Search(seen.direct.shape, count)
     mover = top_heads(seen.direct, 1)[0]
@@ -222,8 +226,8 @@ class _Search:
         return tuple(found)
 
     def least(self, values: Tensor, *, after: int = -1, before: int | None = None) -> Heads:
-        """The free heads with the smallest values, in these layers; they stay free."""
-        free = self._free(after, before)
+        """The free heads with the smallest values below `IDLE`, in these layers; they stay free."""
+        free = [head for head in self._free(after, before) if values[head] < IDLE]
         return tuple(sorted(free, key=lambda head: values[head].item())[: self._count])
 
     def _free(self, after: int, before: int | None) -> list[Head]:

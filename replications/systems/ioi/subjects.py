@@ -14,7 +14,7 @@ from replications.judging.claim import SubjectInfo
 from replications.lens import PRETRAINED, open_pretrained
 from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
-from replications.systems.ioi import model
+from replications.systems.ioi import construction, model
 from replications.systems.ioi.data import toy_tokenizer
 from replications.systems.ioi.lesions import LESIONS as LESION_TASKS
 from replications.systems.ioi.measure import IoiSubject
@@ -29,6 +29,8 @@ GPT2_PROMPTS = 24
 """The document has 25. With 24, each of our six templates has both patterns twice."""
 TOY_PROMPTS = 96
 TEXT = "text"
+CONSTRUCTION = "construction"
+CONSTRUCTION_PROMPTS = 24
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def _info(toy: _Toy) -> SubjectInfo:
     )
 
 
+_BY_HAND = SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "toy", False, ())
 SUBJECTS = (
     SubjectInfo(
         system="ioi",
@@ -78,6 +81,7 @@ SUBJECTS = (
         remedy=f"python -m replications fixtures fetch {GPT2}",
     ),
     *(_info(toy) for toy in TOYS),
+    _BY_HAND,
     SubjectInfo("ioi", TEXT, TEXT, "toy", True, ()),
 )
 LESIONED = tuple(toy for toy in TOYS if toy.seed == 0)
@@ -112,6 +116,8 @@ def subject(
         return Arithmetic()
     if name == GPT2:
         return _gpt2(device, dtype)
+    if name == CONSTRUCTION:
+        return _by_hand(device, dtype)
     if name not in {info.name for info in (*SUBJECTS, *LESIONS)}:
         known = ", ".join(info.name for info in (*SUBJECTS, *LESIONS))
         raise BadInput(f"unknown subject {name!r} of ioi; there are: {known}")
@@ -138,6 +144,13 @@ def _measured(
 ) -> IoiSubject:
     lens = model.open_model(weights, shape, device=device, dtype=dtype)
     return IoiSubject(name, Task(lens, toy_tokenizer(), bos=True, n=TOY_PROMPTS), other=other)
+
+
+def _by_hand(device: str, dtype: str) -> IoiSubject:
+    weights, shape = construction.state_dict(), construction.shape()
+    lens = model.open_model(weights, shape, device=device, dtype=dtype)
+    task = Task(lens, toy_tokenizer(), bos=True, n=CONSTRUCTION_PROMPTS)
+    return IoiSubject(CONSTRUCTION, task, roles=construction.ROLES)
 
 
 def _gpt2(device: str, dtype: str) -> IoiSubject:

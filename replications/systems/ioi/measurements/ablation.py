@@ -164,17 +164,17 @@ class Ablation:
         return [self.changes[head].item() for head in heads]
 
     @property
-    def kept_beyond_scale(self) -> dict[str, float]:
-        """How much of the three largest rises is left without the final LayerNorm's scale.
-
-        "least_kept" is the smallest share that is left. "typical" is the median over heads of the
-        relative change of attribution: the distance from y = x.
-        """
+    def least_kept(self) -> float:
+        """The smallest share of the three largest rises that the final scale does not explain."""
         risers = [head for head in self.risers(3) if self.changes[head] > 0]
         kept = [ratio(self.changes_beyond_scale[h].item(), self.changes[h].item()) for h in risers]
+        return min(kept, default=0.0)
+
+    @property
+    def typical_change(self) -> float:
+        """The median over heads of the relative change of attribution: the distance from y = x."""
         after, before = self.after.heads.mean(-1), self.before.heads.mean(-1)
-        away = ((after - before).abs() / before.abs().clamp(min=1e-12)).flatten()
-        return {"least_kept": min(kept, default=0.0), "typical": away.median().item()}
+        return ((after - before).abs() / before.abs().clamp(min=1e-12)).median().item()
 
 
 class Ablations:

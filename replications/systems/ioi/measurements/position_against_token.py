@@ -68,7 +68,7 @@ class PositionAgainstToken:
     def token_readers(
         self, readers: Heads, lead: Callable[[Table], float] = lambda table: table.token_swing
     ) -> dict[str, float | list[float]]:
-        """Position step over token swing of some S-inhibition heads, and their lead.
+        """`Table.token_over_position` of some S-inhibition heads ("ratios"), and their lead.
 
         "lead" is their smallest token swing, or another number of a table, less the largest of the
         other S-inhibition heads, in logits.
@@ -76,6 +76,6 @@ class PositionAgainstToken:
         rest = tuple(head for head in self._roles.s_inhibition if head not in readers)
         mine, others = ([lead(table) for table in self.each(heads)] for heads in (readers, rest))
         return {
-            "ratios": [table.position_over_token for table in self.each(readers)],
+            "ratios": [table.token_over_position for table in self.each(readers)],
             "lead": min(mine, default=0.0) - max(others, default=0.0),
         }

@@ -117,14 +117,14 @@ class Table:
         return ratio(self.cells[2, 1].item(), self.cells[0, 0].item())
 
     @property
-    def position_over_token(self) -> float:
-        """Full swing of the position over full swing of the token.
+    def token_over_position(self) -> float:
+        """Full swing of the token over full swing of the position.
 
         It is 0 where the position step is less than `FLOOR`: a ratio of noise says nothing.
         """
         if abs(self.position_step) < FLOOR * abs(self.clean):
             return 0.0
-        return ratio(self.position_step, self.token_swing)
+        return ratio(self.token_swing, self.position_step)
 
     @property
     def position_lead(self) -> float:
