@@ -5,7 +5,16 @@ from __future__ import annotations
 from replications.judging.claim import claim, instead, on
 from replications.judging.expectation import at_least, at_most, between, each, exactly, near
 
-from .common import BACKUP, BY_ROLE, OTHER_PROMPTS, TOYS, models, untrained
+from .common import (
+    BACKUP,
+    BY_ROLE,
+    CONSTRUCTION,
+    OTHER_PROMPTS,
+    TOYS,
+    known_roles,
+    models,
+    untrained,
+)
 
 
 @claim(
@@ -14,7 +23,7 @@ from .common import BACKUP, BY_ROLE, OTHER_PROMPTS, TOYS, models, untrained
     source=BACKUP,
     tier=1,
     published=[9, 9],
-    expect={"gpt2-small": exactly([9, 9])},
+    expect={"gpt2-small": exactly([9, 9]), CONSTRUCTION: exactly([4, 0])},
     control=(
         instead(
             "the head with the longest output",
@@ -39,7 +48,7 @@ def test_9_9_is_the_top_name_mover(subject):
     source=BACKUP,
     tier=2,
     published="10.7 or 11.10",
-    expect={"gpt2-small": exactly(1)},
+    expect=known_roles(exactly(1)),
     control=(
         instead(
             "the head with the longest output",

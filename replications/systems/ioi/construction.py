@@ -159,7 +159,7 @@ class _Heads:
         self.bos = stream.read("token")[:1]
 
     def all(self) -> dict[Head, tuple[list[_Match], list[_Move]]]:
-        """Every head that does something; all others attend everywhere and write nothing."""
+        """Every head that writes something; all others attend everywhere and write nothing."""
         return {
             (0, 0): self.duplicate(0.2),
             (0, 1): self.duplicate(0.2),
@@ -175,10 +175,11 @@ class _Heads:
             (3, 3): self.inhibition(0.25, 0.5),
             (4, 0): self.name_mover(9.0, unread=24.0),
             (4, 1): self.name_mover(4.0),
+            (4, 2): self.constant(30.0),
             (5, 0): self.backup(5.0),
             (5, 1): self.backup(2.5),
             (5, 2): self.negative(2.0),
-            (5, 3): self.negative(1.0),
+            (5, 3): self.negative(1.6),
         }
 
     # ---------------------------------------------------------------- parts of heads
@@ -198,6 +199,10 @@ class _Heads:
         return [_Move(seen, where + flag, gain)]
 
     # ---------------------------------------------------------------- heads
+    def constant(self, gain: float) -> tuple[list[_Match], list[_Move]]:
+        """Writes the same everywhere, where only the final LayerNorm notices."""
+        return [], [_Move(self.always, self.write("unread name")[:1], gain)]
+
     def duplicate(self, gain: float) -> tuple[list[_Match], list[_Move]]:
         """Looks for the same token, but not at the position itself."""
         same = _Match(self.read("token"), self.read("token"), 30.0)

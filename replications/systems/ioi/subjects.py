@@ -17,6 +17,7 @@ from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi import construction, model
 from replications.systems.ioi.data import toy_tokenizer
 from replications.systems.ioi.lesions import LESIONS as LESION_TASKS
+from replications.systems.ioi.lesions import OF_TOYS
 from replications.systems.ioi.measure import IoiSubject
 from replications.systems.ioi.measurements import Arithmetic
 from replications.systems.ioi.regimes import regime
@@ -31,6 +32,8 @@ TOY_PROMPTS = 96
 TEXT = "text"
 CONSTRUCTION = "construction"
 CONSTRUCTION_PROMPTS = 24
+LESIONED = "repairing/seed0"
+"""The toy of which lesions are made."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,16 @@ SUBJECTS = (
     _BY_HAND,
     SubjectInfo("ioi", TEXT, TEXT, "toy", True, ()),
 )
-LESIONED = tuple(toy for toy in TOYS if toy.seed == 0)
-"""Lesions are made of one model of each regime."""
-LESIONS = tuple(
-    replace(_info(toy), name=f"{toy.name}~{lesion}") for toy in LESIONED for lesion in LESION_TASKS
+LESIONS = (
+    *(replace(_BY_HAND, name=f"{CONSTRUCTION}~{lesion}") for lesion in LESION_TASKS),
+    *(
+        replace(_info(toy), name=f"{toy.name}~{lesion}")
+        for toy in TOYS
+        if toy.name == LESIONED
+        for lesion in OF_TOYS
+    ),
 )
+"""All lesions of the construction, and some of one toy."""
 
 
 def subject(
@@ -116,14 +124,18 @@ def subject(
         return Arithmetic()
     if name == GPT2:
         return _gpt2(device, dtype)
-    if name == CONSTRUCTION:
-        return _by_hand(device, dtype)
     if name not in {info.name for info in (*SUBJECTS, *LESIONS)}:
         known = ", ".join(info.name for info in (*SUBJECTS, *LESIONS))
         raise BadInput(f"unknown subject {name!r} of ioi; there are: {known}")
     model_name, _, lesion = name.partition("~")
-    found = _open(next(toy for toy in TOYS if toy.name == model_name), device, dtype)
+    found = _intact(model_name, device, dtype)
     return found.variant(lesion, LESION_TASKS[lesion](found)) if lesion else found
+
+
+def _intact(name: str, device: str, dtype: str) -> IoiSubject:
+    if name == CONSTRUCTION:
+        return _by_hand(device, dtype)
+    return _open(next(toy for toy in TOYS if toy.name == name), device, dtype)
 
 
 def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
