@@ -27,7 +27,7 @@ from replications.systems.ioi.roles import Roles
 LAYERS, HEADS, D_HEAD = 6, 5, 116
 CONSTANT = 42.0
 """Length of the constant in each of its two coordinates."""
-ANSWER = 0.4
+ANSWER = 0.55
 """Logit of a name for each unit of it in the block of names that were written."""
 
 ROLES = Roles(
@@ -41,7 +41,7 @@ ROLES = Roles(
     fuzzy=((2, 2), (2, 3)),
     duplicate=((0, 0), (0, 1)),
     previous=((1, 0), (1, 1)),
-    outside=((3, 4), (4, 2), (4, 3), (4, 4)),
+    outside=((3, 4), (4, 3), (4, 4), (5, 4)),
     outside_early=((2, 4),),
     outside_earliest=((0, 2), (1, 2)),
 )
@@ -173,13 +173,13 @@ class _Heads:
             (3, 1): self.inhibition(0.25, 0.5),
             (3, 2): self.inhibition(0.3, 0.0),
             (3, 3): self.inhibition(0.25, 0.5),
-            (4, 0): self.name_mover(9.0, unread=24.0),
+            (4, 0): self.name_mover(9.0, unread=30.0),
             (4, 1): self.name_mover(4.0),
-            (4, 2): self.constant(30.0),
             (5, 0): self.backup(5.0),
             (5, 1): self.backup(2.5),
-            (5, 2): self.negative(2.0),
-            (5, 3): self.negative(1.6),
+            (5, 2): self.negative(2.6),
+            (5, 3): self.negative(2.2),
+            (5, 4): self.constant(34.0),
         }
 
     # ---------------------------------------------------------------- parts of heads
@@ -259,8 +259,8 @@ class _Heads:
 
     def backup(self, gain: float) -> tuple[list[_Match], list[_Move]]:
         """A name mover that looks away from names that were written already."""
-        written = _Match(self.read("name"), self.read("token")[self.names], -0.3)
-        matches = [*self.looks_for_names(7.6, 4.0), written, self.rest_at_bos(4.5)]
+        written = _Match(self.read("name"), self.read("token")[self.names], -0.36)
+        matches = [*self.looks_for_names(9.0, 4.0), written, self.rest_at_bos(4.5)]
         return matches, [self.copies(gain)]
 
     def negative(self, gain: float) -> tuple[list[_Match], list[_Move]]:
