@@ -150,10 +150,10 @@ def test_the_model_does_without_9_9(subject):
             accepted_if="A head whose loss lets the final LayerNorm enlarge what is left.",
         ),
         on(
-            "the plain model",
+            "the model that never lost a head",
             lambda s: s.other,
             only="repairing",
-            accepted_if="A plain model that repairs itself as well.",
+            accepted_if="A model that repairs itself although it never lost a head in training.",
         ),
     ),
     version=2,

@@ -9,7 +9,7 @@ from functools import partial
 from torch import Tensor
 
 from replications import fixtures
-from replications.errors import BadInput
+from replications.errors import BadInput, FixtureMissing
 from replications.judging.claim import SubjectInfo
 from replications.lens import PRETRAINED, open_pretrained
 from replications.models.shape import Shape
@@ -52,12 +52,27 @@ class _Toy:
         return f"ioi/{self.regime}-seed{self.seed}.safetensors"
 
 
-TOYS = (*(_Toy("repairing", seed) for seed in range(3)), _Toy("plain", 0))
+SEEDS = {
+    "repairing": 5,
+    "kept": 5,
+    "plain": 2,
+    "certain": 2,
+    "smoothed": 2,
+    "zeroed": 2,
+    "everywhere": 2,
+    "narrow": 2,
+}
+"""How many runs of each regime there are; their seeds count from 0."""
+TOYS = tuple(_Toy(name, seed) for name, seeds in SEEDS.items() for seed in range(seeds))
+COMPARED = {"repairing": "kept", "kept": "repairing", "narrow": "repairing", "plain": "repairing"}
+"""The regime that a model is compared with; all others are compared with `kept`."""
 
 
 def _other(toy: _Toy) -> _Toy:
-    """A model of the other regime, to compare with."""
-    return next(other for other in TOYS if other.regime != toy.regime)
+    """The model to compare with: of this seed if there is one, or else a model of `plain`."""
+    regime = COMPARED.get(toy.regime, "kept")
+    wanted = (_Toy(regime, toy.seed), _Toy(regime, 0), _Toy("plain", 0))
+    return next(other for other in wanted if other.weights in fixtures.manifest())
 
 
 def _info(toy: _Toy) -> SubjectInfo:
@@ -139,6 +154,8 @@ def _intact(name: str, device: str, dtype: str) -> IoiSubject:
 
 
 def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
+    if toy.weights not in fixtures.manifest():
+        raise FixtureMissing(f"{toy.weights} is not among the files that are shipped yet")
     chosen = regime(toy.regime)
     shape = model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
     weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, shape)

@@ -102,15 +102,14 @@ class Ablation:
         return {name: (part.mean() / self.share.mean()).item() for name, part in parts.items()}
 
     @property
-    def repair(self) -> dict[str, float]:
-        """The interval of the recovery, and its parts that the scale and other heads bring."""
-        interval, by = self.recovery_interval, self.recovered_by
-        return {
-            "low": interval["low"],
-            "high": interval["high"],
-            "scale": by["scale"],
-            "heads": by["heads"],
-        }
+    def repaired(self) -> dict[str, float]:
+        """The lower end of the interval of the recovery, and the part that other heads bring."""
+        return {"low": self.recovery_interval["low"], "heads": self.recovered_by["heads"]}
+
+    @property
+    def unrepaired(self) -> dict[str, float]:
+        """The upper end of the interval of the recovery, and the part that other heads bring."""
+        return {"high": self.recovery_interval["high"], "heads": self.recovered_by["heads"]}
 
     @property
     def scale_ratio(self) -> float:
