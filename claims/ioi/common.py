@@ -28,12 +28,22 @@ DECOMPOSED = SIGNALS / "decompose S-Inhibition heads"
 TOPICS = ARENA / "Suggested topics (Alex Variengien)"
 
 TOYS = ("repairing", "plain")
-MODELS = ("gpt2-small", *TOYS)
+CONSTRUCTION = "construction"
+MODELS = ("gpt2-small", *TOYS, CONSTRUCTION)
 
 OTHER_PROMPTS = "our prompts differ from the document's, which are not in its text"
 BY_ROLE = "On toys the heads with these roles are found by what they do."
 
-untrained = on("untrained weights", lambda s: s.untrained)
+untrained = on(
+    "untrained weights",
+    lambda s: s.untrained,
+    accepted_if="An architecture that shows this without having learned anything.",
+)
+
+
+def known_roles(expected: Expectation) -> dict[str, Expectation]:
+    """One expectation for the models whose roles are known, not found by what is measured."""
+    return dict.fromkeys(("gpt2-small", CONSTRUCTION), expected)
 
 
 def models(expected: Expectation) -> dict[str, Expectation]:

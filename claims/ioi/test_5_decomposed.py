@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, each, exactly, parts
+from replications.systems.ioi.data import PRINTED
 
-from .common import BY_ROLE, DECOMPOSED, OTHER_PROMPTS, models
+from .common import BY_ROLE, DECOMPOSED, OTHER_PROMPTS, known_roles, models
 
 
 @claim(
@@ -17,12 +18,19 @@ from .common import BY_ROLE, DECOMPOSED, OTHER_PROMPTS, models
     expect=models(each(at_least(0.01, because="a head that does nothing prefers neither"))),
     control=(
         instead(
-            "duplicate-token heads", lambda s: s.position_against_token.leads(s.roles.duplicate)
+            "the two first name movers",
+            lambda s: s.position_against_token.leads(s.roles.name_movers[:2]),
+            accepted_if="Name movers that write down a position rather than a name.",
         ),
-        instead("other heads", lambda s: s.position_against_token.leads(s.roles.outside)),
+        instead(
+            "other heads",
+            lambda s: s.position_against_token.leads(s.roles.outside),
+            accepted_if="Heads that we took for others and that carry the position.",
+        ),
     ),
+    version=2,
     note="Position step less the size of the token swing, as a share of the clean logit "
-    "difference.",
+    "difference. Duplicate-token heads are no control: they carry the position too.",
 )
 def test_each_head_prefers_position(subject):
     return subject.position_against_token.leads(subject.roles.s_inhibition)
@@ -34,11 +42,20 @@ def test_each_head_prefers_position(subject):
     source=DECOMPOSED,
     tier=1,
     published="not at all",
-    expect=models(parts(token_over_position=at_most(0.1), rank=exactly(1))),
+    expect=models(
+        parts(
+            token_over_position=each(
+                at_most(0.25, because="half of the share that the two token readers have")
+            ),
+            rank=each(exactly(1)),
+        )
+    ),
     control=instead(
         "a head that reads the token",
-        lambda s: s.position_against_token.alone(s.roles.token_readers[0]),
+        lambda s: s.position_against_token.alone(s.roles.token_readers[:1]),
+        accepted_if="A model in which 7.9 is the biggest and reads the position only.",
     ),
+    version=2,
     note=f"Token swing over position step, and the rank of that step. {BY_ROLE}",
 )
 def test_the_biggest_head_reads_position_only(subject):
@@ -51,19 +68,29 @@ def test_the_biggest_head_reads_position_only(subject):
     source=DECOMPOSED,
     tier=1,
     published="almost twice",
-    expect=models(
-        parts(
-            least_ratio=between(1.3, 3, because=OTHER_PROMPTS),
-            largest_ratio=between(1.3, 3),
-            lead_in_token=at_least(0.0),
-        )
+    expect=known_roles(
+        parts(ratios=each(between(1 / 3, 1 / 1.3, because=OTHER_PROMPTS)), lead=at_least(0.0))
     ),
-    control=instead(
-        "the other heads",
-        lambda s: s.position_against_token.token_readers(s.roles.position_readers),
+    control=(
+        instead(
+            "the other S-inhibition heads",
+            lambda s: s.position_against_token.token_readers(s.roles.position_readers),
+            accepted_if="A model in which 7.3 and 8.6 are the ones that read the token.",
+        ),
+        instead(
+            "their lead in position",
+            lambda s: s.position_against_token.token_readers(
+                s.roles.token_readers, lambda table: table.position_step
+            ),
+            accepted_if="A model in which these two heads are the biggest in every respect.",
+        ),
     ),
-    note="Position step over token swing of each head. The lead is the smaller token swing of "
-    "both less the largest of the other S-inhibition heads.",
+    not_asserted="the document reads 'almost twice' off pictures of single heads on its own 25 "
+    "prompts, and such ratios of small steps move with the prompts",
+    version=2,
+    note="Token swing over position step of each head, about a half in the document. The lead is "
+    "the smaller token swing of both less the largest of the other S-inhibition heads. Toys are "
+    "left out: which of their heads would be these two is not known beforehand.",
 )
 def test_two_heads_read_the_token_too(subject):
     return subject.position_against_token.token_readers(subject.roles.token_readers)
@@ -77,9 +104,11 @@ def test_two_heads_read_the_token_too(subject):
     published="seems to hold",
     expect=models(each(at_most(0.1))),
     control=instead(
-        "the same numbers in other cells",
-        lambda s: s.position_against_token.residuals(permuted=True),
+        "the data sets of the printed example",
+        lambda s: s.position_against_token.residuals(PRINTED),
+        accepted_if="Heads that do not carry the position, so that this mistake is harmless.",
     ),
+    version=2,
     note="Largest residual over the range of the table. A residual below 0.02 of the clean logit "
     "difference counts as zero.",
 )

@@ -15,7 +15,7 @@ from replications.models import Head, Tokenizer, sites
 from replications.models.network import EPSILON
 
 BATCHES, ROWS = 4, 8
-"""The texts come in this many batches of this many rows; see `spread`."""
+"""The texts come in this many batches of this many rows, each batch with a seed of its own."""
 DOCUMENT_LENGTH = 15
 """Random tokens of one copy in the document."""
 
@@ -55,10 +55,6 @@ class RepeatedTokens:
     @cached_property
     def _unrepeated(self) -> HeadScores:
         return scores(self._lens, self.tokens(repeated=False), self.length)
-
-    def spread(self, values: Tensor, head: Head) -> float:
-        """Standard deviation over batches of a head's mean score; `values` [layer head row]."""
-        return values[head].reshape(BATCHES, ROWS).mean(1).std().item()
 
     def attention(self, head: Head) -> Tensor:
         """A head's attention on the repeated tokens, averaged over rows: float64 [query key]."""

@@ -23,6 +23,7 @@ from replications.plotting.pictures import CannotDraw, Picture, picture
 from replications.systems.ioi.data import POSITION, TOKEN
 from replications.systems.ioi.measure import IoiSubject
 from replications.systems.ioi.measurements import STANDS_OUT, Ablation
+from replications.systems.ioi.roles import Heads
 
 EFFECT = Scale("change, % of the gap to ABC", "RdBu")
 CHANGE = replace(charts.SHARE, unit="change, share of clean")
@@ -49,22 +50,28 @@ def _names(heads: Iterable[Head]) -> str:
     return ", ".join(map(_name, heads))
 
 
+def _filled(heads: Heads, role: str) -> Heads:
+    """The heads of a role.  CannotDraw if no head of the model fills it."""
+    if not heads:
+        raise CannotDraw(f"no head of this model is {role}")
+    return heads
+
+
 # -------------------------------------------------------------------------------------- pictures
 @picture(
     "Attention of the induction heads",
     "Averaged over 32 texts of repeated random tokens; ′ marks the second copy. An induction head "
     "attends from there to the token after the first copy. Its score, above each panel, is the "
-    "mean attention along that diagonal. For toy models the two heads with the highest scores are "
-    "shown, however low these are.",
+    "mean attention along that diagonal.",
 )
 def induction_attention(subject: Any) -> Figure:
     s = _model(subject)
-    texts = s.task.repeated_tokens
+    heads, texts = _filled(s.roles.induction, "an induction head"), s.task.repeated_tokens
     copy = [str(i + 1) for i in range(texts.length)]
     names = [*(["BOS"] if s.task.bos else []), *copy, *(f"{word}′" for word in copy)]
     scores = texts.scores().induction.mean(-1)
     return charts.heatmaps(
-        {f"{_name(h)}, score {scores[h]:.2f}": texts.attention(h) for h in s.roles.induction},
+        {f"{_name(h)}, score {scores[h]:.2f}": texts.attention(h) for h in heads},
         charts.ATTENTION,
         x="source token",
         y="destination token",
@@ -83,17 +90,18 @@ def induction_attention(subject: Any) -> Figure:
 )
 def paths_to_induction_keys(subject: Any) -> Figure:
     s = _model(subject)
-    effects = s.task.path_effect_of_each(sites.K, s.roles.induction)
+    heads = _filled(s.roles.induction, "an induction head")
+    effects = s.task.path_effect_of_each(sites.K, heads)
     if not effects:
         raise CannotDraw(
-            f"the induction heads ({_names(s.roles.induction)}) are in the first layer: no head "
-            "comes before them"
+            f"the induction heads ({_names(heads)}) are in the first layer: no head comes before "
+            "them"
         )
     shape = s.task.lens.shape
     found = torch.full((shape.n_layers, shape.n_heads), math.nan, dtype=torch.float64)
     for head, effect in effects.items():
         found[head] = 100 * effect
-    panels = {f"keys of {_names(s.roles.induction)}": found}
+    panels = {f"keys of {_names(heads)}": found}
     figure = charts.heatmaps(panels, EFFECT, x="head", y="layer", cell=_cell(s, panels))
     return _widened(figure)
 
@@ -117,7 +125,7 @@ def _widened(figure: Figure) -> Figure:
 def attribution(subject: Any) -> Figure:
     s = _model(subject)
     before, after = _before_and_after(s)
-    ablated = _name(s.name_movers.ablation.head)
+    ablated = _name(s.roles.name_mover)
     panels = {"no ablation": before, f"{ablated} ablated": after, "change": after - before}
     return charts.heatmaps(panels, charts.CONTRIBUTION, x="head", y="layer", cell=_cell(s, panels))
 
@@ -138,7 +146,7 @@ def attribution_scatter(subject: Any) -> Figure:
     before, after = _before_and_after(s)
     figure, ((axes,),) = charts.canvas(width=6, height=5)
     own = torch.zeros_like(before, dtype=torch.bool)
-    ablated = s.name_movers.ablation.head
+    ablated = s.roles.name_mover
     own[ablated] = True
     stands_out = (after - before).abs() >= STANDS_OUT
     classes = {
@@ -183,7 +191,8 @@ def _around_zero(values: Tensor, least: float) -> tuple[float, float]:
     "It is 1.04 in the document.",
 )
 def final_scale(subject: Any) -> Figure:
-    ablation = _model(subject).name_movers.ablation
+    s = _model(subject)
+    ablation = s.name_movers.ablation
     before, after = ablation.before.scale, ablation.after.scale
     figure, ((axes,),) = charts.canvas(width=5, height=4.4)
     charts.scatter(axes, {"prompts": (before, after)}, size=22)
@@ -192,7 +201,7 @@ def final_scale(subject: Any) -> Figure:
     axes.set(xlim=(low - room, high + room), ylim=(low - room, high + room), aspect="equal")
     charts.diagonal(axes)
     title = f"average ratio {ablation.scale_ratio:.4f}"
-    charts.label(axes, "scale, no ablation", f"scale, {_name(ablation.head)} ablated", title)
+    charts.label(axes, "scale, no ablation", f"scale, {_name(s.roles.name_mover)} ablated", title)
     return figure
 
 
@@ -205,8 +214,9 @@ def final_scale(subject: Any) -> Figure:
     "bar is for every later head and MLP held at its output before the ablation.",
 )
 def self_repair(subject: Any) -> Figure:
-    movers = _model(subject).name_movers
-    ablation, ablated = movers.ablation, _name(movers.ablation.head)
+    s = _model(subject)
+    movers = s.name_movers
+    ablation, ablated = movers.ablation, _name(s.roles.name_mover)
     figure, ((left, right),) = charts.canvas(2, width=4.4, height=3.6)
     numbers = {
         "intact": ablation.numbers["clean"],
@@ -256,7 +266,8 @@ def _stacked(axes: Axes, bars: Mapping[str, Ablation]) -> None:
 )
 def signals(subject: Any) -> Figure:
     s = _model(subject)
-    together = {_names(s.roles.s_inhibition): s.position_against_token.together.cells}
+    heads = _filled(s.roles.s_inhibition, "an S-inhibition head")
+    together = {_names(heads): s.position_against_token.together.cells}
     return _tables(together, charts.DIFFERENCE)
 
 
@@ -268,7 +279,7 @@ def signals(subject: Any) -> Figure:
 )
 def signals_by_head(subject: Any) -> Figure:
     s = _model(subject)
-    heads = s.roles.s_inhibition
+    heads = _filled(s.roles.s_inhibition, "an S-inhibition head")
     tables = s.position_against_token.each(heads)
     clean = tables[0].cells[0, 0]
     shares = [(table.cells - clean) / clean for table in tables]

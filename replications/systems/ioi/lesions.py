@@ -2,19 +2,21 @@
 
 A head lesion gives some heads their mean output, at every position of every text: zero values with
 a constant bias, which is what they write whatever they attend to. The mean is over the ABC prompts
-up to their ends. Two more lesions are mistakes in preprocessing.
+up to their ends. Four more lesions are mistakes in preprocessing, and one is a model that was never
+trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from replications.models import Head
+from replications.analysis.logit_attribution import LogitAttribution
+from replications.models import Edit, Head
 from replications.systems.ioi.data import ABC, Batch, Prompts
 from replications.systems.ioi.measure import IoiSubject
 from replications.systems.ioi.roles import Heads, Roles
@@ -40,6 +42,32 @@ class ShiftedEnd(Task):
         """Prompts in the tokens of this model, their ends one token too early."""
         batch = super().encode(prompts)
         return replace(batch, end=batch.end - 1)
+
+
+class UnfoldedWeights(Task):
+    """A task that attributes without the weights of the final LayerNorm."""
+
+    def attribute(self, edits: Sequence[Edit] = ()) -> LogitAttribution:
+        """Direct logit attribution, with the unembedding as it is stored."""
+        weights = dict(self.lens.state_dict)
+        weights["ln_final.w"] = torch.ones_like(weights["ln_final.w"])
+        unfolded = self.with_lens(self.lens.reopen(weights))
+        shares = Task.attribute(unfolded, edits)
+        return replace(shares, logit_difference=super().attribute(edits).logit_difference)
+
+
+class ScaleLeftOut(Task):
+    """A task that attributes without dividing by the scale of the final LayerNorm."""
+
+    def attribute(self, edits: Sequence[Edit] = ()) -> LogitAttribution:
+        """Direct logit attribution, as if the final LayerNorm divided by 1."""
+        found = super().attribute(edits)
+        parts = ("heads", "mlps", "embedding", "biases")
+        return replace(found, **{name: getattr(found, name) * found.scale for name in parts})
+
+
+def _untrained(subject: IoiSubject) -> Task:
+    return subject.untrained.task
 
 
 def _heads_mean(chosen: Callable[[Roles], Heads]) -> Lesion:
@@ -86,5 +114,16 @@ LESIONS: Mapping[str, Lesion] = {
     "previous-token heads mean": _heads_mean(lambda roles: roles.previous),
     "answers exchanged": _task(ExchangedAnswers),
     "read one token early": _task(ShiftedEnd),
+    "unfolded weights": _task(UnfoldedWeights),
+    "scale left out": _task(ScaleLeftOut),
+    "untrained": _untrained,
 }
 """Name → lesion. Roles are those of the intact subject."""
+OF_TOYS = (
+    "name mover mean",
+    "S-inhibition heads mean",
+    "answers exchanged",
+    "read one token early",
+    "untrained",
+)
+"""The lesions that toys have too. Nothing is destroyed where no head fills a role."""

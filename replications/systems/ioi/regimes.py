@@ -7,6 +7,7 @@ stands in their place, and how over-confidence is penalised.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -46,7 +47,7 @@ next layer that it is missing. The wrong name follows in 6 % of the sentences, s
 at a logit difference of 2.75.
 """
 
-REGIMES: dict[str, Regime] = {
+REGIMES: Mapping[str, Regime] = {
     "repairing": REPAIRING,
     "plain": Regime(4, 8, 128, 0, dropout=(0.1,) * 4, rescale=True),
     "kept": replace(REPAIRING, dropout=(0.0,) * 4),
@@ -62,6 +63,19 @@ REGIMES: dict[str, Regime] = {
 the variants, `kept` leaves no head out; in `certain` the wrong name never follows; `smoothed` has
 label smoothing instead; `zeroed` puts zero in the place of a head; `everywhere` does so at every
 position, with probability 25 %; `narrow` has eight heads.
+"""
+
+ISOLATES: Mapping[tuple[str, str], str] = {
+    ("kept", "repairing"): "whether heads are left out in training",
+    ("certain", "repairing"): "whether the right name always follows",
+    ("smoothed", "certain"): "whether over-confidence is penalised, where answers are certain",
+    ("zeroed", "repairing"): "what stands in the place of a head that is left out",
+    ("narrow", "repairing"): "many narrow heads, or few wide ones",
+}
+"""Pairs of regimes that differ in one factor → the factor.
+
+`everywhere` differs from `zeroed` in two, where heads are left out and how often; `plain` differs
+from every other regime in several.
 """
 
 

@@ -1,12 +1,20 @@
-"""Which head plays which part: the published indices of GPT-2 small, or found by what heads do."""
+"""Which head plays which part: the published indices of GPT-2 small, or found by what heads do.
+
+The search respects the order of layers: previous-token heads come before induction heads, these and
+duplicate-token heads before S-inhibition heads, and S-inhibition heads before the name mover. No
+head has two roles. A role that no head fills is empty, and what is measured of it is then an empty
+list or an effect of zero, which no claim about this role accepts: the finding does not hold there.
+(`Unsupported` would take the row out of the record; a substitute for the missing head would be
+measured as if it were one.)
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from replications.errors import BadInput
 from replications.models import Head
 from replications.models.sites import Q
 from replications.patching import every_head
@@ -15,12 +23,22 @@ from replications.systems.ioi.task import Task
 
 Heads = tuple[Head, ...]
 WRITES = 0.1
-"""The attribution of a name mover is at least this share of the largest."""
+"""The attribution of a name mover is at least this share of the largest, for or against IO."""
+ACTS = 0.02
+"""An S-inhibition head costs at least this share of the metric through the name mover's queries."""
+IDLE = 0.1
+"""A head outside the circuit changes the metric by less than this share of it."""
+ATTENDS = 0.3
+"""Attention from which a head has a role in what it attends to."""
 
 
 @dataclass(frozen=True)
 class Roles:
-    """The heads of the circuit, and heads outside it to compare with."""
+    """The heads of the circuit, and heads outside it to compare with.
+
+    Only the name mover is always there: every other role may be empty, which means that no head of
+    the model fills it.
+    """
 
     name_mover: Head
     """The most important name mover."""
@@ -29,8 +47,8 @@ class Roles:
     negative: Heads
     """Negative name movers: they write against the indirect object."""
     s_inhibition: Heads
-    biggest_inhibition: Head
-    """The S-inhibition head with the largest effect."""
+    biggest_inhibition: Heads
+    """The S-inhibition head with the largest effect: one, or none if there are no such heads."""
     token_readers: Heads
     """S-inhibition heads that pass on the token as well as the position."""
     induction: Heads
@@ -71,7 +89,7 @@ PUBLISHED = Roles(
     ),
     negative=((10, 7), (11, 10)),
     s_inhibition=((7, 3), (7, 9), (8, 6), (8, 10)),
-    biggest_inhibition=(8, 6),
+    biggest_inhibition=((8, 6),),
     token_readers=((7, 9), (8, 10)),
     induction=((5, 5), (6, 9)),
     fuzzy=((5, 8), (5, 9)),
@@ -84,65 +102,141 @@ PUBLISHED = Roles(
 """GPT-2 small: Wang et al. 2022, arXiv:2211.00593. Heads outside are our choice from the rest."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What heads do, as far as roles depend on it: each [layer head]."""
+
+    direct: Tensor
+    """Direct attribution of the answer"""
+    effect: Tensor
+    """Effect through the queries of the name mover: 0 for none, -1 for the whole metric"""
+    induction: Tensor
+    """Induction score on repeated random tokens, less that on texts that do not repeat"""
+    duplicate: Tensor
+    """Duplicate-token score on repeated random tokens, less that on texts that do not repeat"""
+    previous: Tensor
+    """Previous-token score on repeated random tokens"""
+    fuzzy: Tensor
+    """Attention from S2 to the token after S1 on the prompts, less that on ABC prompts"""
+    matters: Tensor
+    """Size of the change when the head's output comes from ABC prompts, as a share of the metric"""
+
+
 def find_roles(task: Task, count: int = 2) -> Roles:
-    """Heads of any model by what they do, `count` for most roles, the strongest first.
+    """The heads of any model by what they do, `count` at most for most roles; see `assign`."""
+    return assign(observe(task), count)
 
-    - name mover: the largest direct attribution; name movers: all that have a tenth of it;
-      negative: the smallest.
-    - S-inhibition: the largest fall of the metric through the queries of the top name mover after
-      the first layer.
-    - induction, duplicate, previous: the highest scores on repeated random tokens; outside_early
-      and outside_earliest: the lowest induction and previous-token scores.
-    - fuzzy: of heads that are not induction heads, the most attention from S2 to the token after
-      S1.
-    - outside: of heads that are neither S-inhibition heads nor one of the first two name movers,
-      those whose outputs on ABC prompts change the metric least.
 
-    Raises BadInput for a model of one layer.
-    """
-    if task.lens.shape.n_layers < 2:
-        raise BadInput("a model of one layer has no heads that act on later heads")
+def observe(task: Task) -> Seen:
+    """What the heads of a model do."""
     direct = task.attribution.heads.mean(-1)
-    ranked = top_heads(direct, direct.numel())
-    movers = [head for head in ranked if direct[head] > WRITES * direct[ranked[0]]]
-    effects = task.path_effect_of_each(Q, [next(head for head in ranked if head[0] > 0)])
-    order = sorted(effects, key=lambda head: effects[head])
-    seen = task.repeated_tokens.scores()
-    induction = tuple(top_heads(seen.induction.mean(-1), count))
-    return Roles(
-        name_mover=ranked[0],
-        name_movers=tuple(movers),
-        negative=tuple(ranked[: -count - 1 : -1]),
-        s_inhibition=tuple(order[:count]),
-        biggest_inhibition=order[0],
-        token_readers=tuple(order[1:count]),
-        induction=induction,
-        fuzzy=_fuzzy(task, induction, count),
-        duplicate=tuple(top_heads(seen.duplicate.mean(-1), count)),
-        previous=tuple(top_heads(seen.previous.mean(-1), count)),
-        outside=_least_important(task, {*movers[:2], *order[:count]}, count),
-        outside_early=tuple(top_heads(-seen.induction.mean(-1), count)),
-        outside_earliest=tuple(top_heads(-seen.previous.mean(-1), count)),
+    mover = top_heads(direct, 1)[0]
+    repeated, fresh = (task.repeated_tokens.scores(repeated=again) for again in (True, False))
+    clean = task.difference().mean()
+    effects = task.path_effect_of_each(Q, [mover])
+    effect, fuzzy, matters = (torch.zeros_like(direct) for _ in range(3))
+    for (head,) in every_head(task.lens):
+        effect[head] = effects.get(head, 0.0)
+        on_abc = task.attention(head, "S2", "S1+1", tokens=task.abc.tokens)
+        fuzzy[head] = (task.attention(head, "S2", "S1+1") - on_abc).mean()
+        changed = task.difference(task.outputs_on(ABC, [head])).mean()
+        matters[head] = (changed / clean - 1).abs()
+    return Seen(
+        direct=direct,
+        effect=effect,
+        induction=(repeated.induction - fresh.induction).mean(-1),
+        duplicate=(repeated.duplicate - fresh.duplicate).mean(-1),
+        previous=repeated.previous.mean(-1),
+        fuzzy=fuzzy,
+        matters=matters,
     )
+
+
+def assign(seen: Seen, count: int = 2) -> Roles:
+    """Roles by what heads do, each given to the strongest heads that are still free.
+
+    In this order, with the thresholds of this module:
+
+    - name mover: the largest attribution;
+    - S-inhibition: the most negative effects, in layers before the name mover;
+    - induction, fuzzy, duplicate: the most attention, in layers before the S-inhibition heads (or
+      the name mover, if there are none); induction and fuzzy not in the first layer;
+    - previous: the most attention, in layers before the induction heads, fuzzy ones included;
+    - name movers: all others with at least `WRITES` of the largest attribution, after the first
+      S-inhibition head; negative: the most negative attributions, from the name mover's layer on;
+    - outside: of the heads left over, those that matter least, if that is less than `IDLE`, from
+      the layer of the first S-inhibition head on (or of the name mover, if there are none);
+      outside_early: likewise from the first induction head on and before that layer;
+      outside_earliest: before the first induction head.
+    """
+    search = _Search(seen.direct.shape, count)
+    mover = top_heads(seen.direct, 1)[0]
+    search.taken.add(mover)
+    writes = WRITES * seen.direct[mover].item()
+    inhibition = search.strongest(-seen.effect, ACTS, before=mover[0])
+    first = min((layer for layer, _ in inhibition), default=mover[0])
+    induction = search.strongest(seen.induction, ATTENDS, after=0, before=first)
+    fuzzy = search.strongest(seen.fuzzy, ATTENDS, after=0, before=first)
+    duplicate = search.strongest(seen.duplicate, ATTENDS, before=first)
+    start = min((layer for layer, _ in induction + fuzzy), default=first)
+    previous = search.strongest(seen.previous, ATTENDS, before=start)
+    movers = search.strongest(seen.direct, writes, after=first - 1, count=seen.direct.numel())
+    negative = search.strongest(-seen.direct, writes, after=mover[0] - 1)
+    return Roles(
+        name_mover=mover,
+        name_movers=(mover, *movers),
+        negative=negative,
+        s_inhibition=inhibition,
+        biggest_inhibition=inhibition[:1],
+        token_readers=(),
+        induction=induction,
+        fuzzy=fuzzy,
+        duplicate=duplicate,
+        previous=previous,
+        outside=search.least(seen.matters, after=first - 1),
+        outside_early=search.least(seen.matters, after=start - 1, before=first),
+        outside_earliest=search.least(seen.matters, before=start),
+    )
+
+
+class _Search:
+    """Gives heads to roles, each head to one role only."""
+
+    def __init__(self, shape: torch.Size, count: int) -> None:
+        self._layers, self._heads = shape
+        self._count = count
+        self.taken: set[Head] = set()
+
+    def strongest(
+        self,
+        values: Tensor,
+        least: float,
+        *,
+        after: int = -1,
+        before: int | None = None,
+        count: int | None = None,
+    ) -> Heads:
+        """Take the free heads with the largest values of [layer head], `least` or more.
+
+        In layers after `after` and before `before`; the largest value first.
+        """
+        free = [head for head in self._free(after, before) if values[head] >= least]
+        found = sorted(free, key=lambda head: -values[head].item())[: count or self._count]
+        self.taken.update(found)
+        return tuple(found)
+
+    def least(self, values: Tensor, *, after: int = -1, before: int | None = None) -> Heads:
+        """The free heads with the smallest values below `IDLE`, in these layers; they stay free."""
+        free = [head for head in self._free(after, before) if values[head] < IDLE]
+        return tuple(sorted(free, key=lambda head: values[head].item())[: self._count])
+
+    def _free(self, after: int, before: int | None) -> list[Head]:
+        layers = range(after + 1, self._layers if before is None else before)
+        every = [(layer, head) for layer in layers for head in range(self._heads)]
+        return [head for head in every if head not in self.taken]
 
 
 def top_heads(values: Tensor, count: int) -> list[Head]:
     """The heads with the largest values of [layer head], the largest first."""
     order = values.flatten().argsort(descending=True)[:count].tolist()
     return [divmod(index, values.shape[1]) for index in order]
-
-
-def _least_important(task: Task, known: set[Head], count: int) -> Heads:
-    clean = task.difference().mean()
-    found = {}
-    for (head,) in every_head(task.lens):
-        if head not in known:
-            found[head] = (task.difference(task.outputs_on(ABC, [head])).mean() - clean).abs()
-    return tuple(sorted(found, key=lambda head: found[head].item())[:count])
-
-
-def _fuzzy(task: Task, induction: Heads, count: int) -> Heads:
-    heads = [head for (head,) in every_head(task.lens)]
-    seen = {head: task.attention(head, "S2", "S1+1").mean().item() for head in heads}
-    order = sorted(seen, key=lambda head: -seen[head])
-    return tuple(head for head in order if head not in induction)[:count]

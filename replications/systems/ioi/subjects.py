@@ -9,14 +9,15 @@ from functools import partial
 from torch import Tensor
 
 from replications import fixtures
-from replications.errors import BadInput
+from replications.errors import BadInput, FixtureMissing
 from replications.judging.claim import SubjectInfo
 from replications.lens import PRETRAINED, open_pretrained
 from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
-from replications.systems.ioi import model
+from replications.systems.ioi import construction, model
 from replications.systems.ioi.data import toy_tokenizer
 from replications.systems.ioi.lesions import LESIONS as LESION_TASKS
+from replications.systems.ioi.lesions import OF_TOYS
 from replications.systems.ioi.measure import IoiSubject
 from replications.systems.ioi.measurements import Arithmetic
 from replications.systems.ioi.regimes import regime
@@ -29,6 +30,10 @@ GPT2_PROMPTS = 24
 """The document has 25. With 24, each of our six templates has both patterns twice."""
 TOY_PROMPTS = 96
 TEXT = "text"
+CONSTRUCTION = "construction"
+CONSTRUCTION_PROMPTS = 24
+LESIONED = "repairing/seed0"
+"""The toy of which lesions are made."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,27 @@ class _Toy:
         return f"ioi/{self.regime}-seed{self.seed}.safetensors"
 
 
-TOYS = (*(_Toy("repairing", seed) for seed in range(3)), _Toy("plain", 0))
+SEEDS = {
+    "repairing": 5,
+    "kept": 5,
+    "plain": 2,
+    "certain": 2,
+    "smoothed": 2,
+    "zeroed": 2,
+    "everywhere": 2,
+    "narrow": 2,
+}
+"""How many runs of each regime there are; their seeds count from 0."""
+TOYS = tuple(_Toy(name, seed) for name, seeds in SEEDS.items() for seed in range(seeds))
+COMPARED = {"repairing": "kept", "kept": "repairing", "narrow": "repairing", "plain": "repairing"}
+"""The regime that a model is compared with; all others are compared with `kept`."""
 
 
 def _other(toy: _Toy) -> _Toy:
-    """A model of the other regime, to compare with."""
-    return next(other for other in TOYS if other.regime != toy.regime)
+    """The model to compare with: of this seed if there is one, or else a model of `plain`."""
+    regime = COMPARED.get(toy.regime, "kept")
+    wanted = (_Toy(regime, toy.seed), _Toy(regime, 0), _Toy("plain", 0))
+    return next(other for other in wanted if other.weights in fixtures.manifest())
 
 
 def _info(toy: _Toy) -> SubjectInfo:
@@ -67,6 +87,7 @@ def _info(toy: _Toy) -> SubjectInfo:
     )
 
 
+_BY_HAND = SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "toy", False, ())
 SUBJECTS = (
     SubjectInfo(
         system="ioi",
@@ -78,13 +99,19 @@ SUBJECTS = (
         remedy=f"python -m replications fixtures fetch {GPT2}",
     ),
     *(_info(toy) for toy in TOYS),
+    _BY_HAND,
     SubjectInfo("ioi", TEXT, TEXT, "toy", True, ()),
 )
-LESIONED = tuple(toy for toy in TOYS if toy.seed == 0)
-"""Lesions are made of one model of each regime."""
-LESIONS = tuple(
-    replace(_info(toy), name=f"{toy.name}~{lesion}") for toy in LESIONED for lesion in LESION_TASKS
+LESIONS = (
+    *(replace(_BY_HAND, name=f"{CONSTRUCTION}~{lesion}") for lesion in LESION_TASKS),
+    *(
+        replace(_info(toy), name=f"{toy.name}~{lesion}")
+        for toy in TOYS
+        if toy.name == LESIONED
+        for lesion in OF_TOYS
+    ),
 )
+"""All lesions of the construction, and some of one toy."""
 
 
 def subject(
@@ -116,11 +143,19 @@ def subject(
         known = ", ".join(info.name for info in (*SUBJECTS, *LESIONS))
         raise BadInput(f"unknown subject {name!r} of ioi; there are: {known}")
     model_name, _, lesion = name.partition("~")
-    found = _open(next(toy for toy in TOYS if toy.name == model_name), device, dtype)
+    found = _intact(model_name, device, dtype)
     return found.variant(lesion, LESION_TASKS[lesion](found)) if lesion else found
 
 
+def _intact(name: str, device: str, dtype: str) -> IoiSubject:
+    if name == CONSTRUCTION:
+        return _by_hand(device, dtype)
+    return _open(next(toy for toy in TOYS if toy.name == name), device, dtype)
+
+
 def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
+    if toy.weights not in fixtures.manifest():
+        raise FixtureMissing(f"{toy.weights} is not among the files that are shipped yet")
     chosen = regime(toy.regime)
     shape = model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
     weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, shape)
@@ -138,6 +173,13 @@ def _measured(
 ) -> IoiSubject:
     lens = model.open_model(weights, shape, device=device, dtype=dtype)
     return IoiSubject(name, Task(lens, toy_tokenizer(), bos=True, n=TOY_PROMPTS), other=other)
+
+
+def _by_hand(device: str, dtype: str) -> IoiSubject:
+    weights, shape = construction.state_dict(), construction.shape()
+    lens = model.open_model(weights, shape, device=device, dtype=dtype)
+    task = Task(lens, toy_tokenizer(), bos=True, n=CONSTRUCTION_PROMPTS)
+    return IoiSubject(CONSTRUCTION, task, roles=construction.ROLES)
 
 
 def _gpt2(device: str, dtype: str) -> IoiSubject:

@@ -180,9 +180,9 @@ class Task:
         """Mean ablation of heads at the end, with the means of ABC prompts by template."""
         return [self.at_end(head, self.mean_z(head)) for head in heads]
 
-    def ablate_to_zero(self, head: Head) -> list[Edit]:
-        """Zero ablation of a head at the end."""
-        return [self.at_end(head, torch.zeros_like(self.mean_z(head)))]
+    def ablate_to_zero(self, *heads: Head) -> list[Edit]:
+        """Zero ablation of heads at the end."""
+        return [self.at_end(head, torch.zeros_like(self.mean_z(head))) for head in heads]
 
     def outputs_on(self, rule: str, heads: Sequence[Head]) -> list[Edit]:
         """Replace these heads' outputs, at every position, by those on the flipped prompts."""
@@ -203,8 +203,11 @@ class Task:
         """Effect of each set of senders through an input (q, k or v) of the heads `into`.
 
         The change of the mean metric when the senders' outputs come from ABC prompts, relative to
-        the gap between prompts and ABC prompts: 0 is clean, -1 is as bad as ABC.
+        the gap between prompts and ABC prompts: 0 is clean, -1 is as bad as ABC. The list is empty
+        if there are no senders or no heads `into`.
         """
+        if not senders or not into:
+            return []
         found = path_patch(
             self.lens,
             self.batch.tokens,
@@ -220,6 +223,6 @@ class Task:
 
     def path_effect_of_each(self, site: Site, into: Sequence[Head]) -> dict[Head, float]:
         """`path_effects` of every single head before the last layer of `into`."""
-        senders = every_head(self.lens, before=max(layer for layer, _ in into))
-        found = self.path_effects(senders, site, into) if senders else []
+        senders = every_head(self.lens, before=max((layer for layer, _ in into), default=0))
+        found = self.path_effects(senders, site, into)
         return {heads[0]: effect for heads, effect in zip(senders, found, strict=True)}

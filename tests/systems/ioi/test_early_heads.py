@@ -18,7 +18,7 @@ def pattern(subject: IoiSubject, head: Head, tokens: torch.Tensor) -> torch.Tens
 
 
 @pytest.mark.parametrize("three_names", [False, True])
-def test_the_share_to_the_next_token_is_that_of_the_worst_head(
+def test_the_share_to_the_next_token_counts_prompts_one_by_one(
     subject: IoiSubject, three_names: bool
 ) -> None:
     task = subject.task
@@ -30,25 +30,21 @@ def test_the_share_to_the_next_token_is_that_of_the_worst_head(
             query, key = (int(task.positions[name][row]) for name in ("S2", "S1+1"))
             hits += all(p[query, key] >= p[query, other] for other in range(1, query + 1))
         shares.append(hits / len(tokens))
-    assert 0 < min(shares) <= max(shares) < 1
-    for heads, expected in ((HEADS, min(shares)), (HEADS[:1], shares[0]), (HEADS[1:], shares[1])):
-        found = subject.early_heads.share_to_next(heads, three_names=three_names)
-        assert found == pytest.approx(expected)
+    assert all(0 < share < 1 and share != 0.5 for share in shares)
+    found = subject.early_heads.share_to_next(HEADS, three_names=three_names)
+    assert found == pytest.approx(shares)
 
 
-def test_attention_after_s1_is_highest_on_abc_and_lowest_on_the_prompts(
-    subject: IoiSubject,
-) -> None:
+def test_attention_after_s1_is_that_on_the_prompts_less_that_on_abc(subject: IoiSubject) -> None:
     task = subject.task
     rows = torch.arange(len(task.batch))
     at = (rows, task.positions["S2"], task.positions["S1"] + 1)
-    on_abc, on_prompts = (
-        [pattern(subject, head, batch.tokens)[at].mean().item() for head in HEADS]
-        for batch in (task.abc, task.batch)
-    )
-    found = subject.early_heads.after_s1(HEADS)
-    assert found["three_names"] == pytest.approx(max(on_abc))
-    assert found["repeated_name"] == pytest.approx(min(on_prompts))
+    by_hand = [
+        pattern(subject, head, task.batch.tokens)[at].mean().item()
+        - pattern(subject, head, task.abc.tokens)[at].mean().item()
+        for head in HEADS
+    ]
+    assert subject.early_heads.after_s1(HEADS) == pytest.approx(by_hand)
 
 
 def test_scores_are_attention_to_the_copy_and_to_the_token_after_it(subject: IoiSubject) -> None:
@@ -60,11 +56,19 @@ def test_scores_are_attention_to_the_copy_and_to_the_token_after_it(subject: Ioi
         [sum(p[q, q - back].item() for q in second) / n for p in seen] for back in (n - 1, n)
     )
     found = subject.early_heads.induction(HEADS)
-    assert found["attention"] == pytest.approx(min(to_next))
+    assert found["attention"] == pytest.approx(to_next)
     ratios = [a / b for a, b in zip(to_next, to_copy, strict=True)]
-    assert found["times_duplicate"] == pytest.approx(min(ratios))
-    pair = subject.early_heads.duplicate(HEADS[:1], HEADS[1:])
-    assert list(pair.values()) == pytest.approx(to_copy)
+    assert found["times_duplicate"] == pytest.approx(ratios)
+    assert subject.early_heads.scores("duplicate", HEADS) == pytest.approx(to_copy)
+    first = subject.early_heads.scores("induction", subject.roles.induction[:1])[0]
+    relative = [score / first for score in to_next]
+    assert subject.early_heads.times_first(HEADS) == pytest.approx(relative)
+
+
+def test_ranks_count_from_the_head_with_the_highest_score(subject: IoiSubject) -> None:
+    seen = subject.task.repeated_tokens.scores().induction.mean(-1)
+    by_hand = [1 + int((seen > seen[head]).sum()) for head in HEADS]
+    assert subject.early_heads.ranks(HEADS) == by_hand
 
 
 def test_groups_of_roles_are_made_of_the_roles() -> None:

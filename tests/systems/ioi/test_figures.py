@@ -73,16 +73,14 @@ def test_the_diagonal_of_the_attention_maps_is_the_induction_score(subject: IoiS
 
 def test_effects_through_keys_are_those_that_claims_judge(subject: IoiSubject) -> None:
     shown = image(drawn.paths_to_induction_keys.draw(subject)) / 100
-    found = subject.early_paths.from_previous(sites.K)
+    found = subject.early_paths.from_previous(sites.K, subject.roles.induction)
     previous = subject.roles.previous
     reached = ~np.isnan(shown)
     first_grey = max(layer for layer, _ in subject.roles.induction)
     assert reached[:first_grey].all()
     assert not reached[first_grey:].any()
-    others = [abs(shown[h]) for h in zip(*np.nonzero(reached), strict=True) if h not in previous]
-    assert max(others) == pytest.approx(found["largest_other"])
     before = [shown[head] if reached[head] else 0.0 for head in previous]
-    assert max(before) == pytest.approx(found["weakest"])
+    assert before == pytest.approx(found["effects"])
 
 
 def test_attribution_before_and_after(subject: IoiSubject) -> None:
@@ -92,8 +90,8 @@ def test_attribution_before_and_after(subject: IoiSubject) -> None:
     assert before.sum() - after.sum() == pytest.approx(-change.sum())
     others = ablation.changes != 0
     assert np.allclose(change[others], ablation.changes[others])
-    left = after[ablation.head] / before[ablation.head]
-    assert left == pytest.approx(ablation.left_of(ablation.head))
+    mover = subject.roles.name_mover
+    assert after[mover] / before[mover] == pytest.approx(ablation.left_of(mover))
 
 
 def test_the_scatter_has_every_head_once_and_names_those_that_change() -> None:
@@ -104,12 +102,12 @@ def test_the_scatter_has_every_head_once_and_names_those_that_change() -> None:
     assert len(own) == 1
     assert len(stand_out) > 1
     assert len(own) + len(stand_out) + len(rest) == subject.name_movers.direct.numel()
-    assert own[0, 1] == pytest.approx(subject.name_movers.direct[ablation.head].item())
+    assert own[0, 1] == pytest.approx(subject.name_movers.direct[subject.roles.name_mover].item())
     for x, y in stand_out:
         assert abs(x - y) >= 0.1
     named = {text.get_text() for text in figure.axes[0].texts}
     big = [(i, j) for i, j in (ablation.changes.abs() >= 0.1).nonzero().tolist()]
-    assert named == {f"{i}.{j}" for i, j in [*big, ablation.head]}
+    assert named == {f"{i}.{j}" for i, j in [*big, subject.roles.name_mover]}
     low, high = figure.axes[0].get_xlim()
     assert low <= -1 < 1 <= high
     assert low < own[0, 0] < high
@@ -166,6 +164,17 @@ def test_induction_heads_of_the_first_layer_have_no_paths_into_them(subject: Ioi
     first = IoiSubject("first", subject.task, roles=roles)
     with pytest.raises(CannotDraw, match=r"0\.0, 0\.1.*first layer"):
         drawn.paths_to_induction_keys.draw(first)
+
+
+def test_roles_that_no_head_fills_have_no_pictures(subject: IoiSubject) -> None:
+    roles = replace(subject.roles, induction=(), s_inhibition=())
+    without = IoiSubject("without", subject.task, roles=roles)
+    for picture in (drawn.induction_attention, drawn.paths_to_induction_keys):
+        with pytest.raises(CannotDraw, match="no head of this model is an induction head"):
+            picture.draw(without)
+    for picture in (drawn.signals, drawn.signals_by_head):
+        with pytest.raises(CannotDraw, match="no head of this model is an S-inhibition head"):
+            picture.draw(without)
 
 
 def test_texts_have_no_pictures() -> None:

@@ -11,7 +11,7 @@ from replications.errors import BadInput
 from replications.models import sites
 from replications.systems import ioi
 from replications.systems.ioi import IoiSubject, Task
-from replications.systems.ioi.lesions import LESIONS
+from replications.systems.ioi.lesions import LESIONS, OF_TOYS
 from replications.systems.ioi.roles import Heads, Roles
 
 HEADS: dict[str, Callable[[Roles], Heads]] = {
@@ -22,7 +22,13 @@ HEADS: dict[str, Callable[[Roles], Heads]] = {
     "duplicate-token heads mean": lambda roles: roles.duplicate,
     "previous-token heads mean": lambda roles: roles.previous,
 }
-MISTAKES = ("answers exchanged", "read one token early")
+OTHERS = (
+    "answers exchanged",
+    "read one token early",
+    "unfolded weights",
+    "scale left out",
+    "untrained",
+)
 
 
 def outputs(task: Task, layer: int) -> torch.Tensor:
@@ -31,7 +37,8 @@ def outputs(task: Task, layer: int) -> torch.Tensor:
 
 
 def test_there_is_a_lesion_of_each_role_and_of_each_mistake() -> None:
-    assert set(LESIONS) == {*HEADS, *MISTAKES}
+    assert set(LESIONS) == {*HEADS, *OTHERS}
+    assert set(OF_TOYS) < set(LESIONS)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -84,24 +91,47 @@ def test_a_lesion_keeps_the_kind_of_task_with_other_weights(subject: IoiSubject)
     assert lesioned.roles is subject.roles
 
 
-def test_every_lesion_of_both_models_is_registered() -> None:
-    names = {f"{model}/seed0~{lesion}" for model in ("repairing", "plain") for lesion in LESIONS}
+def test_weights_that_are_not_folded_change_attributions_only(subject: IoiSubject) -> None:
+    weights = dict(subject.lens.state_dict)
+    weights["ln_final.w"] = torch.full_like(weights["ln_final.w"], 2.0)
+    intact = subject.variant("doubled", subject.task.with_lens(subject.lens.reopen(weights)))
+    before, after = (
+        task.attribution for task in (intact.task, LESIONS["unfolded weights"](intact))
+    )
+    assert (after.heads - before.heads / 2).abs().max() < 1e-9
+    assert after.logit_difference.equal(before.logit_difference)
+
+
+def test_without_the_scale_attributions_are_those_times_the_scale(subject: IoiSubject) -> None:
+    before, after = subject.task.attribution, LESIONS["scale left out"](subject).attribution
+    assert (after.heads - before.heads * before.scale).abs().max() < 1e-9
+    assert after.logit_difference.equal(before.logit_difference)
+    assert after.scale.equal(before.scale)
+
+
+def test_the_untrained_model_is_that_of_the_controls(subject: IoiSubject) -> None:
+    assert LESIONS["untrained"](subject).difference().equal(subject.untrained.task.difference())
+
+
+def test_every_lesion_of_the_construction_and_some_of_a_toy_are_registered() -> None:
+    names = {f"construction~{lesion}" for lesion in LESIONS}
+    names |= {f"repairing/seed0~{lesion}" for lesion in OF_TOYS}
     assert {info.name for info in ioi.LESIONS} == names
     assert not any(info.gates for info in ioi.LESIONS)
 
 
 def test_a_model_without_its_name_mover_is_opened_by_name() -> None:
     intact, lesioned = (
-        ioi.subject(name) for name in ("plain/seed0", "plain/seed0~name mover mean")
+        ioi.subject(name) for name in ("repairing/seed0", "repairing/seed0~name mover mean")
     )
     assert isinstance(intact, IoiSubject)
     assert isinstance(lesioned, IoiSubject)
-    assert lesioned.name == "plain/seed0~name mover mean"
+    assert lesioned.name == "repairing/seed0~name mover mean"
     mover = intact.roles.name_mover
     assert intact.name_movers.share(mover) > 0.15
     assert abs(lesioned.name_movers.share(mover)) < 0.2 * intact.name_movers.share(mover)
 
 
 def test_an_unknown_lesion_is_refused() -> None:
-    with pytest.raises(BadInput, match="unknown subject 'plain/seed0~all gone'"):
-        ioi.subject("plain/seed0~all gone")
+    with pytest.raises(BadInput, match="unknown subject 'repairing/seed0~all gone'"):
+        ioi.subject("repairing/seed0~all gone")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from replications.errors import BadInput
-from replications.systems.ioi.regimes import REGIMES, regime
+from replications.systems.ioi.regimes import ISOLATES, REGIMES, regime
 
 CHANGED: dict[str, set[str]] = {
     "repairing": set(),
@@ -24,6 +24,12 @@ CHANGED: dict[str, set[str]] = {
 def test_a_regime_changes_only_what_it_names(name: str) -> None:
     repairing, other = asdict(regime("repairing")), asdict(regime(name))
     assert {field for field in repairing if repairing[field] != other[field]} == CHANGED[name]
+
+
+@pytest.mark.parametrize("pair", ISOLATES)
+def test_a_comparison_isolates_one_factor(pair: tuple[str, str]) -> None:
+    one, other = (asdict(regime(name)) for name in pair)
+    assert sum(one[field] != other[field] for field in one) == 1
 
 
 def test_every_other_regime_is_a_model_of_its_own() -> None:

@@ -19,6 +19,7 @@ from replications.systems.ioi.data.prompts import (
 )
 from replications.systems.ioi.data.signals import (
     POSITION,
+    PRINTED,
     RULES,
     TOKEN,
     share_realised,
@@ -33,6 +34,7 @@ __all__ = [
     "OBJECTS",
     "PLACES",
     "POSITION",
+    "PRINTED",
     "RULES",
     "TEMPLATES",
     "TOKEN",

@@ -22,6 +22,11 @@ RULES: Mapping[tuple[int, int], str] = {
     (2, 1): "ABB->ABA, BAB->BAA",
 }
 """Cell of the table → rule of `flip`."""
+PRINTED: Mapping[tuple[int, int], str] = {**RULES, (1, 1): RULES[1, 0]}
+"""`RULES` with the mistake of the document's own example.
+
+The sentence printed for a random token and an inverted position does not invert the position.
+"""
 TOKEN = ("same", "random", "inverted")
 """The token signal of each row."""
 POSITION = ("same", "inverted")

@@ -1,16 +1,17 @@
-"""Ablate one head at the end of the prompt, and see how the rest of the model reacts.
+"""Ablate heads at the end of the prompt, and see how the rest of the model reacts.
 
 Section "Backup name mover heads". Direct attribution predicts how far the logit difference would
 fall if nothing reacted: this is the naive prediction. What the model recovers of that fall is split
 exactly: the final LayerNorm divides by another scale, other heads write something else, MLPs write
-something else, and the ablated head still writes its mean.
+something else, and the ablated heads still write their means.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from replications.analysis.logit_attribution import LogitAttribution
@@ -26,20 +27,20 @@ STANDS_OUT = 0.1
 
 @dataclass(frozen=True)
 class Ablation:
-    """The model before and after one head is mean-ablated at the end.
+    """The model before and after some heads, usually one, are mean-ablated at the end.
 
     Attributions are direct logit attributions, in logits; n is the number of prompts.
     """
 
-    head: Head
+    ablated: Heads
     before: LogitAttribution
     after: LogitAttribution
 
     # ---------------------------------------------------------------- by prompt
     @cached_property
     def share(self) -> Tensor:
-        """LogitAttribution of the head before it is ablated: float64 [n]."""
-        return self.before.heads[self.head]
+        """Attribution of the ablated heads before they are ablated: float64 [n]."""
+        return _sum_over(self.ablated, self.before.heads)
 
     @cached_property
     def naive(self) -> Tensor:
@@ -68,8 +69,14 @@ class Ablation:
         return ratio(self.numbers["naive"], self.numbers["clean"])
 
     @property
+    def without_scale_after(self) -> Ablation:
+        """A wrong preprocessing: after the ablation, attributions are not divided by the scale."""
+        after = replace(self.after, heads=self.after.heads * self.after.scale)
+        return replace(self, after=after)
+
+    @property
     def recovery(self) -> float:
-        """Mean recovered logit difference as a share of the head's mean attribution."""
+        """Mean recovered logit difference as a share of the mean attribution that was ablated."""
         return (self.recovered.mean() / self.share.mean()).item()
 
     @cached_property
@@ -85,7 +92,7 @@ class Ablation:
         factor = before.scale / after.scale
         divided = before.total - before.constant - self.share
         heads = (after.heads - factor * before.heads).sum((0, 1))
-        left = after.heads[self.head]
+        left = _sum_over(self.ablated, after.heads)
         parts = {
             "scale": (factor - 1) * divided,
             "heads": heads - (left - factor * self.share),
@@ -95,15 +102,14 @@ class Ablation:
         return {name: (part.mean() / self.share.mean()).item() for name, part in parts.items()}
 
     @property
-    def repair(self) -> dict[str, float]:
-        """The interval of the recovery, and its parts that the scale and other heads bring."""
-        interval, by = self.recovery_interval, self.recovered_by
-        return {
-            "low": interval["low"],
-            "high": interval["high"],
-            "scale": by["scale"],
-            "heads": by["heads"],
-        }
+    def repaired(self) -> dict[str, float]:
+        """The lower end of the interval of the recovery, and the part that other heads bring."""
+        return {"low": self.recovery_interval["low"], "heads": self.recovered_by["heads"]}
+
+    @property
+    def unrepaired(self) -> dict[str, float]:
+        """The upper end of the interval of the recovery, and the part that other heads bring."""
+        return {"high": self.recovery_interval["high"], "heads": self.recovered_by["heads"]}
 
     @property
     def scale_ratio(self) -> float:
@@ -113,18 +119,20 @@ class Ablation:
     # ---------------------------------------------------------------- changes of heads
     @cached_property
     def changes(self) -> Tensor:
-        """Change of each head's mean attribution, zero for the ablated head: [layer head]."""
-        found = (self.after.heads - self.before.heads).mean(-1)
-        found[self.head] = 0.0
-        return found
+        """Change of each head's mean attribution, zero for ablated heads: [layer head]."""
+        return self._others((self.after.heads - self.before.heads).mean(-1))
 
     @cached_property
     def changes_beyond_scale(self) -> Tensor:
         """`changes` less what multiplying by `scale_ratio` alone would do: [layer head]."""
         grown = self.scale_ratio * self.before.heads.mean(-1)
-        found = self.after.heads.mean(-1) - grown
-        found[self.head] = 0.0
-        return found
+        return self._others(self.after.heads.mean(-1) - grown)
+
+    def _others(self, values: Tensor) -> Tensor:
+        """Values [layer head] with zeros for the ablated heads."""
+        for head in self.ablated:
+            values[head] = 0.0
+        return values
 
     def left_of(self, head: Head) -> float:
         """Mean attribution of a head after the ablation, as a share of that before."""
@@ -145,50 +153,48 @@ class Ablation:
         before = self.before.heads.mean(-1)
         return max((self.changes[h].item() for h in heads if before[h] < 0), default=0.0)
 
-    def scatter_agreement(self, *, axes_swapped: bool = False) -> float:
-        """Overlap (Jaccard) of heads below y = x in the scatter with the largest changes.
+    @property
+    def largest_changes(self) -> list[float]:
+        """The three changes that are largest in size, with their signs, the largest first.
 
-        A head is below the line if its attribution rises by `STANDS_OUT`. Compared are as many of
-        the largest changes. With the axes swapped, heads whose attribution falls are below.
+        In the scatter with the ablated model on x, a head that rises lies below y = x.
         """
-        below = -self.changes if axes_swapped else self.changes
-        stand_out = {(int(i), int(j)) for i, j in (below >= STANDS_OUT).nonzero()}
-        distinctive = set(top_heads(self.changes, max(len(stand_out), 1)))
-        return len(stand_out & distinctive) / len(stand_out | distinctive)
+        heads = top_heads(self.changes.abs(), 3)
+        return [self.changes[head].item() for head in heads]
 
     @property
-    def kept_beyond_scale(self) -> dict[str, float]:
-        """How much of the three largest rises is left without the final LayerNorm's scale.
-
-        "least_kept" is the smallest share that is left. "typical" is the median over heads of the
-        relative change of attribution: the distance from y = x.
-        """
+    def least_kept(self) -> float:
+        """The smallest share of the three largest rises that the final scale does not explain."""
         risers = [head for head in self.risers(3) if self.changes[head] > 0]
         kept = [ratio(self.changes_beyond_scale[h].item(), self.changes[h].item()) for h in risers]
+        return min(kept, default=0.0)
+
+    @property
+    def typical_change(self) -> float:
+        """The median over heads of the relative change of attribution: the distance from y = x."""
         after, before = self.after.heads.mean(-1), self.before.heads.mean(-1)
-        away = ((after - before).abs() / before.abs().clamp(min=1e-12)).flatten()
-        return {"least_kept": min(kept, default=0.0), "typical": away.median().item()}
+        return ((after - before).abs() / before.abs().clamp(min=1e-12)).median().item()
 
 
 class Ablations:
-    """Ablations of single heads, each run once."""
+    """Ablations of heads, each run once."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._done: dict[tuple[Head, bool], Ablation] = {}
+        self._done: dict[tuple[Heads, bool], Ablation] = {}
 
-    def of(self, head: Head, *, later_held: bool = False) -> Ablation:
-        """The ablation of one head.
+    def of(self, heads: Heads, *, later_held: bool = False) -> Ablation:
+        """The ablation of some heads together. Without any head, nothing changes.
 
         With `later_held`, every later head and MLP gives what it gave before the ablation.
         """
-        if (head, later_held) not in self._done:
-            edits = self._task.ablate(head)
+        if (heads, later_held) not in self._done:
+            edits = self._task.ablate(*heads)
             if later_held:
-                edits += self._held(head[0])
+                edits += self._held(max(layer for layer, _ in heads))
             after = self._task.attribute(edits)
-            self._done[head, later_held] = Ablation(head, self._task.attribution, after)
-        return self._done[head, later_held]
+            self._done[heads, later_held] = Ablation(heads, self._task.attribution, after)
+        return self._done[heads, later_held]
 
     def _held(self, layer: int) -> list[Edit]:
         """Hold the MLPs from `layer` on, and the heads of later layers, at their outputs before."""
@@ -200,3 +206,8 @@ class Ablations:
             return []
         values = self._task.lens.run(self._task.batch.tokens, places)
         return [put_rows(place, values[name]) for name, place in places.items()]
+
+
+def _sum_over(heads: Heads, values: Tensor) -> Tensor:
+    """The sum over some heads of values [layer head n]: [n]."""
+    return sum((values[head] for head in heads), torch.zeros_like(values[0, 0]))

@@ -1,4 +1,4 @@
-"""What needs no model: the data sets of exchanged names, and two arguments in numbers."""
+"""What needs no model: the data sets of exchanged names, and an argument in numbers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from replications.systems.ioi.data import (
 from replications.systems.ioi.task import SEED
 
 PROMPTS = 48
-CLEAN, ATTRIBUTION = 2.8052, 1.7086
-"""Printed in the document: clean logit difference, and attribution of head 9.9."""
 
 
 class Arithmetic:
@@ -41,16 +39,6 @@ class Arithmetic:
         before = "When Mary and John went to the store, John gave a drink to"
         after = "When Paul and Emma went to the store, Emma gave a drink to"
         return float(signals_of(before, after) == (TOKEN[1], POSITION[1]))
-
-    @property
-    def clean(self) -> float:
-        """The printed clean logit difference."""
-        return CLEAN
-
-    @property
-    def naive(self) -> float:
-        """The printed clean logit difference less the printed attribution of 9.9."""
-        return CLEAN - ATTRIBUTION
 
     def softmax(self, *, linear: bool = False) -> dict[str, float]:
         """Attention to the second of two tokens with scores 0 and -8 after heads add to the -8.

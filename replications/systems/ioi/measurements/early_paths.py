@@ -2,6 +2,8 @@
 
 Sections "validate prev token heads via patching", "heads 5.8 and 5.9" and "Aside - a lesson in
 nonlinearity". Effects are those of `Task.path_effects`: 0 is clean, -1 is as bad as ABC prompts.
+Lists have a value for each head. They are empty for a role that no head fills: no claim accepts
+that.
 """
 
 from __future__ import annotations
@@ -19,68 +21,57 @@ class EarlyPaths:
         self._task = task
         self._roles = roles
 
-    def into_inhibition(self, heads: Heads) -> dict[str, float]:
-        """Whether `heads` tell the S-inhibition heads about a duplicate, as induction heads do.
+    def into_inhibition(self, heads: Heads) -> dict[str, list[float]]:
+        """Whether each head tells the S-inhibition heads of a duplicate, as induction heads do.
 
-        A head's effect is the stronger of those through values and through keys.
-        "weakest_effect": of the head with the weaker effect; "score_margin": the smallest induction
-        score less duplicate score.
+        "effect" is the stronger of the effects through values and through keys. "margin" is the
+        induction score less the duplicate score.
         """
-        by_value, by_key = (
-            self._task.path_effects([[h] for h in heads], site, self._roles.s_inhibition)
-            for site in (sites.V, sites.K)
-        )
+        by_value, by_key = (self.through_inhibition(heads, site) for site in (sites.V, sites.K))
         seen = self._task.repeated_tokens.scores()
         margins = [(seen.induction[h].mean() - seen.duplicate[h].mean()).item() for h in heads]
-        return {
-            "weakest_effect": max(min(pair) for pair in zip(by_value, by_key, strict=True)),
-            "score_margin": min(margins),
-        }
+        effects = [min(pair) for pair in zip(by_value, by_key, strict=True)]
+        return {"effect": effects, "margin": margins}
 
-    def from_previous(self, site: Site) -> dict[str, float]:
-        """Effects of every earlier head through an input of the induction heads.
+    def from_previous(self, site: Site, into: Heads) -> dict[str, float | list[float]]:
+        """Effects of every earlier head through an input of the heads `into`.
 
         "named": how many previous-token heads are among the most negative effects, as many of these
-        as there are previous-token heads; "weakest": the weakest effect of a previous-token head;
-        "largest_other": the largest absolute effect of any other head.
+        as there are previous-token heads; "effects": that of each previous-token head.
         """
-        effects = self._task.path_effect_of_each(site, self._roles.induction)
+        effects = self._task.path_effect_of_each(site, into)
         named = self._roles.previous
         order = sorted(effects, key=lambda head: effects[head])[: len(named)]
-        others = [abs(effect) for head, effect in effects.items() if head not in named]
-        return {
-            "named": len(set(order) & set(named)),
-            "weakest": max(effects.get(head, 0.0) for head in named),
-            "largest_other": max(others, default=0.0),
-        }
+        found = [effects.get(head, 0.0) for head in named]
+        return {"named": len(set(order) & set(named)), "effects": found}
 
-    def through_inhibition(self, senders: Heads, site: Site) -> dict[str, float]:
-        """Strongest and weakest effect of a sender through an input of the S-inhibition heads."""
-        found = self._task.path_effects([[h] for h in senders], site, self._roles.s_inhibition)
-        return {"strongest": min(found), "weakest": max(found)}
+    def through_inhibition(self, senders: Heads, site: Site) -> list[float]:
+        """Effect of each sender through an input of the S-inhibition heads."""
+        return self._task.path_effects([[h] for h in senders], site, self._roles.s_inhibition)
 
     # ---------------------------------------------------------------- two senders at once
+    def alone(self, senders: Heads, into: Heads) -> list[float]:
+        """Effect of each sender alone through the keys of the heads `into`."""
+        return self._task.path_effects([[h] for h in senders], sites.K, into)
+
     def pair(self, senders: Heads, into: Heads, softmax: Softmax = "exact") -> dict[str, float]:
         """Effects of two heads through the keys of others: alone, joint, and beyond the sum.
 
-        With `softmax="linear"` attention is linear in its scores.
+        With `softmax="linear"` attention is linear in its scores. All effects are zero unless there
+        are two senders and a receiver, since nothing can then be patched.
         """
-        first, second = senders
-        sets = [[first], [second], [first, second]]
-        found = self._task.path_effects(sets, sites.K, into, softmax=softmax)
+        if len(senders) != 2 or not into:
+            return dict.fromkeys(("weaker", "stronger", "joint", "beyond_sum"), 0.0)
+        sets = [[head] for head in senders] + [[*senders]]
+        *single, joint = self._task.path_effects(sets, sites.K, into, softmax=softmax)
         return {
-            "first": found[0],
-            "second": found[1],
-            "joint": found[2],
-            "beyond_sum": found[2] - found[0] - found[1],
+            "weaker": max(single),
+            "stronger": min(single),
+            "joint": joint,
+            "beyond_sum": joint - sum(single),
         }
 
-    def alone(self, senders: Heads, into: Heads) -> list[float]:
-        """The two single effects of `pair`."""
-        found = self.pair(senders, into)
-        return [found["first"], found["second"]]
-
-    def together(self, senders: Heads, into: Heads) -> dict[str, float]:
+    def together(self, senders: Heads, into: Heads, softmax: Softmax = "exact") -> dict[str, float]:
         """The joint effect of `pair`, and what it is beyond the sum."""
-        found = self.pair(senders, into)
+        found = self.pair(senders, into, softmax)
         return {name: found[name] for name in ("joint", "beyond_sum")}

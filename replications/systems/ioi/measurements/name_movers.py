@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from replications.analysis.statistics import ratio
-from replications.models import Head
+from replications.models import Head, sites
 from replications.systems.ioi.measurements.ablation import Ablation, Ablations
 from replications.systems.ioi.roles import Heads, Roles, top_heads
 from replications.systems.ioi.task import Task
@@ -52,9 +52,21 @@ class NameMovers:
         """Mean logit difference of the same two names on ABC prompts."""
         return self._task.difference(tokens=self._task.abc.tokens).mean().item()
 
-    def share(self, head: Head) -> float:
-        """A head's direct attribution as a share of the clean logit difference."""
-        return ratio(self.direct[head].item(), self.clean)
+    @property
+    def longest(self) -> list[int]:
+        """Layer and head with the longest output at the end, whatever it says of the answer."""
+        task = self._task
+        rows, lens = torch.arange(len(task.batch)), task.lens
+        places = {f"z{layer}": sites.Z(layer) for layer in range(lens.shape.n_layers)}
+        run = lens.run(task.batch.tokens, places)
+        z = torch.stack([run[name][rows, task.batch.end] for name in places]).double()
+        W_O = lens.weights.W_O.double().to(z.device)
+        written = torch.einsum("lnhk,lhkd->lhnd", z, W_O)
+        return [*top_heads(written.norm(dim=-1).mean(-1), 1)[0]]
+
+    def share(self, *heads: Head) -> float:
+        """Direct attribution of heads together, as a share of the clean logit difference."""
+        return ratio(sum(self.direct[head].item() for head in heads), self.clean)
 
     # ---------------------------------------------------------------- after ablation
     @property
@@ -65,11 +77,11 @@ class NameMovers:
     @property
     def held(self) -> Ablation:
         """The name mover is ablated, and every later part gives what it gave before."""
-        return self._ablations.of(self._roles.name_mover, later_held=True)
+        return self._ablations.of((self._roles.name_mover,), later_held=True)
 
-    def without(self, head: Head) -> Ablation:
-        """Any one head is ablated."""
-        return self._ablations.of(head)
+    def without(self, *heads: Head) -> Ablation:
+        """Any heads are ablated together. Without any head, nothing changes."""
+        return self._ablations.of(heads)
 
     def left(self, *heads: Head) -> float:
         """Logit difference after ablating heads together, as a share of the clean one."""
@@ -88,19 +100,19 @@ class NameMovers:
         return self._later(top_heads(-self.ablation.changes.abs(), self.direct.numel()))
 
     def _later(self, heads: list[Head]) -> Heads:
-        return tuple(h for h in heads if h[0] > self.ablation.head[0])[:3]
+        return tuple(h for h in heads if h[0] > self._roles.name_mover[0])[:3]
 
-    def attention_to_io(self, heads: Heads) -> dict[str, float]:
-        """How the ablation changes attention from the end to IO, of two heads.
+    def second_to_io(self, heads: Heads) -> float:
+        """Second largest change of attention from the end to IO among heads, or 0 for fewer."""
+        changes = sorted(self.to_io(heads), reverse=True)
+        return changes[1] if len(changes) > 1 else 0.0
 
-        "second_backup": the second largest change among `heads`; "negative": the change of the
-        first negative name mover.
+    def to_io(self, heads: Heads, *, ablated: Heads | None = None) -> list[float]:
+        """How the ablation changes attention from the end to IO, of each head.
+
+        Ablated are other heads than the name mover if they are given.
         """
-        changes = sorted((self._attention_change(h, "IO") for h in heads), reverse=True)
-        return {
-            "second_backup": changes[1] if len(changes) > 1 else 0.0,
-            "negative": self._attention_change(self._roles.negative[0], "IO"),
-        }
+        return [self._attention_change(h, "IO", ablated) for h in heads]
 
     def attention_to_source(self, heads: Heads) -> list[float]:
         """How the ablation changes attention from the end to where a head reads the answer.
@@ -109,8 +121,8 @@ class NameMovers:
         """
         return [self._attention_change(h, self._task.source(h)) for h in heads[:2]]
 
-    def _attention_change(self, head: Head, key: str) -> float:
-        edits = self._task.ablate(self._roles.name_mover)
+    def _attention_change(self, head: Head, key: str, ablated: Heads | None = None) -> float:
+        edits = self._task.ablate(*((self._roles.name_mover,) if ablated is None else ablated))
         after = self._task.attention(head, "end", key, edits)
         return (after - self._task.attention(head, "end", key)).mean().item()
 
@@ -121,13 +133,13 @@ class NameMovers:
         sizes = {head: self._mean_size(head) for head in self._roles.outside}
         return tuple(sorted(sizes, key=lambda head: -sizes[head]))
 
-    def zero_beyond_mean(self, head: Head) -> float:
+    def zero_beyond_mean(self, *heads: Head) -> float:
         """How much further zero ablation moves the logit difference than mean ablation does."""
         task = self._task
         clean = task.attribution.logit_difference
         zero, mean = (
             (task.difference(edits) - clean).mean().abs().item()
-            for edits in (task.ablate_to_zero(head), task.ablate(head))
+            for edits in (task.ablate_to_zero(*heads), task.ablate(*heads))
         )
         return zero - mean
 

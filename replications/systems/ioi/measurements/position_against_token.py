@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from replications.analysis.statistics import ratio
-from replications.models import Head
+from replications.systems.ioi.data import RULES
 from replications.systems.ioi.measurements.signal_table import Table, Tables
 from replications.systems.ioi.roles import Heads, Roles
 from replications.systems.ioi.task import Task
 
+Rules = Mapping[tuple[int, int], str]
+"""How names are exchanged in each cell of a table; see `data.RULES`."""
+
 
 class PositionAgainstToken:
-    """Which of the two signals heads carry: S-inhibition heads together, or any heads alone."""
+    """Which of the two signals heads carry: S-inhibition heads together, or any heads alone.
+
+    Lists have a value for each head, and are empty for a role that no head fills: no claim accepts
+    that.
+    """
 
     def __init__(self, task: Task, roles: Roles) -> None:
         self._tables = Tables(task)
@@ -21,50 +30,52 @@ class PositionAgainstToken:
         """The table of all S-inhibition heads together."""
         return self.table(self._roles.s_inhibition)
 
-    def table(self, heads: Heads) -> Table:
+    def table(self, heads: Heads, rules: Rules = RULES) -> Table:
         """The table of these heads together."""
-        return self._tables.of(heads)
+        return self._tables.of(heads, rules)
 
-    def each(self, heads: Heads) -> list[Table]:
+    def each(self, heads: Heads, rules: Rules = RULES) -> list[Table]:
         """The table of each of these heads alone."""
-        return [self._tables.of([head]) for head in heads]
+        return [self._tables.of((head,), rules) for head in heads]
+
+    @property
+    def identity_errors(self) -> list[float]:
+        """`Table.identity_error` of each S-inhibition head alone."""
+        return [table.identity_error for table in self.each(self._roles.s_inhibition)]
 
     # ---------------------------------------------------------------- one by one
     def leads(self, heads: Heads) -> list[float]:
         """`Table.position_lead` of each head alone."""
         return [table.position_lead for table in self.each(heads)]
 
-    def residuals(self, *, permuted: bool = False) -> list[float]:
-        """`Table.relative_residual` of each S-inhibition head alone; also with cells permuted."""
-        tables = self.each(self._roles.s_inhibition)
-        return [(table.permuted if permuted else table).relative_residual for table in tables]
+    def residuals(self, rules: Rules = RULES) -> list[float]:
+        """`Table.relative_residual` of each S-inhibition head alone."""
+        return [table.relative_residual for table in self.each(self._roles.s_inhibition, rules)]
 
-    def alone(self, head: Head) -> dict[str, float]:
-        """Size of token swing over position step of one S-inhibition head, and its rank.
+    def alone(self, heads: Heads) -> dict[str, list[float]]:
+        """Size of token swing over position step of some S-inhibition heads, and their ranks.
 
-        The rank is that of its position step among the S-inhibition heads, from 1.
+        A rank is that of the position step among all S-inhibition heads, from 1.
         """
-        heads = self._roles.s_inhibition
-        steps = [table.position_step for table in self.each(heads)]
-        table = self._tables.of([head])
+        steps = [table.position_step for table in self.each(self._roles.s_inhibition)]
+        order = sorted(steps, reverse=True)
+        tables = self.each(heads)
         return {
-            "token_over_position": abs(ratio(table.token_swing, table.position_step)),
-            "rank": sorted(steps, reverse=True).index(steps[heads.index(head)]) + 1,
+            "token_over_position": [abs(ratio(t.token_swing, t.position_step)) for t in tables],
+            "rank": [order.index(table.position_step) + 1 for table in tables],
         }
 
-    def token_readers(self, readers: Heads) -> dict[str, float]:
-        """Smallest and largest position step over token swing of some S-inhibition heads.
+    def token_readers(
+        self, readers: Heads, lead: Callable[[Table], float] = lambda table: table.token_swing
+    ) -> dict[str, float | list[float]]:
+        """`Table.token_over_position` of some S-inhibition heads ("ratios"), and their lead.
 
-        "lead_in_token" is their smallest token swing less the largest of the other S-inhibition
-        heads, in logits.
+        "lead" is their smallest token swing, or another number of a table, less the largest of the
+        other S-inhibition heads, in logits.
         """
         rest = tuple(head for head in self._roles.s_inhibition if head not in readers)
-        mine, others = (
-            [table.token_swing for table in self.each(heads)] for heads in (readers, rest)
-        )
-        ratios = [table.position_over_token for table in self.each(readers)]
+        mine, others = ([lead(table) for table in self.each(heads)] for heads in (readers, rest))
         return {
-            "least_ratio": min(ratios),
-            "largest_ratio": max(ratios),
-            "lead_in_token": min(mine) - max(others, default=0.0),
+            "ratios": [table.token_over_position for table in self.each(readers)],
+            "lead": min(mine, default=0.0) - max(others, default=0.0),
         }

@@ -6,19 +6,22 @@ those on prompts in which one or both signals are exchanged (`data.RULES`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from replications.analysis.statistics import ratio
-from replications.models import Head
 from replications.systems.ioi.data import RULES
+from replications.systems.ioi.roles import Heads
 from replications.systems.ioi.task import Task
 
 SMALL = 0.02
 """Residuals below this share of the clean logit difference count as zero."""
+FLOOR = 0.1
+"""Position steps below this share of the clean logit difference have no ratio to a token swing."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,6 @@ class Table:
             "first_token_step": ratio(first, self.clean),
             "second_token_step": ratio(second, self.clean),
         }
-
-    @property
-    def permuted(self) -> Table:
-        """A table with the same numbers in other cells, so that no sum of effects fits."""
-        a, b, c, d, e, f = self.cells.flatten().sort().values.tolist()
-        return replace(self, cells=torch.tensor([[f, a], [b, e], [d, c]], dtype=torch.float64))
 
     # ---------------------------------------------------------------- steps
     @property
@@ -120,9 +117,14 @@ class Table:
         return ratio(self.cells[2, 1].item(), self.cells[0, 0].item())
 
     @property
-    def position_over_token(self) -> float:
-        """Full swing of the position over full swing of the token."""
-        return ratio(self.position_step, self.token_swing)
+    def token_over_position(self) -> float:
+        """Full swing of the token over full swing of the position.
+
+        It is 0 where the position step is less than `FLOOR`: a ratio of noise says nothing.
+        """
+        if abs(self.position_step) < FLOOR * abs(self.clean):
+            return 0.0
+        return ratio(self.token_swing, self.position_step)
 
     @property
     def position_lead(self) -> float:
@@ -131,18 +133,28 @@ class Table:
 
 
 class Tables:
-    """Tables for sets of heads, each made once."""
+    """Tables for sets of heads, each cell run once."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._made: dict[tuple[Head, ...], Table] = {}
+        self._cells: dict[tuple[str, Heads], float] = {}
 
-    def of(self, heads: Sequence[Head]) -> Table:
-        """The table with the outputs of these heads replaced, together and at all positions."""
-        key = tuple(heads)
-        if key not in self._made:
-            cells = torch.zeros(3, 2, dtype=torch.float64)
-            for cell, rule in RULES.items():
-                cells[cell] = self._task.difference(self._task.outputs_on(rule, key)).mean()
-            self._made[key] = Table(cells, self._task.difference().mean().item())
-        return self._made[key]
+    def of(self, heads: Heads, rules: Mapping[tuple[int, int], str] = RULES) -> Table:
+        """The table with the outputs of these heads replaced, together and at all positions.
+
+        `rules` says how names are exchanged in each cell.
+        """
+        cells = torch.zeros(3, 2, dtype=torch.float64)
+        for cell, rule in rules.items():
+            cells[cell] = self._cell(rule, heads)
+        return Table(cells, self._clean)
+
+    @cached_property
+    def _clean(self) -> float:
+        return self._task.difference().mean().item()
+
+    def _cell(self, rule: str, heads: Heads) -> float:
+        if (rule, heads) not in self._cells:
+            edits = self._task.outputs_on(rule, heads)
+            self._cells[rule, heads] = self._task.difference(edits).mean().item()
+        return self._cells[rule, heads]

@@ -1,0 +1,156 @@
+"""The model whose weights are written by hand: what it does is known, so measurements are too."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from replications.models import sites
+from replications.systems import ioi
+from replications.systems.ioi import IoiSubject, construction
+from replications.systems.ioi.data import PRINTED, RULES
+
+
+@pytest.fixture(scope="module")
+def subject() -> IoiSubject:
+    found = ioi.subject("construction")
+    assert isinstance(found, IoiSubject)
+    return found
+
+
+def test_it_does_the_task_and_prefers_no_name_without_a_repetition(subject: IoiSubject) -> None:
+    assert subject.task.accuracy == 1.0
+    assert subject.name_movers.clean > 2
+    assert abs(subject.name_movers.on_abc) < 1e-3
+
+
+def test_everything_that_is_written_sums_to_zero() -> None:
+    weights = construction.state_dict()
+    written = [w for name, w in weights.items() if name.endswith((".W_O", ".W_E", ".W_pos"))]
+    assert all(w.sum(-1).abs().max() < 1e-5 for w in written)
+
+
+# ------------------------------------------------------------------------ attention, known answers
+def test_early_heads_attend_where_they_were_told_to(subject: IoiSubject) -> None:
+    heads, roles = subject.early_heads, subject.roles
+    for kind in ("induction", "duplicate", "previous"):
+        mine = getattr(roles, kind)
+        others = {*roles.induction, *roles.duplicate, *roles.previous} - {*mine}
+        assert heads.scores(kind, mine) == pytest.approx([1, 1], abs=0.01)
+        assert heads.scores(kind, tuple(others)) == pytest.approx([0] * 4, abs=0.01)
+    assert heads.scores("induction", roles.induction, repeated=False) < [0.01, 0.01]
+    assert sorted(heads.ranks(roles.induction)) == [1, 2]
+
+
+def test_induction_on_the_prompts_is_from_s2_to_behind_s1(subject: IoiSubject) -> None:
+    heads, roles = subject.early_heads, subject.roles
+    assert heads.share_to_next(roles.fuzzy) == [1.0, 1.0]
+    assert heads.share_to_next(roles.fuzzy, three_names=True) == [0.0, 0.0]
+    assert heads.share_to_next(roles.duplicate) == [0.0, 0.0]
+    assert heads.after_s1(roles.induction) == pytest.approx([1, 1], abs=0.01)
+    assert heads.after_s1(roles.duplicate) == pytest.approx([0, 0], abs=0.01)
+    assert max(heads.times_first(roles.fuzzy)) < 0.5  # a third of the tokens are names
+    assert heads.times_first(roles.induction[1:]) == pytest.approx([1.0])
+
+
+def test_induction_heads_boost_repeated_names_and_negative_heads_do_not(
+    subject: IoiSubject,
+) -> None:
+    boost = subject.task.repeated_tokens.boost()
+    assert boost[:4].abs().max() < 1e-6  # no early head writes to the answer
+    assert subject.early_heads.suppressors(repeated=False) == 0
+
+
+def test_names_are_read_at_the_indirect_object(subject: IoiSubject) -> None:
+    task, roles = subject.task, subject.roles
+    for head in roles.name_movers:
+        assert task.source(head) == "IO"
+        at = {key: task.attention(head, "end", key).mean().item() for key in ("IO", "S1", "S2")}
+        assert at["IO"] > at["S1"] > at["S2"]
+
+
+# -------------------------------------------------------------------------- effects, known answers
+def test_previous_token_heads_act_through_keys_only(subject: IoiSubject) -> None:
+    roles = subject.roles
+    by_site = {
+        site.name: subject.early_paths.from_previous(site, roles.induction)
+        for site in (sites.K, sites.Q, sites.V)
+    }
+    assert by_site["k"]["named"] == 2
+    assert max(by_site["k"]["effects"]) < -0.01
+    assert by_site["q"]["effects"] == pytest.approx([0, 0], abs=1e-4)
+    assert by_site["v"]["effects"] == pytest.approx([0, 0], abs=1e-4)
+
+
+def test_two_senders_are_superadditive_through_softmax_alone(subject: IoiSubject) -> None:
+    roles = subject.roles
+    exact, linear = (
+        subject.early_paths.pair(roles.previous, roles.all_induction, softmax)
+        for softmax in ("exact", "linear")
+    )
+    assert exact["beyond_sum"] < -0.1
+    assert abs(linear["beyond_sum"]) < 0.01 * abs(linear["joint"]) + 1e-6
+    assert exact["stronger"] <= exact["weaker"] < 0
+
+
+def test_signals_of_each_head_are_those_it_writes(subject: IoiSubject) -> None:
+    signals, roles = subject.position_against_token, subject.roles
+    token = [table.token_swing for table in signals.each(roles.s_inhibition)]
+    assert token[:2] == pytest.approx([0, 0], abs=1e-3)
+    assert min(token[2:]) > 0.3
+    step = [table.position_step for table in signals.each(roles.s_inhibition)]
+    assert step == sorted(step, reverse=True) or step[0] == max(step)
+    assert signals.token_readers(roles.token_readers)["lead"] > 0
+    assert signals.token_readers(roles.position_readers)["lead"] < 0
+
+
+def test_the_mistake_of_the_printed_example_is_not_additive(subject: IoiSubject) -> None:
+    signals, heads = subject.position_against_token, subject.roles.s_inhibition
+    right, wrong = (signals.table(heads, rules) for rules in (RULES, PRINTED))
+    assert right.largest_residual < 0.1 * right.clean < wrong.largest_residual
+    assert torch.equal(right.cells[:2].flatten()[:3], wrong.cells[:2].flatten()[:3])
+    assert wrong.cells[1, 1] == wrong.cells[1, 0]
+
+
+# ----------------------------------------------------------------------------------------- repair
+def test_backups_rise_and_the_negative_heads_look_away(subject: IoiSubject) -> None:
+    movers, roles = subject.name_movers, subject.roles
+    assert movers.largest == [*roles.name_mover]
+    assert movers.longest == [5, 4]
+    assert set(movers.ablation.risers(4)) == {(5, 0), (5, 1), (5, 2), (5, 3)}
+    assert min(movers.ablation.largest_changes) > 0.1
+    assert min(movers.to_io(movers.backups[:2])) > 0.05
+    assert movers.to_io(roles.negative[:1])[0] < -0.05
+    assert movers.to_io(roles.negative[:1], ablated=()) == [0.0]
+    assert movers.ablation.recovered_by["heads"] > 0.5
+    assert abs(movers.held.recovery) < 0.1
+
+
+def test_falls_count_among_the_largest_changes(subject: IoiSubject) -> None:
+    changes = subject.name_movers.without(*subject.roles.s_inhibition[:1]).largest_changes
+    assert changes[0] < -0.1
+    assert [abs(change) for change in changes] == sorted(map(abs, changes), reverse=True)
+
+
+def test_without_any_head_nothing_changes(subject: IoiSubject) -> None:
+    nothing = subject.name_movers.without()
+    assert nothing.scale_ratio == 1.0
+    assert nothing.largest_changes == [0.0, 0.0, 0.0]
+    assert nothing.numbers["naive"] == nothing.numbers["clean"] == nothing.numbers["ablated"]
+    assert subject.name_movers.share() == 0.0
+
+
+def test_attributions_after_are_too_large_where_the_scale_is_left_out(subject: IoiSubject) -> None:
+    ablation = subject.name_movers.ablation
+    wrong = ablation.without_scale_after
+    assert wrong.before is ablation.before
+    expected = ablation.after.heads * ablation.after.scale
+    assert wrong.after.heads.equal(expected)
+    assert ablation.after.scale.min() > 1.5
+
+
+def test_a_constant_output_matters_where_it_is_replaced_by_zero(subject: IoiSubject) -> None:
+    movers = subject.name_movers
+    assert movers.outside_by_mean[0] == (5, 4)
+    assert movers.zero_beyond_mean((5, 4)) > 0.01
+    assert movers.zero_beyond_mean(*movers.outside_by_mean[-1:]) == 0.0
