@@ -18,6 +18,9 @@ python -m replications record claims.json --reason "first outcomes of seed 5"
     write them to the .outcomes.jsonl files beside the claims
 python -m replications record claims.json --reason "TransformerLens 4.4" --check
     say what would be recorded, and write nothing
+ATEN_CPU_CAPABILITY=default pytest claims/ --no-controls --claims-json again.json
+python -m replications record claims.json --again again.json --reason "first outcomes"
+    with a wider tolerance where rounding alone moves a value
 """
 
 
@@ -40,6 +43,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="DIR",
         help="where the run began: the folder that claims/ is in (default: this one)",
     )
+    record.add_argument(
+        "--again",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="LEDGER2",
+        help="the same claims where only rounding differs: rows get the tolerance seen there",
+    )
     record.add_argument("--check", action="store_true", help="write nothing")
 
 
@@ -47,7 +58,8 @@ def _run(args: argparse.Namespace) -> int:
     from replications.judging import recording
     from replications.judging.ledger import Ledger
 
-    changes = recording.changes(Ledger.read(args.ledger), args.root, args.reason)
+    again = [Ledger.read(path) for path in args.again]
+    changes = recording.changes(Ledger.read(args.ledger), args.root, args.reason, again)
     for change in changes:
         for line in change.lines:
             print(line)

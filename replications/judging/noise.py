@@ -29,6 +29,10 @@ class Floor:
         """Whether the change is noise."""
         return abs(new - old) <= self.absolute + self.relative * max(abs(old), abs(new))
 
+    def times(self, factor: float) -> Floor:
+        """A floor that many times as high."""
+        return Floor(self.relative * factor, self.absolute * factor)
+
     def __str__(self) -> str:
         return f"{self.absolute:g} + {self.relative:g} × |value|"
 
@@ -52,6 +56,19 @@ def largest_change(old: Any, new: Any) -> float | None:
         size: float = abs(new - old)
         return size
     return 0.0 if old == new and old is not None else None
+
+
+def multiple(old: Any, new: Any, floor: Floor) -> float:
+    """How many times the floor the largest change of a number in a value is.
+
+    0 where nothing changed, and infinite where the two are not comparable numbers.
+    """
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return max((multiple(a, b, floor) for a, b in zip(old, new, strict=True)), default=0.0)
+    if _number(old) and _number(new):
+        change: float = abs(new - old)
+        return change / (floor.absolute + floor.relative * max(abs(old), abs(new)))
+    return 0.0 if old == new else math.inf
 
 
 def _number(value: Any) -> bool:

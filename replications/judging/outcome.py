@@ -8,6 +8,7 @@ holds or not.  They are written by `replications record`.  Standard library only
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -18,7 +19,7 @@ from replications.errors import BadInput
 from replications.judging.noise import Floor, largest_change, within
 
 NOISE = Floor()
-"""A measured value may move by this much from its record."""
+"""A measured value may move by this much from its record, times the `noise` of its row."""
 _WORDS, _LISTS = ("claim", "subject", "reason"), ("accepted", "uncontrolled")
 
 
@@ -28,7 +29,8 @@ class Outcome:
 
     `version` is that of the claim when this was recorded.  `accepted` names the controls that were
     accepted and `uncontrolled` the parts that no control rejected; they are sorted.  `reason` says
-    why this was recorded, or why it replaced what had been.
+    why this was recorded, or why it replaced what had been.  `noise` is the tolerance of the value
+    as a multiple of NOISE: 1, or more for a value that was seen to move more with rounding alone.
     """
 
     claim: str
@@ -39,6 +41,7 @@ class Outcome:
     accepted: tuple[str, ...]
     uncontrolled: tuple[str, ...]
     reason: str
+    noise: float = 1.0
 
     @property
     def key(self) -> tuple[str, str]:
@@ -59,9 +62,10 @@ class Outcome:
             said.append(f"recorded for version {self.version} of the claim, not {found.version}")
         if self.holds != found.holds:
             said.append("holds now" if found.holds else "does not hold any more")
-        if not within(self.measured, found.measured, NOISE):
+        floor = NOISE.times(self.noise)
+        if not within(self.measured, found.measured, floor):
             size = largest_change(self.measured, found.measured)
-            by = "" if size is None else f", by up to {size:.3g} (noise is {NOISE})"
+            by = "" if size is None else f", by up to {size:.3g} (noise is {floor})"
             said.append(
                 f"the value moved from {_text(self.measured)} to {_text(found.measured)}{by}"
             )
@@ -137,7 +141,12 @@ def _well_formed(entry: Mapping[str, Any]) -> dict[str, bool]:
         n: isinstance(entry[n], list) and all(isinstance(name, str) for name in entry[n])
         for n in _LISTS
     }
-    plain = {"version": type(entry["version"]) is int, "holds": type(entry["holds"]) is bool}
+    noise = entry["noise"]
+    plain = {
+        "version": type(entry["version"]) is int,
+        "holds": type(entry["holds"]) is bool,
+        "noise": type(noise) in (int, float) and 1 <= noise < math.inf,
+    }
     return {**words, **plain, **lists}
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from replications.errors import BadInput
 from replications.judging import outcome
 from replications.judging.ledger import SCHEMA, Ledger
+from replications.judging.noise import multiple
 from replications.judging.outcome import Outcome
 from replications.judging.row import Row
 
@@ -34,10 +37,19 @@ class FileChange:
             raise BadInput(f"cannot write {self.path}: {exc.strerror or exc}") from exc
 
 
-def changes(ledger: Ledger, root: Path, reason: str) -> tuple[FileChange, ...]:
+SAFETY = 5
+"""A value may move by this many times what rounding was seen to move it."""
+
+
+def changes(
+    ledger: Ledger, root: Path, reason: str, again: Sequence[Ledger] = ()
+) -> tuple[FileChange, ...]:
     """What recording a ledger changes, file by file.  Nothing is written.
 
-    BadInput if the reason is empty, or if a row or the whole ledger cannot be recorded.
+    `again` are ledgers of the same claims in which only rounding differs, such as one made with
+    other instructions of the processor.  A row whose value differs there by more than a fifth of
+    the floor of noise gets a tolerance of five times that difference.  BadInput if the reason is
+    empty, or if a row or the whole ledger cannot be recorded.
     """
     if not reason.strip():
         raise BadInput("--reason is empty: say why these outcomes are new or have moved")
@@ -46,7 +58,21 @@ def changes(ledger: Ledger, root: Path, reason: str) -> tuple[FileChange, ...]:
     for row in ledger.rows:
         if row.holds is not None:
             rows[_file(ledger, row, root)].append(row)
-    return tuple(_change(path, found, reason.strip()) for path, found in rows.items())
+    noise = _noise(ledger, again)
+    return tuple(_change(path, found, reason.strip(), noise) for path, found in rows.items())
+
+
+def _noise(ledger: Ledger, again: Sequence[Ledger]) -> dict[tuple[str, str], float]:
+    """The tolerance of each row that needs more than the floor of noise, as a multiple of it."""
+    values = {(row.claim, row.subject): row.measured for row in ledger.rows}
+    noise: dict[tuple[str, str], float] = defaultdict(lambda: 1.0)
+    for other in again:
+        for row in other.rows:
+            key = row.claim, row.subject
+            if row.holds is not None and key in values:
+                moved = SAFETY * multiple(values[key], row.measured, outcome.NOISE)
+                noise[key] = max(noise[key], moved if math.isfinite(moved) else 1.0)
+    return noise
 
 
 def _check(ledger: Ledger) -> None:
@@ -78,15 +104,21 @@ def _file(ledger: Ledger, row: Row, root: Path) -> Path:
     return outcome.beside(path)
 
 
-def _change(path: Path, rows: list[Row], reason: str) -> FileChange:
+def _change(
+    path: Path, rows: list[Row], reason: str, noise: Mapping[tuple[str, str], float]
+) -> FileChange:
     recorded = outcome.read(path)
     said, new, moved = [], 0, 0
     for row in rows:
         found = row.found
         assert found is not None
-        found = replace(found, reason=reason)
         before = recorded.get(found.key)
+        seen = round(noise[found.key], 1)
+        known = before.noise if before else 1.0
+        found = replace(found, reason=reason, noise=max(seen, known))
         departs = before.departures(found) if before else ("new",)
+        if before and seen > known:
+            departs += (f"its tolerance grew from {known:g} to {seen:g} times the floor of noise",)
         if departs:
             said.append(f"{row.claim} on {row.subject}: {'; '.join(departs)}")
             recorded[found.key] = found
