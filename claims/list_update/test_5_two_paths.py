@@ -178,8 +178,16 @@ def test_all_predictions_look_alike(subject):
         for group in BOTH
     },
     control=(
-        instead("another prediction", lambda s: s.paths.updated_less_kept(shift=1)),
-        instead("indices of other prompts", lambda s: s.paths.updated_less_kept(shuffled=True)),
+        instead(
+            "another prediction",
+            lambda s: s.paths.updated_less_kept(shift=1),
+            accepted_if="a model whose prediction after the updated one uses the direct path most",
+        ),
+        instead(
+            "indices of other prompts",
+            lambda s: s.paths.updated_less_kept(shuffled=True),
+            accepted_if="prompts whose indices follow one another, as in the document's batches",
+        ),
         untrained,
     ),
     note="Share of the direct path at the updated index less its mean elsewhere, averaged over "
@@ -233,8 +241,16 @@ def test_both_paths_matter_everywhere(subject):
         )
     },
     control=(
-        instead("Q-composition cut instead", lambda s: s.composition.accuracies(Q)),
-        instead("V-composition cut instead", lambda s: s.composition.accuracies(V)),
+        instead(
+            "Q-composition cut instead",
+            lambda s: s.composition.accuracies(Q),
+            accepted_if="a model that finds the updated index by queries that head 0.0 made",
+        ),
+        instead(
+            "V-composition cut instead",
+            lambda s: s.composition.accuracies(V),
+            accepted_if="a model that brings the new element, and nothing else, through both heads",
+        ),
         head_0_0_cut,
         untrained,
     ),
