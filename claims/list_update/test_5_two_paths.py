@@ -74,7 +74,7 @@ def test_both_paths_matter(subject):
         untrained,
     ),
     note="For the predictions that are kept. The next claim is about the updated one, where no "
-    "seed reaches 0.25 at the source.",
+    "seed reaches 0.25 at the source for every index.",
 )
 def test_virtual_attention_reaches_the_source(subject):
     return subject.attention.virtual(subject.roles.previous, subject.roles.copying)
