@@ -1,12 +1,18 @@
 """What the claims about indirect objects share: the source, its sections, groups and controls.
 
 Subjects are GPT-2 small, whose heads have the published indices (`gpt2-small`, gates); toy models
-of two kinds trained here, whose heads are found by what they do (`repairing` and `plain`, observed,
-since the document is about GPT-2 only); and texts, which need no model (`text`, gates).
+trained here, whose heads are found by what they do (`repairing` and `plain`, and further regimes
+for the conditions of repair); a model whose weights are written by hand from what the document
+describes (`construction`: it shows that the claims can hold together, and is no evidence about
+trained models); and texts, which need no model (`text`, gates). The document asserts nothing of
+toys and constructions, so they do not gate.
 
 The document's 25 prompts are not in its text, so GPT-2 is measured on 24 of our own. Indices of
 heads, signs and orders must match exactly. A printed number becomes a share of the clean logit
 difference or of the gap to ABC prompts, with a tolerance for other sentences.
+
+Where no head of a model fills a role, what is measured of it is an empty list or an effect of zero,
+and the claim does not hold: see `replications.systems.ioi.roles`.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def test_previous_token_heads_feed_the_keys(subject):
 
 @claim(
     "ioi/fuzzy-induction-key-patching",
-    says="5.8 and 5.9 each lower the logit difference by 5 % through S-inhibition heads' keys.",
+    says="5.8 and 5.9 each lower the logit difference through the keys of S-inhibition heads.",
     source=FUZZY,
     tier=1,
     published=[-0.05, -0.05],

@@ -383,7 +383,8 @@ def test_backups_attend_more_to_their_source(subject):
     expect=models(at_least(0.01, because="less than a hundredth of a logit disturbs nothing")),
     control=instead(
         "the head with the shortest mean",
-        lambda s: s.name_movers.zero_beyond_mean(*s.name_movers.outside_by_mean[-1:]),
+        lambda s: s.name_movers.zero_beyond_mean(*s.name_movers.outside_by_mean[1:][-1:]),
+        accepted_if="A model in which any departure from the usual output disturbs later heads.",
     ),
     not_asserted="a caution: the document gives no number and no head",
     version=2,

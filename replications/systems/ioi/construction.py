@@ -19,7 +19,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from replications.models.parameters import classic
+from replications.models.parameters import classic, in_layer
 from replications.models.shape import Head, Shape
 from replications.systems.ioi.data import CONTEXT, name_tokens, toy_tokenizer
 from replications.systems.ioi.roles import Roles
@@ -136,17 +136,18 @@ def _write(
     weights: dict[str, Tensor], head: Head, matches: Sequence[_Match], moves: Sequence[_Move]
 ) -> None:
     layer, number = head
-    attention = f"blocks.{layer}.attn"
+    names = ("attn.W_Q", "attn.W_K", "attn.W_V", "attn.W_O")
+    W_Q, W_K, W_V, W_O = (weights[in_layer(layer, name)][number] for name in names)
     at = 0
     for match in matches:
         to = slice(at, at := at + len(match.query))
-        weights[f"{attention}.W_Q"][number, :, to] = sqrt(D_HEAD) * match.gain * match.query.T
-        weights[f"{attention}.W_K"][number, :, to] = match.key.T
+        W_Q[:, to] = sqrt(D_HEAD) * match.gain * match.query.T
+        W_K[:, to] = match.key.T
     at = 0
     for move in moves:
         to = slice(at, at := at + len(move.read))
-        weights[f"{attention}.W_V"][number, :, to] = move.read.T
-        weights[f"{attention}.W_O"][number, to] = move.gain * move.write
+        W_V[:, to] = move.read.T
+        W_O[to] = move.gain * move.write
 
 
 class _Heads:

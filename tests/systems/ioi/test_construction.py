@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 import torch
 
@@ -9,6 +12,7 @@ from replications.models import sites
 from replications.systems import ioi
 from replications.systems.ioi import IoiSubject, construction
 from replications.systems.ioi.data import PRINTED, RULES
+from replications.systems.ioi.measurements import EarlyHeads
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +116,43 @@ def test_the_mistake_of_the_printed_example_is_not_additive(subject: IoiSubject)
     assert wrong.cells[1, 1] == wrong.cells[1, 0]
 
 
+def test_the_biggest_head_has_rank_one_and_no_token(subject: IoiSubject) -> None:
+    signals, roles = subject.position_against_token, subject.roles
+    found = signals.alone((*roles.biggest_inhibition, *roles.token_readers))
+    assert found["rank"][0] == 1
+    assert min(found["rank"][1:]) > 1
+    assert found["token_over_position"][0] < 0.01 < min(found["token_over_position"][1:])
+
+
+def test_margins_tell_induction_from_duplicate_heads(subject: IoiSubject) -> None:
+    paths, roles = subject.early_paths, subject.roles
+    for heads, margin in ((roles.induction, 1), (roles.duplicate, -1)):
+        found = paths.into_inhibition(heads)
+        assert found["margin"] == pytest.approx([margin] * 2, abs=0.01)
+        assert max(found["effect"]) < -0.02
+
+
+def test_suppressors_are_heads_with_a_high_score_and_a_negative_effect() -> None:
+    score = torch.tensor([[0.9, 0.9, 0.1], [0.9, 0.2, 0.31]])[..., None]
+    boost = torch.tensor([[-0.1, 0.2, -0.3], [-0.4, -0.5, 0.6]])
+    texts = SimpleNamespace(
+        scores=lambda *, repeated: SimpleNamespace(induction=score),
+        boost=lambda *, repeated: boost,
+    )
+    task: Any = SimpleNamespace(repeated_tokens=texts)
+    assert EarlyHeads(task, construction.ROLES).suppressors() == 2
+
+
 # ----------------------------------------------------------------------------------------- repair
+def test_rises_are_counted_in_the_next_layer_and_of_negative_heads(subject: IoiSubject) -> None:
+    movers, roles = subject.name_movers, subject.roles
+    assert movers.ablation.rising_after(roles.name_mover) == 4
+    assert movers.ablation.rising_after((3, 0)) == 0
+    assert movers.ablation.largest_rise(roles.negative) > 0.1
+    assert movers.ablation.largest_rise(roles.name_movers) == 0.0
+    assert {layer for layer, _ in (*movers.backups, *movers.unchanged)} == {5}
+
+
 def test_backups_rise_and_the_negative_heads_look_away(subject: IoiSubject) -> None:
     movers, roles = subject.name_movers, subject.roles
     assert movers.largest == [*roles.name_mover]

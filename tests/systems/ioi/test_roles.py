@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import torch
@@ -166,7 +167,8 @@ def test_toys_have_no_early_heads_and_no_head_twice(name: str) -> None:
 
 
 def test_what_is_measured_of_an_absent_role_satisfies_no_claim(subject: IoiSubject) -> None:
-    absent = replace(subject.roles, **{f.name: () for f in fields(Roles)[2:]})
+    nothing: dict[str, Any] = {field.name: () for field in fields(Roles)[2:]}
+    absent = replace(subject.roles, **nothing)
     without = IoiSubject("without", subject.task, roles=absent)
     assert without.early_heads.induction(()) == {"attention": [], "times_duplicate": []}
     assert without.early_heads.times_first(PUBLISHED.induction[:0]) == []

@@ -353,13 +353,13 @@ def test_cuts_change_accuracies_and_lose_logits(subject: ListUpdateSubject) -> N
     updated = torch.arange(3) == tokens[:, 5, None]
     of_answers = {cut: x.gather(-1, tokens[:, 8:, None]).mean() for cut, x in logits.items()}
     cut = [right[which].double().mean().item() for which in (updated, ~updated)]
-    assert subject.composition.accuracies(sites.K) == pytest.approx(
-        {"updated": cut[0], "kept": cut[1]}
-    )
     lost = 1 - (of_answers["V"] / of_answers[""]).item()
     assert subject.composition.logit_lost(sites.V) == pytest.approx(lost)
     right = logits[""].argmax(-1) == tokens[:, 8:]
     intact = [right[which].double().mean().item() for which in (updated, ~updated)]
+    assert subject.composition.accuracies(sites.K) == pytest.approx(
+        {"updated_intact": intact[0], "updated": cut[0], "kept": cut[1]}
+    )
     change = max(abs(a - b) for a, b in zip(intact, cut, strict=True))
     assert subject.composition.change(sites.K) == pytest.approx(change)
 

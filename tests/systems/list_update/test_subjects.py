@@ -49,8 +49,12 @@ def test_a_seed_knows_its_curve_and_the_models_with_one_layer() -> None:
 def test_the_generator_is_checked_row_by_row() -> None:
     found = list_update.subject("generator")
     assert isinstance(found, Generator)
-    assert found.batches()["right_rows"] == 1
-    assert found.batches()["batches_with_one_pair"] == 1
+    assert found.batches() == {
+        "right_rows": 1.0,
+        "batches_with_one_pair": 1.0,
+        "indices": [0, 1, 2],
+        "markers": [(0, 50), (4, 51), (7, 51)],
+    }
     assert found.batches(mixed=True)["batches_with_one_pair"] == 0
 
 

@@ -8,6 +8,8 @@ that.
 
 from __future__ import annotations
 
+from typing import Any
+
 from replications.models import Site, sites
 from replications.patching import Softmax
 from replications.systems.ioi.roles import Heads, Roles
@@ -33,7 +35,7 @@ class EarlyPaths:
         effects = [min(pair) for pair in zip(by_value, by_key, strict=True)]
         return {"effect": effects, "margin": margins}
 
-    def from_previous(self, site: Site, into: Heads) -> dict[str, float | list[float]]:
+    def from_previous(self, site: Site, into: Heads) -> dict[str, Any]:
         """Effects of every earlier head through an input of the heads `into`.
 
         "named": how many previous-token heads are among the most negative effects, as many of these

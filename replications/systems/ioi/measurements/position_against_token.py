@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from replications.analysis.statistics import ratio
 from replications.systems.ioi.data import RULES
@@ -67,7 +68,7 @@ class PositionAgainstToken:
 
     def token_readers(
         self, readers: Heads, lead: Callable[[Table], float] = lambda table: table.token_swing
-    ) -> dict[str, float | list[float]]:
+    ) -> dict[str, Any]:
         """`Table.token_over_position` of some S-inhibition heads ("ratios"), and their lead.
 
         "lead" is their smallest token swing, or another number of a table, less the largest of the

@@ -64,8 +64,12 @@ class Composition:
         return logits.gather(-1, self._task.answers[..., None]).mean().item()
 
     def accuracies(self, site: sites.Site) -> dict[str, float]:
-        """The shares of updated and of kept predictions that are right without that composition."""
-        return self._accuracies(self.logits_without(site))
+        """The shares of updated and of kept predictions that are right without that composition.
+
+        `updated_intact` is the share of updated predictions that are right in the intact model.
+        """
+        intact, cut = map(self._accuracies, (self._task.logits, self.logits_without(site)))
+        return {"updated_intact": intact["updated"], **cut}
 
     def logit_lost(self, site: sites.Site) -> float:
         """The share of the right answers' mean logit that is lost without that composition."""
@@ -75,5 +79,5 @@ class Composition:
     def change(self, site: sites.Site) -> float:
         """The larger change of the two accuracies, updated and kept, without that composition."""
         intact = self._accuracies(self._task.logits)
-        cut = self.accuracies(site)
+        cut = self._accuracies(self.logits_without(site))
         return max(abs(intact[which] - cut[which]) for which in intact)
