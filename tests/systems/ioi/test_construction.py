@@ -134,13 +134,13 @@ def test_margins_tell_induction_from_duplicate_heads(subject: IoiSubject) -> Non
 
 def test_suppressors_are_heads_with_a_high_score_and_a_negative_effect() -> None:
     score = torch.tensor([[0.9, 0.9, 0.1], [0.9, 0.2, 0.31]])[..., None]
-    boost = torch.tensor([[-0.1, 0.2, -0.3], [-0.4, -0.5, 0.6]])
+    boost = torch.tensor([[-0.1, 0.2, -0.3], [-0.4, -0.5, -0.6]])
     texts = SimpleNamespace(
         scores=lambda *, repeated: SimpleNamespace(induction=score),
         boost=lambda *, repeated: boost,
     )
     task: Any = SimpleNamespace(repeated_tokens=texts)
-    assert EarlyHeads(task, construction.ROLES).suppressors() == 2
+    assert EarlyHeads(task, construction.ROLES).suppressors() == 3
 
 
 # ----------------------------------------------------------------------------------------- repair
