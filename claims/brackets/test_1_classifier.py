@@ -248,9 +248,9 @@ def test_right_to_left_rule_gives_every_label(subject):
         ),
         untrained,
     ),
-    not_asserted="version 1 asked for a correlation of 0.9 with the suffix, which within strings of "
-    "one length is missed (0.883 at position 15); the lead of 0.6, which is 0.9 less 0.3, was chosen "
-    "after that was seen",
+    not_asserted="version 1 asked for a correlation of 0.9 with the suffix, which within strings "
+    "of one length is missed (0.883 at position 15); the lead of 0.6, which is 0.9 less 0.3, was "
+    "chosen after that was seen",
     note="Correlations within strings of one length; version 1 left out suffixes of under five "
     "brackets.  See brackets/tally-at-every-position.",
     version=2,

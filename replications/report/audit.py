@@ -6,6 +6,7 @@ never failed, and a control that was never accepted, have not been shown to say 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 from replications.errors import BadInput
 from replications.judging.ledger import Ledger
-from replications.judging.row import Row
+from replications.judging.row import ControlResult, Row
 
 LESION = "~"
 """What stands in the name of a lesioned subject, between the subject and the lesion."""
@@ -23,9 +24,10 @@ LESION = "~"
 class ControlAudit:
     """One control of a claim over all worlds.
 
-    `accepted` names the worlds in which it was accepted, and `ran` is the number of all it ran in.
-    `nearest` is its largest margin, None where no margin is finite.  `constant` says that its value
-    was the same in all of several worlds.  `accepted_if` is what the claim says of such a world.
+    `accepted` names the worlds in which it was accepted with a finite value, and `ran` is the
+    number of all it ran in.  `nearest` is its largest margin, None where no margin is finite.
+    `constant` says that its value was the same in all of several worlds.  `accepted_if` is what the
+    claim says of such a world.
     """
 
     name: str
@@ -145,8 +147,14 @@ def _control(control: Mapping[str, str], rows: Mapping[str, Row]) -> ControlAudi
     return ControlAudit(
         name=control["name"],
         ran=len(results),
-        accepted=tuple(subject for subject, result in results.items() if result.accepted),
+        accepted=tuple(s for s, r in results.items() if r.accepted and _is_finite(r)),
         nearest=max(margins, default=None),
         constant=len(values) > 1 and all(value == values[0] for value in values),
         accepted_if=control["accepted_if"],
     )
+
+
+def _is_finite(result: ControlResult) -> bool:
+    """Whether a control has a finite value; without one it shows nothing, and is not accepted."""
+    text = json.dumps(result.measured)
+    return not any(f'"{word}"' in text for word in ("nan", "inf", "-inf"))
