@@ -174,8 +174,8 @@ def test_the_elevation_head_writes_the_tally(subject):
         untrained,
     ),
     note="In most retrained models both heads of layer 0 do it (brackets/one-head-tallies).  0.0 "
-    "writes along one direction, so what it writes for any two tokens is nearly parallel or opposite: "
-    "'(' and [start] are at -0.975.  So the sign is the finding, more than the size.",
+    "writes along one direction, so what it writes for any two tokens is nearly parallel or "
+    "opposite: '(' and [start] are at -0.975.  So the sign is the finding, more than the size.",
 )
 def test_left_and_right_brackets_are_written_in_opposite_directions(subject):
     return subject.elevation_head.bracket_cosine
