@@ -68,7 +68,7 @@ def _lesioned(info: SubjectInfo, lesion: str) -> SubjectInfo:
 
 
 SUBJECTS = (_ARENA, _CONSTRUCTION, *(_retrained(seed) for seed in SEEDS))
-SHIPPED_LESIONS = ("W_U random", "LayerNorm before scale and bias", "untrained")
+SHIPPED_LESIONS = ("W_OV of 0.0 random", "LayerNorm before scale and bias", "untrained")
 """Lesions of a model that is in the repository, for machines without the published weights."""
 LESIONS = (
     *(_lesioned(_ARENA, name) for name in LESION_EDITS),
