@@ -132,7 +132,8 @@ def test_two_heads_write_the_last_name(subject):
             accepted_if="A head that looks two tokens back.",
         ),
     ),
-    note="First-name corruption; the effect of each head of layer 0 at position 5.",
+    note="First-name corruption; the effect of each head of layer 0 at position 5.  Effects "
+    "below a hundredth of the clean difference count as 0, so that noise has no rank.",
     version=2,
 )
 def test_the_previous_token_head_writes_the_first_name(subject):

@@ -52,9 +52,9 @@ def _untrained(task: Task) -> Task:
     return task.with_lens(task.lens.reopen(untrained_state_dict(seed=1)))
 
 
-def _mean_mlp(*layers: int, pos: int | None = None) -> Lesion:
+def _mean_mlp(layer: int, pos: int | None = None) -> Lesion:
     def destroy(task: Task) -> Task:
-        return _edited(task, *(_mean(task, sites.MLP_OUT(i), pos) for i in layers))
+        return _edited(task, _mean(task, sites.MLP_OUT(layer), pos))
 
     return destroy
 
@@ -99,7 +99,6 @@ LESIONS: dict[str, Lesion] = {
     "W_U random": _random_weight("unembed.W_U"),
     "mlp0 at position 1 mean": _mean_mlp(0, pos=1),
     "mlp1 at position 1 mean": _mean_mlp(1, pos=1),
-    "mlp0 and mlp1 everywhere mean": _mean_mlp(0, 1),
     "mlp2 mean": _mean_mlp(2),
     **{f"head {head_label(head)} mean": _mean_head(*head) for head in HEADS},
     "positions shifted by one": _moved(0, "pos_embed.W_pos"),

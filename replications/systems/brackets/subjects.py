@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 from torch import Tensor
 
@@ -68,7 +68,7 @@ def _lesioned(info: SubjectInfo, lesion: str) -> SubjectInfo:
 
 
 SUBJECTS = (_ARENA, _CONSTRUCTION, *(_retrained(seed) for seed in SEEDS))
-SHIPPED_LESIONS = ("W_U random", "LayerNorm before scale and bias", "untrained")
+SHIPPED_LESIONS = ("W_OV of 0.0 random", "LayerNorm before scale and bias", "untrained")
 """Lesions of a model that is in the repository, for machines without the published weights."""
 LESIONS = (
     *(_lesioned(_ARENA, name) for name in LESION_EDITS),
@@ -130,10 +130,16 @@ def _open_arena(data: BracketData | None, device: str, dtype: str) -> BracketSub
     return BracketSubject(
         _ARENA.name,
         model.open_model(weights, device=device, dtype=dtype),
-        BracketData.from_json_bytes(content, limit=STRINGS) if data is None else data,
+        _published_data(content, STRINGS) if data is None else data,
         roles=PUBLISHED,
-        full_data=lambda: BracketData.from_json_bytes(content),
+        full_data=lambda: _published_data(content),
     )
+
+
+@lru_cache(maxsize=2)
+def _published_data(content: bytes, limit: int | None = None) -> BracketData:
+    """The published strings, which the published model and all its lesions share."""
+    return BracketData.from_json_bytes(content, limit=limit)
 
 
 @cache

@@ -129,6 +129,9 @@ def test_without_a_helper_its_effects_are_zero(single: BracketSubject) -> None:
     assert circuit.without() == {"lost_on_N": 0.0, "change_on_T": 0.0}
     assert circuit.carries_negative() == {"N_over_T": 0.0, "lost_on_N": 0.0}
     assert circuit.helper_input() == {"auroc": 0.5, "over_mlp1": 0.0}
+    early = fresh(single, Roles(helper=None, total=(1, 1))).circuit  # reads before mlp1 writes
+    assert early.helper_input((1, 0)) == {"auroc": 0.5, "over_mlp1": 0.0}
+    assert early.carries_negative("mlp1")["N_over_T"] == 0
     components = fresh(single, Roles(helper=None)).components
     assert components.class_overlap() == components.class_overlap("mlp2")
 

@@ -107,7 +107,7 @@ class Circuit:
         else:
             edits = self.task.silence_everywhere(parse_head(component))
         return {
-            "N_over_T": (w[self.task.N].mean() / w[self.task.T].mean()).item(),
+            "N_over_T": _mean_over(w[self.task.N], w[self.task.T]),
             "lost_on_N": self._lost(edits, self.task.N),
         }
 
@@ -122,7 +122,7 @@ class Circuit:
         unbalanced = ~self.task.B & self.task.data.starts_open
         return {
             "auroc": stats.auroc(mine[unbalanced], mine[self.task.B]),
-            "over_mlp1": (mine[unbalanced].mean() / w["mlp1"][unbalanced].mean()).item(),
+            "over_mlp1": _mean_over(mine[unbalanced], w["mlp1"][unbalanced]),
         }
 
     def _lost(self, edits: Sequence[Edit], rows: Tensor) -> float:
@@ -294,3 +294,10 @@ class Circuit:
     def early_close(self, head: Head) -> dict[str, float]:
         """How far a head's v, and its k, at position 1 move LDu from '()' + B to '))' + B."""
         return {"v": self.moved(head, sites.V), "k": self.moved(head, sites.K)}
+
+
+def _mean_over(above: Tensor, below: Tensor) -> float:
+    """mean(above) / mean(below), and 0 where `above` is zero: the input of a head that writes too
+    late to be read, or is not there."""
+    mean = above.mean().item()
+    return stats.ratio(mean, below.mean().item()) if mean else 0.0

@@ -13,6 +13,9 @@ from replications.systems.name_recall.data import CORRUPTIONS, END, LAST, Corrup
 from replications.systems.name_recall.roles import ROLES, Roles
 from replications.systems.name_recall.task import Task
 
+FLOOR = 0.01
+"""The smallest effect of a head at one position that counts, as a share of the clean metric."""
+
 
 class Heads:
     """Patched heads on the task's prompts.  Effects are shares of the clean metric."""
@@ -66,8 +69,13 @@ class Heads:
         }
 
     def writers(self, corruption: Corruption, position: int = LAST) -> dict[str, float]:
-        """The effect of each layer-0 head at one position, by label."""
-        return self._roles.by_label(_by_head(self.cells(corruption)[:1, :, position]), ["previous"])
+        """The effect of each layer-0 head at one position, by label; below `FLOOR` it counts as 0.
+
+        Otherwise the largest of eight effects that are all noise would have a rank.
+        """
+        effects = self.cells(corruption)[:1, :, position]
+        effects = effects.where(effects.abs() >= FLOOR, 0.0)
+        return self._roles.by_label(_by_head(effects), ["previous"])
 
     def breaks(
         self,

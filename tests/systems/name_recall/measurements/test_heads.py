@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from replications.models import sites
 from replications.systems.name_recall.data import (
@@ -66,3 +67,13 @@ def test_signs_are_what_is_left_when_the_copying_head_is_patched(
     place = sites.Z(1).pick(head=6, pos=END)
     expected = patched(given, "last_name", place) / given.task.metric()
     assert given.heads.signs([(1, 6)])["last_name"] == pytest.approx(expected)
+
+
+def test_effects_that_are_noise_have_no_rank(
+    given: NameRecallSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    effects = torch.zeros(2, 8, 12)
+    effects[0, :, LAST] = torch.tensor([0.009, -0.5, 0.0, 0.02, 0.01, -0.009, 0.0, 0.001])
+    monkeypatch.setattr(given.heads, "cells", lambda corruption: effects)
+    found = list(given.heads.writers("first_name").values())
+    assert found == pytest.approx([0, -0.5, 0, 0.02, 0.01, 0, 0, 0])
