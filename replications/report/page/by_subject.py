@@ -14,6 +14,11 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "Self-repair": (
         "ioi/self-repair",
         "ioi/conditions-for-repair",
+        "ioi/no-repair-without-loss",
+        "ioi/repair-with-certain-answers",
+        "ioi/repair-with-zeros",
+        "ioi/repair-when-lost-everywhere",
+        "ioi/narrow-heads-hardly-repair",
         "ioi/ordinary-dropout-is-not-enough",
     ),
 }
