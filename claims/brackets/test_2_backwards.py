@@ -296,7 +296,9 @@ def test_both_heads_answer_both_failures(subject):
         ),
         instead(
             "head 0.1 silenced",
-            lambda s: s.circuit.loss_rise(*[s.elevation_head.sibling.head] * 2),
+            lambda s: s.circuit.loss_rise(
+                s.elevation_head.sibling.head, s.elevation_head.sibling.head
+            ),
         ),
         instead(
             "the responsible heads silenced",

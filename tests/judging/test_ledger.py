@@ -38,6 +38,7 @@ def test_the_file_has_exactly_the_documented_keys(tmp_path: Path) -> None:
     ]
     assert list(content["rows"][1]["outcome"]) == [
         *("claim", "subject", "version", "holds", "measured", "accepted", "uncontrolled", "reason"),
+        "noise",
     ]
     assert content["claims"]["toys/sides"]["parts"] == ["left", "right"]
     assert content["claims"]["toys/sides"]["file"] == "test_toys.py"

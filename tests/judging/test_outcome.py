@@ -50,10 +50,11 @@ def test_what_is_written_is_read_one_line_each(path: Path) -> None:
     assert outcome.read(path) == {ONE.key: ONE, TWO.key: TWO}
     assert path.read_text(encoding="utf-8").splitlines() == [
         '{"claim": "toys/big", "subject": "seed0", "version": 1, "holds": true, "measured": 0.75, '
-        '"accepted": [], "uncontrolled": [], "reason": "the first run"}',
+        '"accepted": [], "uncontrolled": [], "reason": "the first run", '
+        '"noise": 1.0}',
         '{"claim": "toys/sides", "subject": "seed0", "version": 2, "holds": false, '
         '"measured": [1, ["nan"]], "accepted": ["a", "b"], "uncontrolled": ["left"], '
-        '"reason": "more | ×"}',
+        '"reason": "more | ×", "noise": 1.0}',
     ]
 
 

@@ -91,7 +91,7 @@ def test_a_published_value_that_was_derived_says_how() -> None:
 
 def test_the_reasons_of_recorded_outcomes_are_shown_with_their_rows() -> None:
     assert line_with(render(ledger()), "two seeds:") == (
-        "- two seeds: `toys/big` on retrained/seed0, `toys/big` on retrained/seed1."
+        "- two seeds: `toys/big` on retrained/seed0, retrained/seed1."
     )
     many = [row(BIG, f"seed{i}", "replicates", recorded="a new recipe.") for i in range(21)]
     assert "- a new recipe: 21 rows." in render(ledger(*many)).splitlines()

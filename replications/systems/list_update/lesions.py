@@ -63,11 +63,14 @@ def _untrained(task: Task) -> Lens:
 
 def _layers_exchanged(task: Task) -> Lens:
     """The heads of both layers change places."""
-    weights = dict(task.lens.state_dict)
-    for name in [name for name in weights if name.startswith("blocks.0.")]:
-        other = name.replace("blocks.0.", "blocks.1.")
-        weights[name], weights[other] = weights[other], weights[name]
-    return task.lens.reopen(weights)
+    weights = task.lens.state_dict
+    exchanged = {"0": "1", "1": "0"}
+    moved = {}
+    for name, value in weights.items():
+        block, layer, *rest = name.split(".")
+        new = ".".join([block, exchanged[layer], *rest]) if layer in exchanged else name
+        moved[new] = value
+    return task.lens.reopen(moved)
 
 
 def _positions_in_the_stream(task: Task) -> Lens:

@@ -95,7 +95,7 @@ def test_there_are_claims_about_it() -> None:
 def test_every_claim_and_control_can_be_measured(claim: Claim, stand_in: IoiSubject) -> None:
     info = next(info for info in SUBJECTS if info.name == GPT2)
     row = judge(claim, info, stand_in)
-    assert row.status in ("pass", "fail", "vacuous", "observed")
+    assert row.holds is not None
     assert row.measured is not None
 
 
