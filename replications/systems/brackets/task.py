@@ -107,7 +107,9 @@ class Task:
 
         From TransformerLens 3 on, that is what reading the hook `hook_normalized` gives.
         """
-        return Task(self.lens, self.data, self.load_full_data, affine=False)
+        other = Task(self.lens, self.data, self.load_full_data, affine=False)
+        other.recording, other._mean_z = self.recording, self._mean_z  # the model is the same
+        return other
 
     @property
     def weights(self) -> Weights:
