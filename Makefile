@@ -68,14 +68,18 @@ format: $(HAS)lint
 docs: $(HAS)docs
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
 
-# Every claim on every subject that can be reached, every lesion, then CLAIMS.md, its picture and the
-# opening and the rows of README.md from the two ledgers alone; then the audit.
+# Every claim on every subject that can be reached, every lesion (in brackets without controls, which
+# would take half an hour), then CLAIMS.md, its picture, the opening and the rows of README.md from the
+# ledgers alone; then the audit.
 ledger: $(HAS)parallel $(HAS)plots
 	$(PY) -m pytest claims/ -n $(WORKERS) --claims-json $(LEDGER)
-	$(PY) -m pytest claims/ -n $(WORKERS) --lesions --claims-json $(LESIONS)
-	$(PY) -m replications ledger $(LEDGER) --lesions $(LESIONS) --out CLAIMS.md \
-	  --picture docs/findings.png --excerpt README.md
-	$(PY) -m replications audit $(LEDGER) $(LESIONS)
+	$(PY) -m pytest claims/list_update claims/ioi claims/name_recall -n $(WORKERS) --lesions \
+	  --claims-json $(LESIONS)
+	$(PY) -m pytest claims/brackets -n $(WORKERS) --lesions --no-controls \
+	  --claims-json brackets-$(LESIONS)
+	$(PY) -m replications ledger $(LEDGER) --lesions $(LESIONS) brackets-$(LESIONS) \
+	  --out CLAIMS.md --picture docs/findings.png --excerpt README.md
+	$(PY) -m replications audit $(LEDGER) $(LESIONS) brackets-$(LESIONS)
 
 # The claims on several versions of TransformerLens: make matrix TL="3.9.0 4.3.0"
 # The arguments travel as they are, whatever quotes they have.

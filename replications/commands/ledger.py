@@ -42,7 +42,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     ledger.add_argument("ledger", type=Path, metavar="LEDGER", help="file written by --claims-json")
     ledger.add_argument(
-        "--lesions", type=Path, metavar="LEDGER2", help="ledger of a run with --lesions"
+        "--lesions",
+        type=Path,
+        nargs="+",
+        metavar="LEDGER2",
+        help="ledgers of runs with --lesions",
     )
     ledger.add_argument(
         "--picture", type=Path, metavar="FILE", help="draw all claims in one picture"
@@ -60,7 +64,7 @@ def _run(args: argparse.Namespace) -> int:
     from replications.report import claims_md, excerpt, opening
 
     ledger = Ledger.read(args.ledger)
-    lesions = Ledger.read(args.lesions) if args.lesions else None
+    lesions = Ledger.merged([Ledger.read(p) for p in args.lesions]) if args.lesions else None
     if args.check:
         stale = claims_md.check(read_text(args.check), ledger.claims)
         for line in stale:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,16 @@ class Ledger:
         order = {name: i for i, name in enumerate(self.claims)}
         rows = sorted(self.rows, key=lambda row: (order[row.claim], row.subject))
         object.__setattr__(self, "rows", tuple(rows))
+
+    @classmethod
+    def merged(cls, ledgers: Sequence[Ledger]) -> Ledger:
+        """Several ledgers with different rows as one, in the environment of the first."""
+        return cls(
+            ledgers[0].environment,
+            {name: digest for ledger in ledgers for name, digest in ledger.fixtures.items()},
+            {name: entry for ledger in ledgers for name, entry in ledger.claims.items()},
+            tuple(row for ledger in ledgers for row in ledger.rows),
+        )
 
     def write(self, path: str | Path) -> None:
         """Write to `path`, whole or not at all.  OSError if that is not possible."""

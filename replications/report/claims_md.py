@@ -47,7 +47,7 @@ REGENERATE = """\
 
 ```
 pytest claims/ --claims-json claims.json
-pytest claims/ --lesions --claims-json lesions.json
+pytest claims/ --lesions --no-controls --claims-json lesions.json
 python -m replications ledger claims.json --lesions lesions.json --out CLAIMS.md
 python -m replications audit claims.json lesions.json
 ```

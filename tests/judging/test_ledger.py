@@ -150,3 +150,10 @@ def test_reading_ledgers_and_judging_need_no_heavy_import() -> None:
         "sys.exit(bool({'torch', 'numpy', 'transformer_lens'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_ledgers_of_different_rows_are_merged() -> None:
+    one, two = ledger(row(BIG, "arena", "pass")), ledger(row(BIG, "arena~cut", "replicates"))
+    both = Ledger.merged([one, two])
+    assert [found.subject for found in both.rows] == ["arena", "arena~cut"]
+    assert both.claims == one.claims
