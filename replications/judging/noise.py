@@ -66,8 +66,9 @@ def multiple(old: Any, new: Any, floor: Floor) -> float:
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return max((multiple(a, b, floor) for a, b in zip(old, new, strict=True)), default=0.0)
     if _number(old) and _number(new):
-        change: float = abs(new - old)
-        return change / (floor.absolute + floor.relative * max(abs(old), abs(new)))
+        allowed: float = floor.absolute + floor.relative * max(abs(old), abs(new))
+        change: float = abs(new - old) / allowed
+        return change
     return 0.0 if old == new else math.inf
 
 
