@@ -31,9 +31,10 @@ __all__ = [
     "on",
 ]
 
-Kind = Literal["original", "retrained", "toy"]
+Kind = Literal["original", "retrained", "toy", "construction"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The kinds of subject, from the published weights to a small stand-in."""
+"""The kinds of subject: published weights, the recipe followed again, a stand-in trained here, and
+weights written by hand."""
 EVERY_GROUP = "*"
 """The key of an expectation that a claim has of every group of subjects."""
 

@@ -41,7 +41,7 @@ _CONSTRUCTION = SubjectInfo(
     system="brackets",
     name="construction",
     group="construction",
-    kind="toy",
+    kind="construction",
     gates=True,
     fixtures=(),
 )

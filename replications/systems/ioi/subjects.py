@@ -87,7 +87,7 @@ def _info(toy: _Toy) -> SubjectInfo:
     )
 
 
-_BY_HAND = SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "toy", False, ())
+_BY_HAND = SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "construction", False, ())
 SUBJECTS = (
     SubjectInfo(
         system="ioi",
