@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from replications.judging.claim import claim, instead
-from replications.judging.expectation import Expectation, at_least, at_most, between, exactly, parts
+from replications.judging.expectation import Expectation, at_least, at_most, between, parts
 from replications.models.sites import PATTERN, K, Q, V
 
 from .common import PATCHING, SEED_0, head_0_0_cut, one_layer, untrained
@@ -68,23 +68,6 @@ def test_the_index_decides_between_old_and_new(subject):
 )
 def test_the_index_decides_on_other_prompts(subject):
     return subject.pairs.ends(interval=True)
-
-
-@claim(
-    "list_update/metric-endpoints",
-    says="The patching metric is 1 on clean logits and 0 on corrupted ones.",
-    source=PATCHING,
-    tier=2,
-    published=[1.0, 0.0],
-    expect={"seeds": parts(clean=exactly(1.0), corrupted=exactly(0.0))},
-    control=instead(
-        "not normalised",
-        lambda s: s.printed.metric_at_ends(normalised=False),
-        accepted_if="a model whose logit differences are 1 and 0",
-    ),
-)
-def test_the_metric_has_its_ends(subject):
-    return subject.printed.metric_at_ends()
 
 
 @claim(

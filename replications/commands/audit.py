@@ -11,9 +11,9 @@ from replications.files import write_text
 ABOUT = """\
 Tell, for each claim, in which worlds it held and failed, and for each control, in which it was
 accepted. The worlds are the subjects of all ledgers given, lesions and untrained models included.
-The exit status is 1 if a claim never failed, a control was never accepted and does not say in what
-world it would be, a part is rejected by no control, or a claim of tier 1 stays green under every
-lesion and does not say why."""
+The exit status is 1 if a control was never accepted and does not say in what world it would be, a
+part is rejected by no control, or a claim of tier 1 stays green under every lesion and does not say
+why.  Claims that held in every world are listed; where the worlds are few, that says little."""
 EXAMPLES = """\
 python -m replications audit claims.json lesions.json
     from `pytest claims/ --claims-json claims.json` and the same with --lesions
@@ -48,5 +48,8 @@ def _run(args: argparse.Namespace) -> int:
     problems = [(a.id, problem) for a in audits if a.reached for problem in a.problems]
     for name, problem in problems:
         print(f"{name}: {problem}")
+    never = [a.id for a in audits if a.reached and not a.failed]
+    if never:
+        print(f"held in every world: {', '.join(never)}")
     print(audit_md.summary(audits))
     return NEGATIVE if problems else OK

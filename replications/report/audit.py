@@ -75,8 +75,6 @@ class ClaimAudit:
         said = [control.problem for control in self.controls if control.problem]
         if self.uncontrolled:
             said.append(f"no control rejects {', '.join(self.uncontrolled)}")
-        if self.reached and not self.failed and not self.entry["no_control"]:
-            said.append(f"it failed in none of {len(self.held)} worlds")
         first = self.entry["tier"] == 1
         if self.reached and first and not self.red and not self.entry["no_lesion"]:
             of = (

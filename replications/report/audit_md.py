@@ -24,6 +24,9 @@ def section(audits: Sequence[ClaimAudit]) -> str:
     if open_questions:
         said.append("\n".join(open_questions))
     said.append(table(HEADERS, [_row(found) for found in reached]))
+    never = [f"`{a.id}` (of {len(a.held)})" for a in reached if not a.failed]
+    if never:
+        said.append(f"Held in every world that they were judged in: {', '.join(never)}.")
     why = [f"- `{a.id}`: {a.entry['no_lesion']}" for a in reached if a.entry["no_lesion"]]
     if why:
         said.append("Tier-1 claims that no lesion can turn red:\n\n" + "\n".join(why))

@@ -17,7 +17,7 @@ from replications.analysis.statistics import bootstrap_mean
 from replications.errors import BadInput
 from replications.lens import Lens
 from replications.models import Head, sites
-from replications.patching import Grid, RecoveryMetric, Sweep, logit_difference, sweep, sweeps
+from replications.patching import Grid, RecoveryMetric, Sweep, sweep, sweeps
 from replications.systems.list_update.data import Pairs
 from replications.systems.list_update.roles import Roles
 
@@ -102,20 +102,6 @@ class Patching:
         """
         ends = {"clean": self.metric.clean, "corrupted": self.metric.corrupted}
         return described(ends, interval)
-
-    def metric_at_ends(self, normalised: bool = True) -> dict[str, float]:
-        """The mean patching metric on clean and on corrupted logits, from new runs of both.
-
-        Not `normalised`, the metric is the logit difference itself.
-        """
-        metric = self.metric if normalised else self._difference
-        ends = {"clean": self._source, "corrupted": self._base}
-        found = {name: metric(self._lens.run(tokens).logits) for name, tokens in ends.items()}
-        return described(found)
-
-    def _difference(self, logits: Tensor) -> Tensor:
-        pairs = self.prompts
-        return logit_difference(logits, pairs.position, pairs.correct, pairs.incorrect)
 
     # ---------------------------------------------------------------- sweeps
     @cached_property
