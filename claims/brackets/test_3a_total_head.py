@@ -135,6 +135,7 @@ def test_embeddings_contribute_nothing_at_position_1(subject):
             lambda s: s.circuit.mlp_inputs(
                 s.elevation_head.label, head_label(s.circuit.other_of_layer_1)
             ),
+            accepted_if="A model whose heads write the verdict at position 1, and not its MLPs.",
         ),
         instead(
             "position 2",
@@ -155,7 +156,11 @@ def test_the_mlps_feed_the_total_head(subject):
     tier=2,
     published="qualitative",
     expect={group: parts(auroc=at_least(0.9), over_mlp1=between(0.1, 0.5)) for group in MODELS},
-    control=instead("head 1.0", lambda s: s.circuit.helper_input(s.circuit.other_of_layer_1)),
+    control=instead(
+        "head 1.0",
+        lambda s: s.circuit.helper_input(s.circuit.other_of_layer_1),
+        accepted_if="A model in which 1.0 helps the total head as 1.1 does in the published one.",
+    ),
 )
 def test_the_helper_head_feeds_the_total_head(subject):
     return subject.circuit.helper_input()
@@ -172,8 +177,13 @@ def test_the_helper_head_feeds_the_total_head(subject):
         instead(
             "head 1.0",
             lambda s: s.circuit.carries_negative(head_label(s.circuit.other_of_layer_1)),
+            accepted_if="A model in which 1.0 carries the negative suffixes to position 1.",
         ),
-        instead("mlp1 at position 1", lambda s: s.circuit.carries_negative("mlp1")),
+        instead(
+            "mlp1 at position 1",
+            lambda s: s.circuit.carries_negative("mlp1"),
+            accepted_if="A model whose mlp1 finds the negative suffixes at position 1 by itself.",
+        ),
     ),
 )
 def test_the_helper_head_carries_negative_suffixes(subject):
