@@ -11,6 +11,8 @@ from replications.report import board
 from replications.report.board import Line
 from replications.report.rates import clopper_pearson, rates_of
 
+FEW = 0.1
+"""Recipes on which a smaller share of the findings was measured are in CLAIMS.md only."""
 BEGIN = "<!-- what replicates: made by `make ledger` -->"
 END = "<!-- end of what replicates -->"
 
@@ -45,8 +47,13 @@ def _trained(lines: Sequence[Line]) -> list[str]:
     """For each recipe: in all of its models, in some, in none, with the intervals of the ends."""
     found = [rate for line in lines for rate in rates_of(line)]
     said = []
-    for group, n in dict.fromkeys((rate.group, rate.n) for rate in found):
-        of = [rate.k for rate in found if (rate.group, rate.n) == (group, n)]
+    measured: dict[tuple[str, int], list[int]] = {}
+    for rate in found:
+        measured.setdefault((rate.group, rate.n), []).append(rate.k)
+    most = max(map(len, measured.values()), default=0)
+    for (group, n), of in measured.items():
+        if len(of) < FEW * most:
+            continue
         everywhere, nowhere = sum(k == n for k in of), sum(k == 0 for k in of)
         low, high = clopper_pearson(n, n)[0], clopper_pearson(0, n)[1]
         said.append(
