@@ -1,9 +1,10 @@
-"""One weight of a shipped model changed by 1 %: does the run notice, and name what moved?
+"""One weight matrix of a shipped model larger by 1 %: does the run notice, and name what moved?
 
-    python -m tests.changed_weight list_update/seed1 --seed 0 [--claims-json OUT.json]
+    python -m tests.changed_weight list_update/seed1 --seed 0 [--entry] [--claims-json OUT.json]
 
-draws one weight of the model, multiplies it by 1.01, describes the changed file in a manifest of
-its own, so that its digest fits, and judges the claims of that model against the recorded outcomes.
+draws one parameter of the model, multiplies it by 1.01 (or with --entry one number of it),
+describes the changed file in a manifest of its own, so that its digest fits, and judges the claims
+of that model against the recorded outcomes.
 """
 
 from __future__ import annotations
@@ -25,22 +26,23 @@ from replications.systems import registry
 ROOT = Path(__file__).parents[1]
 
 
-def change(content: bytes, seed: int) -> tuple[bytes, str]:
-    """The file with one weight, drawn by `seed`, larger by 1 %; and the name of that weight."""
+def change(content: bytes, seed: int, *, entry: bool = False) -> tuple[bytes, str]:
+    """The file with one parameter, or one `entry` of it, larger by 1 %; and what that is.
+
+    Parameters are drawn by their number of entries.
+    """
     weights = safetensors.torch.load(content)
     sizes = {name: tensor.numel() for name, tensor in weights.items()}
-    at = random.Random(seed).randrange(sum(sizes.values()))
-    for name, size in sizes.items():
-        if at < size:
-            weights[name].view(-1)[at] *= 1.01
-            return safetensors.torch.save(weights), f"{name}[{at}]"
-        at -= size
-    raise AssertionError("the draw lies in some weight")
+    draw = random.Random(seed)
+    name = draw.choices(list(sizes), list(sizes.values()))[0]
+    at = draw.randrange(sizes[name])
+    (weights[name].view(-1)[at] if entry else weights[name]).mul_(1.01)
+    return safetensors.torch.save(weights), f"{name}[{at}]" if entry else name
 
 
-def prepare(folder: Path, file: str, seed: int) -> str:
+def prepare(folder: Path, file: str, seed: int, *, entry: bool = False) -> str:
     """Put the changed file and a manifest that describes it into `folder`; name the weight."""
-    content, weight = change((ROOT / "fixtures" / file).read_bytes(), seed)
+    content, weight = change((ROOT / "fixtures" / file).read_bytes(), seed, entry=entry)
     (folder / file).parent.mkdir(parents=True)
     (folder / file).write_bytes(content)
     text = (ROOT / "fixtures/manifest.toml").read_text(encoding="utf-8")
@@ -54,13 +56,13 @@ def prepare(folder: Path, file: str, seed: int) -> str:
     return weight
 
 
-def run(subject: str, seed: int, *options: str) -> tuple[int, str]:
+def run(subject: str, seed: int, *options: str, entry: bool = False) -> tuple[int, str]:
     """The exit status and the output of judging a changed model; the weight comes first in it."""
     info = registry.named(subject)[0]
     file = next(name for name in info.fixtures if name.endswith(".safetensors"))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        weight = prepare(folder, file, seed)
+        weight = prepare(folder, file, seed, entry=entry)
         environment = {
             **os.environ,
             "REPLICATIONS_FIXTURES": str(folder),
@@ -79,8 +81,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m tests.changed_weight")
     parser.add_argument("subject", help="system/subject")
     parser.add_argument("--seed", type=int, default=0, help="which weight (default 0)")
+    parser.add_argument("--entry", action="store_true", help="one number of it only")
     args, options = parser.parse_known_args()
-    status, output = run(args.subject, args.seed, *options)
+    status, output = run(args.subject, args.seed, *options, entry=args.entry)
     print(output)
     return status
 

@@ -53,6 +53,7 @@ def test_a_row_as_recorded_has_its_outcome_in_the_ledger(
         "accepted": [],
         "uncontrolled": [],
         "reason": "the first run",
+        "noise": 1.0,
     }
 
 
