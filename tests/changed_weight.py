@@ -46,11 +46,11 @@ def prepare(folder: Path, file: str, seed: int, *, entry: bool = False) -> str:
     (folder / file).parent.mkdir(parents=True)
     (folder / file).write_bytes(content)
     text = (ROOT / "fixtures/manifest.toml").read_text(encoding="utf-8")
-    entry = re.compile(
+    described = re.compile(
         rf'(name = "{re.escape(file)}"\n(?:.*\n)*?bytes = )\d+\nsha256 = "\w+"', re.MULTILINE
     )
     digest = hashlib.sha256(content).hexdigest()
-    text, number = entry.subn(rf'\g<1>{len(content)}\nsha256 = "{digest}"', text, count=1)
+    text, number = described.subn(rf'\g<1>{len(content)}\nsha256 = "{digest}"', text, count=1)
     assert number == 1, f"{file} is not in the manifest"
     (folder / "manifest.toml").write_text(text, encoding="utf-8")
     return weight
