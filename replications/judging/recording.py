@@ -37,7 +37,7 @@ class FileChange:
             raise BadInput(f"cannot write {self.path}: {exc.strerror or exc}") from exc
 
 
-SAFETY = 5
+SAFETY = 10
 """A value may move by this many times what rounding was seen to move it."""
 
 
@@ -47,8 +47,8 @@ def changes(
     """What recording a ledger changes, file by file.  Nothing is written.
 
     `again` are ledgers of the same claims in which only rounding differs, such as one made with
-    other instructions of the processor.  A row whose value differs there by more than a fifth of
-    the floor of noise gets a tolerance of five times that difference.  BadInput if the reason is
+    other instructions of the processor.  A row whose value differs there by more than a tenth of
+    the floor of noise gets a tolerance of ten times that difference.  BadInput if the reason is
     empty, or if a row or the whole ledger cannot be recorded.
     """
     if not reason.strip():
