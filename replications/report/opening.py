@@ -57,9 +57,9 @@ def _trained(lines: Sequence[Line]) -> list[str]:
         everywhere, nowhere = sum(k == n for k in of), sum(k == 0 for k in of)
         low, high = clopper_pearson(n, n)[0], clopper_pearson(0, n)[1]
         said.append(
-            f"of {len(of)} findings measured on {n} models trained here (`{group}`), {everywhere} "
-            f"replicate in all {n} (95 % interval of such a rate {100 * low:.0f} to 100 %), "
-            f"{len(of) - everywhere - nowhere} in some, {nowhere} in none (0 to {100 * high:.0f} %)"
+            f"of {len(of)} findings measured on {n} models trained here (`{group}`) all {n} models "
+            f"show {everywhere} (95 % interval of such a rate {100 * low:.0f} to 100 %), some show "
+            f"{len(of) - everywhere - nowhere} and none shows {nowhere} (0 to {100 * high:.0f} %)"
         )
     return said
 

@@ -15,8 +15,8 @@ from tests.sample_ledger import BIG, SIDES, ledger, row
 PAGE = f"Before.\n{BEGIN}\n- old\n{END}\nAfter.\n"
 SAID = (
     "- `toys`: on the published weights (arena) 2 of 2 findings replicate; of 1 findings measured "
-    "on 2 models trained here (`retrained`), 0 replicate in all 2 (95 % interval of such a rate "
-    "16 to 100 %), 1 in some, 0 in none (0 to 84 %)."
+    "on 2 models trained here (`retrained`) all 2 models show 0 (95 % interval of such a rate "
+    "16 to 100 %), some show 1 and none shows 0 (0 to 84 %)."
 )
 
 
@@ -33,8 +33,8 @@ def test_findings_are_counted_by_whether_all_some_or_no_seeds_show_them() -> Non
         rows.append(row(never, name, "does not replicate", holds=False))
         rows.append(row(some, name, "replicates" if i else "does not replicate", holds=i > 0))
     assert opening(ledger(*rows, claims=(always, never, some))) == (
-        "- `toys`: of 3 findings measured on 9 models trained here (`retrained`), 1 replicate in "
-        "all 9 (95 % interval of such a rate 66 to 100 %), 1 in some, 1 in none (0 to 34 %)."
+        "- `toys`: of 3 findings measured on 9 models trained here (`retrained`) all 9 models show "
+        "1 (95 % interval of such a rate 66 to 100 %), some show 1 and none shows 1 (0 to 34 %)."
     )
 
 
