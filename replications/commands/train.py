@@ -17,9 +17,13 @@ python -m replications train list_update --seed 7
     a sixth model, in this folder
 python -m replications train brackets --seed 3 --out /tmp/mine --force
     the files /tmp/mine.safetensors, .json and .loss.csv, overwritten
+python -m replications train ioi/circuit --seed 5
+    the other recipe of ioi: a model that reads long texts
 python -m replications train ioi --help
     the options of one recipe
 """
+MORE = {"ioi/circuit": "ioi.train_circuit"}
+"""Further recipes: what the command calls them → the module under replications.systems."""
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -39,7 +43,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def _run(args: argparse.Namespace) -> int:
     from replications.systems.registry import SYSTEMS
 
-    if args.system not in SYSTEMS:
-        raise BadInput(f"unknown system {args.system!r}; there are: {', '.join(SYSTEMS)}")
-    module = importlib.import_module(f"replications.systems.{args.system}.train")
+    if args.system not in (*SYSTEMS, *MORE):
+        known = ", ".join((*SYSTEMS, *MORE))
+        raise BadInput(f"unknown system {args.system!r}; there are: {known}")
+    name = MORE.get(args.system, f"{args.system}.train")
+    module = importlib.import_module(f"replications.systems.{name}")
     return int(module.main(args.options))

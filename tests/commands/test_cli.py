@@ -137,7 +137,7 @@ def test_train_passes_its_options_to_the_recipe(monkeypatch: pytest.MonkeyPatch)
 
 def test_train_of_an_unknown_system_names_the_known(capsys: Captured) -> None:
     assert cli.main(["train", "nothing", "--seed", "1"]) == 2
-    known = ", ".join(registry.SYSTEMS)
+    known = ", ".join((*registry.SYSTEMS, "ioi/circuit"))
     assert capsys.readouterr().err == f"error: unknown system 'nothing'; there are: {known}\n"
 
 

@@ -32,7 +32,7 @@ from replications.training import recipes, runs
 from replications.training.loop import learn
 from replications.training.transformer import forward, head_dropout, untrained_state_dict
 
-__all__ = ["Recipe", "evaluate", "loss_of", "main", "train"]
+__all__ = ["Dropout", "Recipe", "evaluate", "loss_of", "main", "train"]
 
 HELD_OUT_SEED, HELD_OUT_SIZE = 2_000_000, 3_000
 ANSWER_WEIGHT = 2.0
@@ -71,32 +71,30 @@ def loss_of(logits: Tensor, given: Text, smoothing: float) -> Tensor:
     coming = given.tokens[:, 1:]
     seen = coming != 0  # padding is not predicted
     every = functional.cross_entropy(logits[:, :-1][seen], coming[seen], label_smoothing=smoothing)
-    asked = given.answer_at > 0
-    log_p = logits[asked, given.answer_at[asked]].log_softmax(-1)
-    right, wrong = log_p.gather(1, given.answers[asked]).unbind(1)
-    p = given.probability[asked]
+    log_p = logits[given.row, given.answer_at].log_softmax(-1)
+    right, wrong = log_p.gather(1, given.answers).unbind(1)
+    p = given.probability
     answered = (1 - smoothing) * (p * right + (1 - p) * wrong) + smoothing * log_p.mean(1)
     return every - ANSWER_WEIGHT * answered.mean()
 
 
-class _Dropout:
+class Dropout:
     """Leaves heads out of one batch, as a regime says."""
 
     def __init__(self, chosen: Regime, given: Text, generator: torch.Generator) -> None:
-        self._answer_at = given.answer_at
+        self._given = given
         rates = torch.tensor(chosen.dropout)[:, None].expand(-1, chosen.heads)
         n, length = given.tokens.shape
         self.keep = head_dropout(rates, n, generator, rescale=chosen.rescale)
         if chosen.left_out == "end":
-            at_end = torch.arange(length) == given.answer_at[:, None]
-            at_end &= (given.answer_at > 0)[:, None]
+            at_end = torch.zeros(n, length, dtype=torch.bool)
+            at_end[given.row, given.answer_at] = True
             self.keep = torch.where(at_end[None, :, :, None], self.keep, 1.0)
         self.instead = self._mean if chosen.instead == "mean" else None
 
     def _mean(self, z: Tensor) -> Tensor:
         """The mean over the batch at the last token of prompts, everywhere: [n pos head d_head]."""
-        asked = self._answer_at > 0
-        return z[asked, self._answer_at[asked]].mean(0).expand_as(z)
+        return z[self._given.row, self._given.answer_at].mean(0).expand_as(z)
 
 
 def train(seed: int, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
@@ -114,7 +112,7 @@ def train(seed: int, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
         given = text(recipe.batch, rng, chosen.slip)
         keep, instead = None, None
         if step >= recipe.dropout_from and any(chosen.dropout):
-            dropout = _Dropout(chosen, given, generator)
+            dropout = Dropout(chosen, given, generator)
             keep, instead = dropout.keep, dropout.instead
         logits = forward(weights, given.tokens, recipe.shape, keep=keep, instead=instead)
         return loss_of(logits, given, chosen.smoothing)

@@ -13,7 +13,7 @@ from replications.errors import BadInput
 from replications.models.parameters import classic
 from replications.models.state_dicts import check_state_dict
 from replications.systems.ioi import train
-from replications.systems.ioi.data import text
+from replications.systems.ioi.data import Text, text
 from replications.systems.ioi.regimes import REGIMES, Regime
 from replications.systems.ioi.train import Recipe
 
@@ -39,31 +39,28 @@ def test_the_loss_is_the_cross_entropy_of_all_tokens_and_twice_of_answers(smooth
             if token != 0:
                 there = log_p[row, position]
                 every.append((1 - smoothing) * there[token] + smoothing * there.mean())
-        at = int(given.answer_at[row])
-        if at > 0:
-            p, there = given.probability[row], log_p[row, at]
-            right, wrong = given.answers[row]
-            told = p * there[right] + (1 - p) * there[wrong]
-            answered.append((1 - smoothing) * told + smoothing * there.mean())
+    for row, at, (right, wrong), p in zip(
+        given.row, given.answer_at, given.answers, given.probability, strict=True
+    ):
+        there = log_p[row, at]
+        told = p * there[right] + (1 - p) * there[wrong]
+        answered.append((1 - smoothing) * told + smoothing * there.mean())
     expected = -torch.stack(every).mean() - 2 * torch.stack(answered).mean()
     assert train.loss_of(logits, given, smoothing).item() == pytest.approx(expected.item())
 
 
 # ---------------------------------------------------------------------------------------- dropout
-def dropped(chosen: Regime) -> tuple[torch.Tensor, torch.Tensor, train._Dropout]:
+def dropped(chosen: Regime) -> tuple[torch.Tensor, Text, train.Dropout]:
     given = text(200, np.random.default_rng(0), 0.0)
-    made = train._Dropout(chosen, given, torch.Generator().manual_seed(0))
-    return made.keep, given.answer_at, made
+    made = train.Dropout(chosen, given, torch.Generator().manual_seed(0))
+    return made.keep, given, made
 
 
 def test_heads_are_left_out_at_the_end_of_prompts_only() -> None:
-    keep, answer_at, _ = dropped(REGIMES["repairing"])
-    rows = torch.arange(len(answer_at))
-    asked = answer_at > 0
-    there = keep[:, rows[asked], answer_at[asked]]
-    assert there.mean() == pytest.approx(0.6, abs=0.03)
+    keep, given, _ = dropped(REGIMES["repairing"])
+    assert keep[:, given.row, given.answer_at].mean() == pytest.approx(0.6, abs=0.03)
     elsewhere = keep.clone()
-    elsewhere[:, rows[asked], answer_at[asked]] = 1
+    elsewhere[:, given.row, given.answer_at] = 1
     assert elsewhere.eq(1).all()
 
 
@@ -75,10 +72,11 @@ def test_or_everywhere() -> None:
 
 
 def test_what_is_left_out_gives_the_mean_at_the_end_of_prompts() -> None:
-    _, answer_at, made = dropped(REGIMES["repairing"])
+    _, given, made = dropped(REGIMES["repairing"])
     z = torch.randn(200, 22, 2, 3, generator=torch.Generator().manual_seed(2))
-    asked = (answer_at > 0).nonzero()[:, 0]
-    by_hand = torch.stack([z[row, answer_at[row]] for row in asked]).mean(0)
+    by_hand = torch.stack(
+        [z[i, at] for i, at in zip(given.row, given.answer_at, strict=True)]
+    ).mean(0)
     assert made.instead is not None
     assert (made.instead(z) - by_hand).abs().max() < 1e-6
     assert made.instead(z).shape == z.shape

@@ -7,6 +7,7 @@ itself, and a model may use what it learns from that.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,16 +33,18 @@ SHARES = {"ioi": 0.6, "three": 0.15}
 
 @dataclass(frozen=True, eq=False)
 class Text:
-    """n texts of the corpus. Each starts with token 0 and is padded on the right with token 0."""
+    """n texts with k answers. Each starts with token 0 and is padded on the right with token 0."""
 
     tokens: Tensor
     """long [n pos]"""
+    row: Tensor
+    """The text of each answer: long [k]"""
     answer_at: Tensor
-    """Position of the last token before the answer, 0 for a text without one: long [n]"""
+    """Position of the last token before each answer: long [k]"""
     answers: Tensor
-    """Tokens of the right name and of the other: long [n 2]"""
+    """Tokens of the right name and of the other: long [k 2]"""
     probability: Tensor
-    """Probability that the right name followed, and not the other: [n]"""
+    """Probability that the right name followed, and not the other: [k]"""
 
 
 def text(n: int, rng: np.random.Generator, slip: float) -> Text:
@@ -60,12 +63,24 @@ def text(n: int, rng: np.random.Generator, slip: float) -> Text:
         _complete(encode(others, tokenizer, bos=True), names[others.names[:, :2]], 0.5, rng),
         _lists(n - ioi - three, rng),
     ]
-    return Text(
-        *(
-            torch.cat([getattr(part, name) for part in parts])
-            for name in ("tokens", "answer_at", "answers", "probability")
-        )
+    return together(parts)
+
+
+def together(parts: Sequence[Text]) -> Text:
+    """Texts of one length, one after another."""
+    before = np.cumsum([0, *(len(part.tokens) for part in parts[:-1])]).tolist()
+    rows = torch.cat([part.row + start for part, start in zip(parts, before, strict=True)])
+    tokens, answer_at, answers, probability = (
+        torch.cat([getattr(part, name) for part in parts])
+        for name in ("tokens", "answer_at", "answers", "probability")
     )
+    return Text(tokens, rows, answer_at, answers, probability)
+
+
+def without_answers(tokens: Tensor) -> Text:
+    """Texts [n pos] in which nothing is asked."""
+    none = torch.zeros(0, dtype=torch.long)
+    return Text(tokens, none, none, none.reshape(0, 2), torch.zeros(0))
 
 
 def _complete(batch: Batch, answers: Tensor, probability: float, rng: np.random.Generator) -> Text:
@@ -76,7 +91,7 @@ def _complete(batch: Batch, answers: Tensor, probability: float, rng: np.random.
     stop = torch.full((n, 1), toy_tokenizer().token("."))
     tokens.scatter_(1, batch.end[:, None] + 1, answers.gather(1, wrong[:, None]))
     tokens.scatter_(1, batch.end[:, None] + 2, stop)
-    return Text(tokens, batch.end, answers, torch.full((n,), probability))
+    return Text(tokens, torch.arange(n), batch.end, answers, torch.full((n,), probability))
 
 
 def _lists(n: int, rng: np.random.Generator) -> Text:
@@ -89,5 +104,4 @@ def _lists(n: int, rng: np.random.Generator) -> Text:
         chosen = names[torch.from_numpy(rng.permutation(len(NAMES))[:count])].tolist()
         line = [*tokenizer.encode("", bos=True), *first, *chosen, *second, *chosen, *stop]
         tokens[row, : len(line)] = torch.tensor(line)
-    none = torch.zeros(n, dtype=torch.long)
-    return Text(tokens, none, torch.zeros(n, 2, dtype=torch.long), torch.ones(n))
+    return without_answers(tokens)
