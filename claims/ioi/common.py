@@ -1,15 +1,17 @@
 """What the claims about indirect objects share: the source, its sections, groups and controls.
 
-Subjects are GPT-2 small, whose heads have the published indices (`gpt2-small`, gates); toy models
-trained here, whose heads are found by what they do (`repairing` and `plain`, and further regimes
+Subjects are GPT-2 small, whose heads have the published indices: on the document's 25 prompts
+(`gpt2-small`, gates) and on more prompts of our own (`gpt2-small/own`, gates); toy models trained
+here, whose heads are found by what they do (`repairing` and `plain`, and further regimes
 for the conditions of repair); a model whose weights are written by hand from what the document
 describes (`construction`: it shows that the claims can hold together, and is no evidence about
 trained models); and texts, which need no model (`text`, gates). The document asserts nothing of
 toys and constructions, so they do not gate.
 
-The document's 25 prompts are not in its text, so GPT-2 is measured on 24 of our own. Indices of
-heads, signs and orders must match exactly. A printed number becomes a share of the clean logit
-difference or of the gap to ABC prompts, with a tolerance for other sentences.
+On the document's prompts a printed number must come out again, to its last digit or to what
+independent runs of GPT-2 small differ by. On other prompts and models it becomes a share of the
+clean logit difference or of the gap to ABC prompts, with a tolerance for other sentences. Indices
+of heads, signs and orders must match exactly.
 
 Where no head of a model fills a role, what is measured of it is an empty list or an effect of zero,
 and the claim does not hold: see `replications.systems.ioi.roles`.
@@ -35,9 +37,11 @@ TOPICS = ARENA / "Suggested topics (Alex Variengien)"
 
 TOYS = ("repairing", "plain")
 CONSTRUCTION = "construction"
-MODELS = ("gpt2-small", *TOYS, CONSTRUCTION)
+GPT2, OWN = "gpt2-small", "gpt2-small/own"
+MODELS = (GPT2, OWN, *TOYS, CONSTRUCTION)
 
-OTHER_PROMPTS = "our prompts differ from the document's, which are not in its text"
+OTHER_PROMPTS = "measured on other prompts than the document's"
+RUNS = "independent runs of GPT-2 small differ by 2e-4"
 BY_ROLE = "On toys the heads with these roles are found by what they do."
 
 untrained = on(
@@ -47,11 +51,19 @@ untrained = on(
 )
 
 
-def known_roles(expected: Expectation) -> dict[str, Expectation]:
+Expectations = dict[str, Expectation]
+
+
+def models(expected: Expectation, *, printed: Expectation | None = None) -> Expectations:
+    """One expectation for every model; for GPT-2 on the document's prompts, what is `printed`."""
+    return dict.fromkeys(MODELS, expected) | {GPT2: printed or expected}
+
+
+def known_roles(expected: Expectation) -> Expectations:
     """One expectation for the models whose roles are known, not found by what is measured."""
-    return dict.fromkeys(("gpt2-small", CONSTRUCTION), expected)
+    return dict.fromkeys((GPT2, OWN, CONSTRUCTION), expected)
 
 
-def models(expected: Expectation) -> dict[str, Expectation]:
-    """One expectation for GPT-2 small and for both kinds of toys."""
-    return dict.fromkeys(MODELS, expected)
+def any_prompts(expected: Expectations) -> Expectations:
+    """Expectations of what does not depend on the prompts: GPT-2 is measured once."""
+    return {group: found for group, found in expected.items() if group != OWN}

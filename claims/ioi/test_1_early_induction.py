@@ -5,7 +5,7 @@ from __future__ import annotations
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, each, parts
 
-from .common import BY_ROLE, EARLY, TOPICS, known_roles, models, untrained
+from .common import BY_ROLE, EARLY, TOPICS, any_prompts, known_roles, models, untrained
 
 
 @claim(
@@ -14,10 +14,12 @@ from .common import BY_ROLE, EARLY, TOPICS, known_roles, models, untrained
     source=EARLY,
     tier=1,
     published="qualitative, two attention maps",
-    expect=models(
-        parts(
-            attention=each(at_least(0.4, because="read off two maps")),
-            times_duplicate=each(at_least(5)),
+    expect=any_prompts(
+        models(
+            parts(
+                attention=each(at_least(0.4, because="read off two maps")),
+                times_duplicate=each(at_least(5)),
+            )
         )
     ),
     control=(
@@ -79,7 +81,7 @@ def test_induction_heads_detect_duplicates(subject):
     source=EARLY,
     tier=1,
     published="qualitative",
-    expect=known_roles(each(at_most(6))),
+    expect=any_prompts(known_roles(each(at_most(6)))),
     control=(
         instead(
             "a fresh second half",
@@ -107,11 +109,13 @@ def test_the_score_picks_out_induction_heads(subject):
     source=EARLY,
     tier=2,
     published="qualitative",
-    expect=models(
-        each(
-            at_least(
-                0.1,
-                because="uniform attention is 0.03; 0.1 had 0.13 on 100 repeated tokens elsewhere",
+    expect=any_prompts(
+        models(
+            each(
+                at_least(
+                    0.1,
+                    because="uniform is 0.03; 0.1 had 0.13 on 100 repeated tokens elsewhere",
+                )
             )
         )
     ),
@@ -140,8 +144,14 @@ def test_duplicate_heads_attend_to_the_copy(subject):
     source=EARLY,
     tier=2,
     published="qualitative",
-    expect=models(
-        each(at_least(0.3, because="2.2 had 0.48 on 100 repeated tokens elsewhere, 4.11 had 0.99"))
+    expect=any_prompts(
+        models(
+            each(
+                at_least(
+                    0.3, because="2.2 had 0.48 on 100 repeated tokens elsewhere, 4.11 had 0.99"
+                )
+            )
+        )
     ),
     control=(
         instead(
@@ -187,7 +197,7 @@ def test_the_sharpest_previous_token_head(subject):
     source=EARLY,
     tier=2,
     published="sometimes",
-    expect=models(at_least(1)),
+    expect=any_prompts(models(at_least(1))),
     control=instead(
         "a fresh second half",
         lambda s: s.early_heads.suppressors(repeated=False),

@@ -9,7 +9,10 @@ from .common import (
     BACKUP,
     BY_ROLE,
     CONSTRUCTION,
+    GPT2,
     OTHER_PROMPTS,
+    OWN,
+    RUNS,
     TOYS,
     known_roles,
     models,
@@ -23,7 +26,7 @@ from .common import (
     source=BACKUP,
     tier=1,
     published=[9, 9],
-    expect={"gpt2-small": exactly([9, 9]), CONSTRUCTION: exactly([4, 0])},
+    expect={**known_roles(exactly([9, 9])), CONSTRUCTION: exactly([4, 0])},
     control=(
         instead(
             "the head with the longest output",
@@ -71,7 +74,9 @@ def test_the_bottom_head_is_a_negative_name_mover(subject):
     source=BACKUP,
     tier=1,
     published=2.8052,
-    expect=models(between(2, 5, because=OTHER_PROMPTS)),
+    expect=models(
+        between(2, 5, because=OTHER_PROMPTS), printed=near(2.8052, abs=5e-4, because=RUNS)
+    ),
     control=(
         instead(
             "three different names",
@@ -93,7 +98,10 @@ def test_the_intact_model_does_the_task(subject):
     tier=1,
     published=1.7086 / 2.8052,
     derived="1.7086 / 2.8052",
-    expect=models(between(0.4, 0.8, because=OTHER_PROMPTS)),
+    expect=models(
+        between(0.4, 0.8, because=OTHER_PROMPTS),
+        printed=near(1.7086 / 2.8052, abs=3e-4, because=RUNS),
+    ),
     control=(
         instead(
             "the first negative name mover",
@@ -120,7 +128,10 @@ def test_9_9_carries_the_answer(subject):
     tier=1,
     published=2.6290 / 2.8052,
     derived="2.6290 / 2.8052",
-    expect=models(between(0.8, 1.1, because=OTHER_PROMPTS)),
+    expect=models(
+        between(0.8, 1.1, because=OTHER_PROMPTS),
+        printed=near(2.6290 / 2.8052, abs=4e-4, because=RUNS),
+    ),
     control=(
         instead(
             "all name movers ablated",
@@ -191,7 +202,8 @@ def test_the_ablated_head_contributes_less(subject):
     published="three heatmaps",
     expect={
         **models(at_least(2, because="in the smallest of them the next layer has two heads")),
-        "gpt2-small": at_least(3),
+        GPT2: at_least(3),
+        OWN: at_least(3),
     },
     control=instead(
         "a head outside the circuit ablated",
@@ -263,7 +275,10 @@ def test_a_negative_name_mover_shrinks(subject):
     source=BACKUP,
     tier=1,
     published=1.04,
-    expect=models(near(1.04, abs=0.02, because=OTHER_PROMPTS)),
+    expect=models(
+        near(1.04, abs=0.02, because=OTHER_PROMPTS),
+        printed=near(1.04, abs=0.005, because="printed to two decimals"),
+    ),
     control=instead(
         "a head outside the circuit ablated",
         lambda s: s.name_movers.without(*s.roles.outside[:1]).scale_ratio,
@@ -301,7 +316,7 @@ def test_the_scale_does_not_explain_the_rise(subject):
     source=BACKUP,
     tier=2,
     published="a bit off",
-    expect={group: at_most(0.1) for group in ("gpt2-small", *TOYS)},
+    expect=dict.fromkeys((GPT2, OWN, *TOYS), at_most(0.1)),
     control=instead(
         "attributions after not divided by the scale",
         lambda s: s.name_movers.ablation.without_scale_after.typical_change,

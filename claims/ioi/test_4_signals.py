@@ -6,9 +6,9 @@ from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, each, exactly, near, parts
 from replications.systems.ioi.data import PRINTED
 
-from .common import BY_ROLE, OTHER_PROMPTS, SIGNALS, models
+from .common import BY_ROLE, GPT2, OTHER_PROMPTS, OWN, SIGNALS, models
 
-ABOUT = f"the document says about, and {OTHER_PROMPTS}"
+ABOUT = "the document says about"
 A_TERM = "without a term there is nothing to add"
 
 
@@ -134,28 +134,28 @@ def test_an_inverted_token_hurts_more(subject):
     return subject.position_against_token.together.inverted_token_steps
 
 
+_ADDS_UP = at_most(0.25 / 2.8)
+_BOTH_TERMS = parts(
+    largest_residual=_ADDS_UP,
+    position_step=at_least(0.1, because=A_TERM),
+    first_token_step=at_least(0.05, because=A_TERM),
+    second_token_step=at_least(0.05, because=A_TERM),
+)
+_DOCUMENT_TERMS = parts(
+    largest_residual=_ADDS_UP,
+    position_step=near(4.5 / 2.8, rel=0.5, because=ABOUT),
+    first_token_step=near(0.75 / 2.8, abs=0.2, because=ABOUT),
+    second_token_step=near(0.75 / 2.8, abs=0.2, because=ABOUT),
+)
+
+
 @claim(
     "ioi/signals-additive",
     says="The logit difference is close to the sum of a positional and a token term.",
     source=SIGNALS,
     tier=1,
     published="column difference about 4.5, row difference about 0.75",
-    expect={
-        **models(
-            parts(
-                largest_residual=at_most(0.25 / 2.8),
-                position_step=at_least(0.1, because=A_TERM),
-                first_token_step=at_least(0.05, because=A_TERM),
-                second_token_step=at_least(0.05, because=A_TERM),
-            )
-        ),
-        "gpt2-small": parts(
-            largest_residual=at_most(0.25 / 2.8),
-            position_step=near(4.5 / 2.8, rel=0.5, because=ABOUT),
-            first_token_step=near(0.75 / 2.8, abs=0.2, because=ABOUT),
-            second_token_step=near(0.75 / 2.8, abs=0.2, because=ABOUT),
-        ),
-    },
+    expect={**models(_BOTH_TERMS), **dict.fromkeys((GPT2, OWN), _DOCUMENT_TERMS)},
     control=(
         instead(
             "the data sets of the printed example",

@@ -85,8 +85,8 @@ def test_the_biggest_head_reads_position_only(subject):
             accepted_if="A model in which these two heads are the biggest in every respect.",
         ),
     ),
-    not_asserted="the document reads 'almost twice' off pictures of single heads on its own 25 "
-    "prompts, and such ratios of small steps move with the prompts",
+    not_asserted="the document reads 'almost twice' off pictures of single heads, and such ratios "
+    "of small steps move with the prompts",
     version=2,
     note="Token swing over position step of each head, about a half in the document. The lead is "
     "the smaller token swing of both less the largest of the other S-inhibition heads. Toys are "

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from replications.analysis.logit_attribution import LogitAttribution
 from replications.models import Edit, Head
-from replications.systems.ioi.data import ABC, Batch, Prompts
+from replications.systems.ioi.data import ABC, Batch, Sample
 from replications.systems.ioi.measure import IoiSubject
 from replications.systems.ioi.roles import Heads, Roles
 from replications.systems.ioi.task import Task
@@ -38,9 +38,9 @@ class ExchangedAnswers(Task):
 class ShiftedEnd(Task):
     """A task that reads every prompt one token too early."""
 
-    def encode(self, prompts: Prompts) -> Batch:
+    def encode(self, sample: Sample) -> Batch:
         """Prompts in the tokens of this model, their ends one token too early."""
-        batch = super().encode(prompts)
+        batch = super().encode(sample)
         return replace(batch, end=batch.end - 1)
 
 
@@ -100,7 +100,7 @@ def _mean(task: Task, head: Head) -> Tensor:
 def _task(kind: type[Task]) -> Lesion:
     def mistake(subject: IoiSubject) -> Task:
         task = subject.task
-        return kind(task.lens, task.tokenizer, bos=task.bos, n=len(task.prompts))
+        return kind(task.lens, task.tokenizer, bos=task.bos, sample=task.sample)
 
     return mistake
 

@@ -16,6 +16,7 @@ from replications.systems.ioi.measurements import (
     EarlyPaths,
     NameMovers,
     PositionAgainstToken,
+    Printed,
 )
 from replications.systems.ioi.roles import Roles, find_roles
 from replications.systems.ioi.task import Task
@@ -86,7 +87,19 @@ class IoiSubject:
         """The signals of the S-inhibition heads."""
         return PositionAgainstToken(self.task, self.roles)
 
+    @cached_property
+    def printed(self) -> Printed:
+        """What the document prints for its own prompts."""
+        return Printed(self.task, self.roles, self.name_movers)
+
     # ---------------------------------------------------------------- other subjects
+    @cached_property
+    def opened(self) -> IoiSubject:
+        """This model with the token that opens a text before each prompt."""
+        task = self.task
+        after = Task(task.lens, task.tokenizer, bos=True, sample=task.sample)
+        return self.variant("opened", after)
+
     @cached_property
     def other(self) -> IoiSubject:
         """The model to compare with.  BadInput if there is none."""

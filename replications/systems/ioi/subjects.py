@@ -11,11 +11,11 @@ from torch import Tensor
 from replications import fixtures
 from replications.errors import BadInput, FixtureMissing
 from replications.judging.claim import SubjectInfo
-from replications.lens import PRETRAINED, open_pretrained
+from replications.lens import PRETRAINED, Lens, open_pretrained
 from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi import construction, model
-from replications.systems.ioi.data import toy_tokenizer
+from replications.systems.ioi.data import Document, Sample, draw, toy_tokenizer
 from replications.systems.ioi.lesions import LESIONS as LESION_TASKS
 from replications.systems.ioi.lesions import OF_TOYS
 from replications.systems.ioi.measure import IoiSubject
@@ -26,8 +26,10 @@ from replications.systems.ioi.task import Task
 
 GPT2 = "gpt2-small"
 GPT2_TOKENIZER = f"{GPT2}/tokenizer.json"
-GPT2_PROMPTS = 24
-"""The document has 25. With 24, each of our six templates has both patterns twice."""
+OWN = f"{GPT2}/own"
+"""GPT-2 small on prompts of our own, more than the document has."""
+OWN_PROMPTS = 48
+"""Each of our six templates has both patterns four times."""
 TOY_PROMPTS = 96
 TEXT = "text"
 CONSTRUCTION = "construction"
@@ -98,6 +100,15 @@ SUBJECTS = (
         fixtures=(*PRETRAINED[GPT2], GPT2_TOKENIZER),
         remedy=f"python -m replications fixtures fetch {GPT2}",
     ),
+    SubjectInfo(
+        system="ioi",
+        name=OWN,
+        group=OWN,
+        kind="original",
+        gates=True,
+        fixtures=(*PRETRAINED[GPT2], GPT2_TOKENIZER),
+        remedy=f"python -m replications fixtures fetch {GPT2}",
+    ),
     *(_info(toy) for toy in TOYS),
     _BY_HAND,
     SubjectInfo("ioi", TEXT, TEXT, "toy", True, ()),
@@ -137,8 +148,8 @@ def subject(
         return _measured("custom", state_dict, shape, device, dtype)
     if name == TEXT:
         return Arithmetic()
-    if name == GPT2:
-        return _gpt2(device, dtype)
+    if name in (GPT2, OWN):
+        return _gpt2(name, Document() if name == GPT2 else draw(OWN_PROMPTS), device, dtype)
     if name not in {info.name for info in (*SUBJECTS, *LESIONS)}:
         known = ", ".join(info.name for info in (*SUBJECTS, *LESIONS))
         raise BadInput(f"unknown subject {name!r} of ioi; there are: {known}")
@@ -172,18 +183,22 @@ def _measured(
     other: Callable[[], IoiSubject] | None = None,
 ) -> IoiSubject:
     lens = model.open_model(weights, shape, device=device, dtype=dtype)
-    return IoiSubject(name, Task(lens, toy_tokenizer(), bos=True, n=TOY_PROMPTS), other=other)
+    return IoiSubject(name, _toy_task(lens, TOY_PROMPTS), other=other)
 
 
 def _by_hand(device: str, dtype: str) -> IoiSubject:
     weights, shape = construction.state_dict(), construction.shape()
     lens = model.open_model(weights, shape, device=device, dtype=dtype)
-    task = Task(lens, toy_tokenizer(), bos=True, n=CONSTRUCTION_PROMPTS)
+    task = _toy_task(lens, CONSTRUCTION_PROMPTS)
     return IoiSubject(CONSTRUCTION, task, roles=construction.ROLES)
 
 
-def _gpt2(device: str, dtype: str) -> IoiSubject:
+def _toy_task(lens: Lens, n: int) -> Task:
+    return Task(lens, toy_tokenizer(), bos=True, sample=draw(n))
+
+
+def _gpt2(name: str, sample: Sample, device: str, dtype: str) -> IoiSubject:
     words = Tokenizer.from_json(fixtures.read_bytes(GPT2_TOKENIZER))
     lens = open_pretrained(GPT2, device=device, dtype=dtype)
-    # The document does not say whether a token opens its prompts. Here none does.
-    return IoiSubject(GPT2, Task(lens, words, bos=False, n=GPT2_PROMPTS), roles=PUBLISHED)
+    # No token opens the document's prompts.
+    return IoiSubject(name, Task(lens, words, bos=False, sample=sample), roles=PUBLISHED)

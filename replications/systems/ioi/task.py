@@ -23,38 +23,35 @@ from replications.models import Edit, Head, Site, Tokenizer, put_rows, sites
 from replications.patching import HeadInputs, Softmax, every_head, logit_difference, path_patch
 from replications.systems.ioi import data
 from replications.systems.ioi._repeated_tokens import RepeatedTokens
-from replications.systems.ioi.data import Batch, Prompts
-
-SEED = 1_000_000
-"""Seed of the prompts that models are measured on. Training seeds are small numbers."""
+from replications.systems.ioi.data import Batch, Sample
 
 
 class Task:
-    """`n` prompts for one model, and the runs that several measurements share.
+    """A sample of prompts for one model, and the runs that several measurements share.
 
     `bos` says whether prompts begin with the token that opens a text. n is the number of prompts
     in every shape below.
     """
 
-    def __init__(self, lens: Lens, tokenizer: Tokenizer, *, bos: bool, n: int) -> None:
+    def __init__(self, lens: Lens, tokenizer: Tokenizer, *, bos: bool, sample: Sample) -> None:
         self.lens = lens
         self.tokenizer = tokenizer
         self.bos = bos
-        self.prompts = data.generate(n, SEED)
-        self.batch = self.encode(self.prompts)
+        self.sample = sample
+        self.batch = self.encode(sample)
         self._z: dict[tuple[str, int], Tensor] = {}
 
     def with_lens(self, lens: Lens) -> Task:
         """The same prompts for another model with the same tokenizer."""
-        return type(self)(lens, self.tokenizer, bos=self.bos, n=len(self.prompts))
+        return type(self)(lens, self.tokenizer, bos=self.bos, sample=self.sample)
 
-    def encode(self, prompts: Prompts) -> Batch:
+    def encode(self, sample: Sample) -> Batch:
         """Prompts in the tokens of this model."""
-        return data.encode(prompts, self.tokenizer, bos=self.bos)
+        return sample.encode(self.tokenizer, bos=self.bos)
 
     def flipped(self, rule: str) -> Batch:
         """The prompts with their names exchanged by a rule of `data.flip`."""
-        return self.encode(data.flip(self.prompts, rule, SEED + 1))
+        return self.encode(self.sample.flipped(rule))
 
     @cached_property
     def abc(self) -> Batch:
@@ -64,8 +61,7 @@ class Task:
     @property
     def io_and_s(self) -> Tensor:
         """Tokens of IO and S: long [n 2]."""
-        p, names = self.prompts, data.name_tokens(self.tokenizer)
-        return torch.stack([names[p.names_in(slot)] for slot in (p.io_slot, p.s_slot)], 1)
+        return self.sample.io_and_s(self.tokenizer)
 
     @cached_property
     def answers(self) -> Tensor:
@@ -75,14 +71,14 @@ class Task:
     @cached_property
     def positions(self) -> Mapping[str, Tensor]:
         """Positions of IO, S1, the token after S1 ("S1+1"), S2 and the end: each long [n]."""
-        slots, p = self.batch.slots, self.prompts
-        io, s1 = (slots.gather(1, x[:, None])[:, 0] for x in (p.io_slot, p.s_slot))
+        slots, io_slot = self.batch.slots, self.sample.io_slot
+        io, s1 = (slots.gather(1, slot[:, None])[:, 0] for slot in (io_slot, 1 - io_slot))
         return {"IO": io, "S1": s1, "S1+1": s1 + 1, "S2": slots[:, 2], "end": self.batch.end}
 
     @cached_property
     def repeated_tokens(self) -> RepeatedTokens:
         """What heads do on repeated random tokens."""
-        return RepeatedTokens(self.lens, self.tokenizer, bos=self.bos, seed=SEED)
+        return RepeatedTokens(self.lens, self.tokenizer, bos=self.bos, seed=data.SEED)
 
     # ---------------------------------------------------------------- runs
     def difference(self, edits: Sequence[Edit] = (), tokens: Tensor | None = None) -> Tensor:

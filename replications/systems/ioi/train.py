@@ -32,7 +32,7 @@ from replications.training import recipes, runs
 from replications.training.loop import learn
 from replications.training.transformer import forward, head_dropout, untrained_state_dict
 
-__all__ = ["Dropout", "Recipe", "evaluate", "loss_of", "main", "train"]
+__all__ = ["Dropout", "Recipe", "evaluate", "finish", "loss_of", "main", "train"]
 
 HELD_OUT_SEED, HELD_OUT_SIZE = 2_000_000, 3_000
 ANSWER_WEIGHT = 2.0
@@ -166,16 +166,24 @@ def main(argv: Sequence[str]) -> int:
     run = runs.start(argv, "ioi", about, Recipe, name_of, "<regime>-seed<N>")
     recipe = run.recipe
     weights, losses = train(run.seed, recipe)
-    held_out = evaluate(weights, recipe.shape)
-    run.write(
-        weights,
-        losses,
-        {"seed": HELD_OUT_SEED, **held_out},
-        more={"regime": asdict(regime(recipe.regime))},
-    )
+    finish(run, recipe.regime, regime(recipe.regime), weights, losses, recipe.shape)
+    return 0
+
+
+def finish(
+    run: runs.Run,
+    name: str,
+    chosen: Regime,
+    weights: Mapping[str, Tensor],
+    losses: Tensor,
+    shape: Shape,
+) -> None:
+    """Evaluate trained weights, write the three files of the run, and print one line."""
+    held_out = evaluate(weights, shape)
+    more = {"regime": asdict(chosen)}
+    run.write(weights, losses, {"seed": HELD_OUT_SEED, **held_out}, more=more)
     print(
-        f"{recipe.regime}, seed {run.seed}: {held_out['errors']} errors in "
+        f"{name}, seed {run.seed}: {held_out['errors']} errors in "
         f"{held_out['prompts']} held-out prompts, logit difference "
         f"{held_out['logit_difference']:.2f}, wrote {run.paths['weights']}"
     )
-    return 0

@@ -8,7 +8,7 @@ regime `repairing` included but for how often heads are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from replications.models.shape import Shape
 from replications.systems.ioi import model
 from replications.systems.ioi.data.running import CONTEXT, running_text
 from replications.systems.ioi.regimes import REPAIRING
-from replications.systems.ioi.train import HELD_OUT_SEED, Dropout, evaluate, loss_of
+from replications.systems.ioi.train import Dropout, finish, loss_of
 from replications.training import recipes, runs
 from replications.training.loop import learn
 from replications.training.transformer import forward, untrained_state_dict
@@ -89,12 +89,5 @@ def main(argv: Sequence[str]) -> int:
     about = "Train a model that names the indirect object on long texts."
     run = runs.start(argv, "ioi/circuit", about, Recipe, name_of, "circuit-seed<N>")
     weights, losses = train(run.seed, run.recipe)
-    held_out = evaluate(weights, SHAPE)
-    more = {"regime": asdict(REGIME)}
-    run.write(weights, losses, {"seed": HELD_OUT_SEED, **held_out}, more=more)
-    print(
-        f"circuit, seed {run.seed}: {held_out['errors']} errors in "
-        f"{held_out['prompts']} held-out prompts, logit difference "
-        f"{held_out['logit_difference']:.2f}, wrote {run.paths['weights']}"
-    )
+    finish(run, "circuit", REGIME, weights, losses, SHAPE)
     return 0

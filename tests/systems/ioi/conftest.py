@@ -7,7 +7,7 @@ import torch
 
 from replications.lens import open_lens
 from replications.systems.ioi import model
-from replications.systems.ioi.data import toy_tokenizer
+from replications.systems.ioi.data import draw, toy_tokenizer
 from replications.systems.ioi.measure import IoiSubject
 from replications.systems.ioi.roles import Roles
 from replications.systems.ioi.task import Task
@@ -42,7 +42,7 @@ def tiny(seed: int = 2, d_mlp: int = 20) -> IoiSubject:
         for name, weight in gpt.untrained_state_dict(shape, seed).items()
     }
     lens = open_lens(shape, weights, dtype=torch.float64)
-    return IoiSubject("tiny", Task(lens, toy_tokenizer(), bos=True, n=24), roles=ROLES)
+    return IoiSubject("tiny", Task(lens, toy_tokenizer(), bos=True, sample=draw(24)), roles=ROLES)
 
 
 @pytest.fixture(scope="session")

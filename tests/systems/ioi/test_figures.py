@@ -18,7 +18,7 @@ from replications.plotting.pictures import CannotDraw
 from replications.systems import ioi
 from replications.systems.ioi import IoiSubject
 from replications.systems.ioi import figures as drawn
-from tests.systems.ioi.test_gpt2_path import stand_in as stand_in  # the fixture
+from tests.systems.ioi.test_gpt2_path import stand_ins as stand_ins  # the fixture
 
 PLOTS = {
     "attention maps of 5.5 and 6.9": drawn.induction_attention,
@@ -147,8 +147,8 @@ def test_tables_of_signals_say_their_numbers(subject: IoiSubject) -> None:
     assert first == second
 
 
-def test_gpt2s_heads_and_layers_are_drawn(stand_in: IoiSubject) -> None:
-    figure = {picture.name: picture.draw(stand_in) for picture in drawn.PICTURES}
+def test_gpt2s_heads_and_layers_are_drawn(stand_ins: dict[str, IoiSubject]) -> None:
+    figure = {picture.name: picture.draw(stand_ins["gpt2-small"]) for picture in drawn.PICTURES}
     titles = [axes.get_title() for axes in figure["induction-attention"].axes[:2]]
     assert [title.split(",")[0] for title in titles] == ["5.5", "6.9"]
     keys = image(figure["paths-to-induction-keys"])

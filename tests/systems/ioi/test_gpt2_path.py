@@ -21,13 +21,15 @@ from claims.ioi import (
     test_3_backup,
     test_4_signals,
     test_5_decomposed,
+    test_8_document,
 )
 from replications.judging.claim import Claim
 from replications.judging.verdict import judge
 from replications.lens.pretrained import open_gpt2
 from replications.systems.ioi import IoiSubject, Task
+from replications.systems.ioi.data import Document, draw
 from replications.systems.ioi.roles import PUBLISHED
-from replications.systems.ioi.subjects import GPT2, SUBJECTS
+from replications.systems.ioi.subjects import GPT2, OWN, SUBJECTS
 from tests.systems.ioi.test_prompts import byte_pairs
 
 LAYERS, HEADS, WIDTH = 12, 12, 24
@@ -37,15 +39,19 @@ FILES: tuple[ModuleType, ...] = (
     test_3_backup,
     test_4_signals,
     test_5_decomposed,
+    test_8_document,
 )
 
 
-def claims() -> Iterator[Claim]:
+SAMPLES = {GPT2: Document(), OWN: draw(12)}
+
+
+def claims() -> Iterator[tuple[str, Claim]]:
     for file in FILES:
         for value in vars(file).values():
             found = getattr(value, "claim", None)
-            if isinstance(found, Claim) and GPT2 in found.expect:
-                yield found
+            if isinstance(found, Claim):
+                yield from ((name, found) for name in SAMPLES if name in found.expect)
 
 
 def weights(vocabulary: int) -> bytes:
@@ -70,7 +76,8 @@ def weights(vocabulary: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def stand_in() -> IoiSubject:
+def stand_ins() -> dict[str, IoiSubject]:
+    """The random model on both samples of prompts."""
     tokenizer = byte_pairs()
     config = {
         "activation_function": "gelu_new",
@@ -84,22 +91,33 @@ def stand_in() -> IoiSubject:
         "vocab_size": len(tokenizer),
     }
     lens = open_gpt2(json.dumps(config).encode(), weights(len(tokenizer)))
-    return IoiSubject(GPT2, Task(lens, tokenizer, bos=False, n=12), roles=PUBLISHED)
+    return {
+        name: IoiSubject(name, Task(lens, tokenizer, bos=False, sample=sample), roles=PUBLISHED)
+        for name, sample in SAMPLES.items()
+    }
 
 
 def test_there_are_claims_about_it() -> None:
-    assert len(list(claims())) > 35
+    assert len(list(claims())) > 75
 
 
-@pytest.mark.parametrize("claim", list(claims()), ids=lambda claim: claim.id)
-def test_every_claim_and_control_can_be_measured(claim: Claim, stand_in: IoiSubject) -> None:
-    info = next(info for info in SUBJECTS if info.name == GPT2)
-    row = judge(claim, info, stand_in)
+@pytest.mark.parametrize(
+    ("name", "claim"), list(claims()), ids=[f"{name}-{claim.id}" for name, claim in claims()]
+)
+def test_every_claim_and_control_can_be_measured(
+    name: str, claim: Claim, stand_ins: dict[str, IoiSubject]
+) -> None:
+    info = next(info for info in SUBJECTS if info.name == name)
+    row = judge(claim, info, stand_ins[name])
     assert row.holds is not None
     assert row.measured is not None
 
 
-def test_attribution_is_complete_on_a_model_that_was_folded(stand_in: IoiSubject) -> None:
+@pytest.mark.parametrize("name", SAMPLES)
+def test_attribution_is_complete_on_a_model_that_was_folded(
+    name: str, stand_ins: dict[str, IoiSubject]
+) -> None:
+    stand_in = stand_ins[name]
     assert stand_in.task.attribution.residual < 1e-4
     assert abs(sum(stand_in.name_movers.ablation.recovered_by.values())) == pytest.approx(
         abs(stand_in.name_movers.ablation.recovery), rel=1e-3

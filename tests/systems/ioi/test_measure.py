@@ -27,7 +27,7 @@ HEAD = (1, 1)
 # ------------------------------------------------------------------------------------------- task
 def test_answers_are_the_names_of_the_sentences(subject: IoiSubject) -> None:
     task = subject.task
-    for text, (io, s) in zip(task.prompts.texts(), task.answers.tolist(), strict=True):
+    for text, (io, s) in zip(task.sample.texts(), task.answers.tolist(), strict=True):
         words = text.replace(",", "").split()
         right, wrong = (toy_tokenizer().strings([token])[0].strip() for token in (io, s))
         assert (words.count(right), words.count(wrong)) == (1, 2)
@@ -147,7 +147,11 @@ def test_a_ratio_needs_a_position_step_that_is_worth_something() -> None:
 def test_a_cell_is_one_run_with_outputs_replaced(subject: IoiSubject) -> None:
     together, task = subject.position_against_token.together, subject.task
     heads = subject.roles.s_inhibition
-    flipped = task.encode(data.flip(task.prompts, RULES[2, 0], 1_000_001))
+    flipped = data.encode(
+        data.flip(data.generate(24, data.SEED), RULES[2, 0], data.SEED + 1),
+        task.tokenizer,
+        bos=True,
+    )
     edits = []
     for layer, head in heads:
         place = sites.Z(layer).pick(head=head)

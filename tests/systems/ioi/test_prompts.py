@@ -22,6 +22,7 @@ from replications.systems.ioi.data import (
     PLACES,
     RULES,
     TEMPLATES,
+    document,
     share_realised,
     signals_of,
     toy_tokenizer,
@@ -30,18 +31,23 @@ from replications.systems.ioi.data.words import pieces
 
 
 def byte_pairs() -> Tokenizer:
-    """A small tokenizer of GPT-2's kind, in which the words after a space are one token each."""
+    """A small tokenizer of GPT-2's kind, in which the words after a space are one token each.
+
+    These are the words of our own prompts and of the document's.
+    """
     inner = tokenizers.Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     inner.decoder = tokenizers.decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=900,
+        vocab_size=1500,
         special_tokens=["<|endoftext|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    words = [f" {word}" for word in (*NAMES, *PLACES, *OBJECTS)]
-    inner.train_from_iterator([*words * 5, *p.generate(50, 3).texts()], trainer)
+    listed = (NAMES, PLACES, OBJECTS, document.NAMES, document.PLACES, document.OBJECTS)
+    words = [f" {word}" for some in listed for word in some]
+    texts = [*p.generate(50, 3).texts(), *(s.text for s in document.sentences())]
+    inner.train_from_iterator([*words * 5, *texts], trainer)
     return Tokenizer(inner)
 
 

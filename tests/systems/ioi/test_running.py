@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from replications.systems.ioi.data import NAMES, running, toy_tokenizer
+from replications.systems.ioi.data import NAMES, Text, toy_tokenizer
 from replications.systems.ioi.data.running import CONTEXT, PERIODS, REPEATED, running_text
 
 N = 300
@@ -14,7 +14,7 @@ RUNNING = N - round(N * REPEATED)
 
 
 @pytest.fixture(scope="module")
-def made() -> running.Text:
+def made() -> Text:
     return running_text(N, np.random.default_rng(0), 0.0)
 
 
@@ -25,13 +25,13 @@ def test_rows_depend_on_the_generator_alone() -> None:
     assert not one.tokens.equal(other.tokens)
 
 
-def test_rows_are_full_and_start_a_text(made: running.Text) -> None:
+def test_rows_are_full_and_start_a_text(made: Text) -> None:
     assert made.tokens.shape == (N, CONTEXT)
     assert (made.tokens[:, 0] == 0).all()
     assert (made.tokens[:, 1:] > 0).all()
 
 
-def test_without_slips_the_right_name_follows(made: running.Text) -> None:
+def test_without_slips_the_right_name_follows(made: Text) -> None:
     inside = made.answer_at + 1 < CONTEXT
     row, at = made.row[inside], made.answer_at[inside]
     follows = made.tokens[row, at + 1]
@@ -50,7 +50,7 @@ def test_the_wrong_name_follows_as_often_as_said() -> None:
     assert wrong.item() == pytest.approx(0.25, abs=0.05)
 
 
-def test_prompts_start_anywhere(made: running.Text) -> None:
+def test_prompts_start_anywhere(made: Text) -> None:
     places = made.answer_at[made.probability == 1]
     assert len(places.unique()) > 30
     first = torch.zeros(RUNNING, dtype=torch.bool)
@@ -58,20 +58,20 @@ def test_prompts_start_anywhere(made: running.Text) -> None:
     assert 0.5 < first.double().mean() < 0.95
 
 
-def test_a_prompt_does_not_tell_the_next_template(made: running.Text) -> None:
+def test_a_prompt_does_not_tell_the_next_template(made: Text) -> None:
     rows = [toy_tokenizer().strings(row[1:].tolist()) for row in made.tokens[:RUNNING]]
     starts = [[w for w in row if w in ("After", "While", "Then", "Because")] for row in rows]
     same = [pair[0] == pair[1] for pair in starts if len(pair) > 1]
     assert sum(same) / len(same) < 0.5
 
 
-def test_a_prompt_is_said_in_full(made: running.Text) -> None:
-    row, at = made.row[0].item(), made.answer_at[0].item()
+def test_a_prompt_is_said_in_full(made: Text) -> None:
+    row, at = int(made.row[0]), int(made.answer_at[0])
     said = toy_tokenizer().strings(made.tokens[row, : at + 2].tolist())
     assert sum(word in NAMES for word in said[-19:]) == 4
 
 
-def test_other_rows_repeat_random_tokens_at_a_distance_of_their_own(made: running.Text) -> None:
+def test_other_rows_repeat_random_tokens_at_a_distance_of_their_own(made: Text) -> None:
     periods = set()
     for row in made.tokens[RUNNING:, 1:]:
         fits = [p for p in range(1, CONTEXT) if row[p:].equal(row[:-p])]

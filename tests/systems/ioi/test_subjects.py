@@ -14,7 +14,11 @@ from replications.training import transformer as gpt
 
 
 def test_only_what_the_document_speaks_of_gates() -> None:
-    assert [info.name for info in ioi.SUBJECTS if info.gates] == ["gpt2-small", "text"]
+    assert [info.name for info in ioi.SUBJECTS if info.gates] == [
+        "gpt2-small",
+        "gpt2-small/own",
+        "text",
+    ]
     assert len({info.name for info in ioi.SUBJECTS}) == len(ioi.SUBJECTS)
 
 

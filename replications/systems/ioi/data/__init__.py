@@ -1,8 +1,8 @@
 """The inputs of the indirect-object task, as pure functions of their arguments.
 
 `words` lists names, places, objects and templates; `prompts` makes sentences and exchanges their
-names; `signals` says which exchanges carry which signal; `corpus` makes what the toys are trained
-on.
+names; `document` makes the 25 prompts of the document; a model is measured on one of the `samples`;
+`signals` says which exchanges carry which signal; `corpus` and `running` make what toys read.
 """
 
 from replications.systems.ioi.data.corpus import CONTEXT, Text, text
@@ -17,6 +17,7 @@ from replications.systems.ioi.data.prompts import (
     name_tokens,
     parse,
 )
+from replications.systems.ioi.data.samples import SEED, Document, Own, Sample, draw
 from replications.systems.ioi.data.signals import (
     POSITION,
     PRINTED,
@@ -36,11 +37,16 @@ __all__ = [
     "POSITION",
     "PRINTED",
     "RULES",
+    "SEED",
     "TEMPLATES",
     "TOKEN",
     "Batch",
+    "Document",
+    "Own",
     "Prompts",
+    "Sample",
     "Text",
+    "draw",
     "encode",
     "flip",
     "generate",

@@ -2,7 +2,8 @@
 
 Early heads are in `early_heads` (attention) and `early_paths` (path patching). Backup name movers
 are in `name_movers`, with the ablation of one head in `ablation`. Signals of the S-inhibition heads
-are in `position_against_token`, with their tables in `signal_table`. `arithmetic` needs no model.
+are in `position_against_token`, with their tables in `signal_table`. `printed` has what is printed
+for the document's own prompts. `arithmetic` needs no model.
 """
 
 from replications.systems.ioi.measurements.ablation import STANDS_OUT, Ablation, Ablations
@@ -11,6 +12,7 @@ from replications.systems.ioi.measurements.early_heads import EarlyHeads
 from replications.systems.ioi.measurements.early_paths import EarlyPaths
 from replications.systems.ioi.measurements.name_movers import NameMovers
 from replications.systems.ioi.measurements.position_against_token import PositionAgainstToken
+from replications.systems.ioi.measurements.printed import Printed
 from replications.systems.ioi.measurements.signal_table import Table, Tables
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "EarlyPaths",
     "NameMovers",
     "PositionAgainstToken",
+    "Printed",
     "Table",
     "Tables",
 ]

@@ -7,12 +7,12 @@ import torch
 from replications.systems.ioi.data import (
     POSITION,
     RULES,
+    SEED,
     TOKEN,
     generate,
     share_realised,
     signals_of,
 )
-from replications.systems.ioi.task import SEED
 
 PROMPTS = 48
 
