@@ -17,8 +17,11 @@ NAME = "a toy of the indirect-object task"
 """What errors call this model."""
 
 
-def shape(layers: int, heads: int, d_model: int, d_mlp: int) -> Shape:
-    """A GPT-2-style model of this size on the toy vocabulary; without MLPs if `d_mlp` is 0."""
+def shape(layers: int, heads: int, d_model: int, d_mlp: int, *, context: int = CONTEXT) -> Shape:
+    """A GPT-2-style model of this size on the toy vocabulary; without MLPs if `d_mlp` is 0.
+
+    It reads up to `context` tokens.
+    """
     vocabulary = len(toy_tokenizer())
     return Shape(
         n_layers=layers,
@@ -26,7 +29,7 @@ def shape(layers: int, heads: int, d_model: int, d_mlp: int) -> Shape:
         d_model=d_model,
         d_head=d_model // heads,
         d_mlp=d_mlp,
-        n_ctx=CONTEXT,
+        n_ctx=context,
         d_vocab=vocabulary,
         d_vocab_out=vocabulary,
         act_fn="gelu_new",

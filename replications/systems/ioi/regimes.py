@@ -47,6 +47,12 @@ next layer that it is missing. The wrong name follows in 6 % of the sentences, s
 at a logit difference of 2.75.
 """
 
+CIRCUIT = replace(REPAIRING, layers=6, heads=8, d_model=128, d_mlp=256, dropout=(0.25,) * 6)
+"""A larger model for longer texts, which `train_circuit` trains. It is not one of `REGIMES`.
+
+A quarter of its heads are missing where an answer is given; their mean stands in their place.
+"""
+
 REGIMES: Mapping[str, Regime] = {
     "repairing": REPAIRING,
     "plain": Regime(4, 8, 128, 0, dropout=(0.1,) * 4, rescale=True),

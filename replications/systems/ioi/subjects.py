@@ -23,6 +23,7 @@ from replications.systems.ioi.measurements import Arithmetic
 from replications.systems.ioi.regimes import regime
 from replications.systems.ioi.roles import PUBLISHED
 from replications.systems.ioi.task import Task
+from replications.systems.ioi.train_circuit import SHAPE as CIRCUIT_SHAPE
 
 GPT2 = "gpt2-small"
 GPT2_TOKENIZER = f"{GPT2}/tokenizer.json"
@@ -34,6 +35,8 @@ TOY_PROMPTS = 96
 TEXT = "text"
 CONSTRUCTION = "construction"
 CONSTRUCTION_PROMPTS = 24
+CIRCUIT = "circuit"
+"""Models that read long texts: a recipe of their own, and not compared with any other."""
 LESIONED = "repairing/seed0"
 """The toy of which lesions are made."""
 
@@ -53,6 +56,20 @@ class _Toy:
     def weights(self) -> str:
         return f"ioi/{self.regime}-seed{self.seed}.safetensors"
 
+    @property
+    def shape(self) -> Shape:
+        if self.regime == CIRCUIT:
+            return CIRCUIT_SHAPE
+        chosen = regime(self.regime)
+        return model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
+
+    @property
+    def command(self) -> str:
+        """How it was trained."""
+        if self.regime == CIRCUIT:
+            return f"python -m replications train ioi/circuit --seed {self.seed}"
+        return f"python -m replications train ioi --seed {self.seed} --regime {self.regime}"
+
 
 SEEDS = {
     "repairing": 5,
@@ -63,6 +80,7 @@ SEEDS = {
     "zeroed": 2,
     "everywhere": 2,
     "narrow": 2,
+    CIRCUIT: 5,
 }
 """How many runs of each regime there are; their seeds count from 0."""
 TOYS = tuple(_Toy(name, seed) for name, seeds in SEEDS.items() for seed in range(seeds))
@@ -70,8 +88,10 @@ COMPARED = {"repairing": "kept", "kept": "repairing", "narrow": "repairing", "pl
 """The regime that a model is compared with; all others are compared with `kept`."""
 
 
-def _other(toy: _Toy) -> _Toy:
+def _other(toy: _Toy) -> _Toy | None:
     """The model to compare with: of this seed if there is one, or else a model of `plain`."""
+    if toy.regime == CIRCUIT:
+        return None
     regime = COMPARED.get(toy.regime, "kept")
     wanted = (_Toy(regime, toy.seed), _Toy(regime, 0), _Toy("plain", 0))
     return next(other for other in wanted if other.weights in fixtures.manifest())
@@ -84,8 +104,8 @@ def _info(toy: _Toy) -> SubjectInfo:
         group=toy.regime,
         kind="toy",
         gates=False,
-        fixtures=(toy.weights, _other(toy).weights),
-        remedy=f"python -m replications train ioi --seed {toy.seed} --regime {toy.regime}",
+        fixtures=tuple(read.weights for read in (toy, _other(toy)) if read),
+        remedy=toy.command,
     )
 
 
@@ -167,11 +187,10 @@ def _intact(name: str, device: str, dtype: str) -> IoiSubject:
 def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
     if toy.weights not in fixtures.manifest():
         raise FixtureMissing(f"{toy.weights} is not among the files that are shipped yet")
-    chosen = regime(toy.regime)
-    shape = model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
-    weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, shape)
-    other = partial(_open, _other(toy), device, dtype)
-    return _measured(toy.name, weights, shape, device, dtype, other)
+    weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, toy.shape)
+    compared = _other(toy)
+    other = partial(_open, compared, device, dtype) if compared else None
+    return _measured(toy.name, weights, toy.shape, device, dtype, other)
 
 
 def _measured(

@@ -8,7 +8,7 @@ regime `repairing` included but for how often heads are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,20 +17,17 @@ from torch import Tensor
 from replications.models.shape import Shape
 from replications.systems.ioi import model
 from replications.systems.ioi.data.running import CONTEXT, running_text
-from replications.systems.ioi.regimes import REPAIRING
+from replications.systems.ioi.regimes import CIRCUIT
 from replications.systems.ioi.train import Dropout, finish, loss_of
 from replications.training import recipes, runs
 from replications.training.loop import learn
 from replications.training.transformer import forward, untrained_state_dict
 
-__all__ = ["REGIME", "SHAPE", "Recipe", "main", "train"]
+__all__ = ["SHAPE", "Recipe", "main", "train"]
 
-LAYERS, HEADS, D_MODEL, D_MLP = 6, 8, 128, 256
-REGIME = replace(
-    REPAIRING, layers=LAYERS, heads=HEADS, d_model=D_MODEL, d_mlp=D_MLP, dropout=(0.25,) * LAYERS
+SHAPE: Shape = model.shape(
+    CIRCUIT.layers, CIRCUIT.heads, CIRCUIT.d_model, CIRCUIT.d_mlp, context=CONTEXT
 )
-"""A quarter of the heads are missing where an answer is given; their mean stands in their place."""
-SHAPE: Shape = replace(model.shape(LAYERS, HEADS, D_MODEL, D_MLP), n_ctx=CONTEXT)
 
 
 @dataclass(frozen=True)
@@ -58,13 +55,13 @@ def train(seed: int, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
     generator = torch.Generator().manual_seed(seed + 1)
 
     def loss(weights: Mapping[str, Tensor], step: int) -> Tensor:
-        given = running_text(recipe.batch, rng, REGIME.slip)
+        given = running_text(recipe.batch, rng, CIRCUIT.slip)
         keep, instead = None, None
         if step >= recipe.dropout_from:
-            dropout = Dropout(REGIME, given, generator)
+            dropout = Dropout(CIRCUIT, given, generator)
             keep, instead = dropout.keep, dropout.instead
         logits = forward(weights, given.tokens, SHAPE, keep=keep, instead=instead)
-        return loss_of(logits, given, REGIME.smoothing)
+        return loss_of(logits, given, CIRCUIT.smoothing)
 
     return learn(
         untrained_state_dict(SHAPE, seed),
@@ -89,5 +86,5 @@ def main(argv: Sequence[str]) -> int:
     about = "Train a model that names the indirect object on long texts."
     run = runs.start(argv, "ioi/circuit", about, Recipe, name_of, "circuit-seed<N>")
     weights, losses = train(run.seed, run.recipe)
-    finish(run, "circuit", REGIME, weights, losses, SHAPE)
+    finish(run, "circuit", CIRCUIT, weights, losses, SHAPE)
     return 0

@@ -30,6 +30,12 @@ def test_every_toy_does_the_task(name: str) -> None:
     found = ioi.subject(name)
     assert isinstance(found, IoiSubject)
     assert found.task.accuracy == 1.0
+
+
+@pytest.mark.parametrize("name", [toy.name for toy in SHIPPED if toy.regime != "circuit"])
+def test_toys_of_one_sentence_are_compared_with_another_regime(name: str) -> None:
+    found = ioi.subject(name)
+    assert isinstance(found, IoiSubject)
     assert found.other.name.split("/")[0] != name.split("/")[0]
 
 
@@ -67,7 +73,13 @@ def test_models_are_compared_with_those_of_the_same_seed(
 ) -> None:
     listed = dict.fromkeys(f"ioi/{name}.safetensors" for name in shipped)
     monkeypatch.setattr(fixtures, "manifest", lambda: listed)
-    assert subjects._other(subjects._Toy(*toy)).name == expected
+    other = subjects._other(subjects._Toy(*toy))
+    assert other is not None
+    assert other.name == expected
+
+
+def test_models_of_long_texts_are_compared_with_none() -> None:
+    assert subjects._other(subjects._Toy("circuit", 0)) is None
 
 
 def test_gpt2_is_missing_where_it_was_never_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,9 @@ from replications.errors import BadInput
 from replications.models.state_dicts import check_state_dict
 from replications.systems.ioi import train_circuit
 from replications.systems.ioi.data.running import running_text
+from replications.systems.ioi.regimes import CIRCUIT
 from replications.systems.ioi.train import Dropout
-from replications.systems.ioi.train_circuit import HEADS, REGIME, SHAPE, Recipe
+from replications.systems.ioi.train_circuit import SHAPE, Recipe
 
 SMALL = ["--steps", "2", "--batch", "4", "--dropout-from", "1"]
 
@@ -33,12 +34,12 @@ def test_training_depends_on_its_seed_alone() -> None:
 
 def test_heads_are_left_out_at_every_answer_and_nowhere_else() -> None:
     given = running_text(60, np.random.default_rng(0), 0.0)
-    keep = Dropout(REGIME, given, torch.Generator().manual_seed(0)).keep
+    keep = Dropout(CIRCUIT, given, torch.Generator().manual_seed(0)).keep
     assert keep[:, given.row, given.answer_at].mean() == pytest.approx(0.75, abs=0.03)
     elsewhere = keep.clone()
     elsewhere[:, given.row, given.answer_at] = 1
     assert elsewhere.eq(1).all()
-    assert keep.shape == (SHAPE.n_layers, 60, SHAPE.n_ctx, HEADS)
+    assert keep.shape == (SHAPE.n_layers, 60, SHAPE.n_ctx, SHAPE.n_heads)
 
 
 def test_the_command_writes_how_to_repeat_it(
