@@ -80,7 +80,8 @@ class Claim:
     it.  `not_asserted` says why no subject is asserted to show the finding, so that every row is
     compared with its recorded outcome only; it is empty for a claim that is asserted of the
     subjects that gate.  `no_lesion` says why no lesion can turn the claim red; it is empty where
-    some lesion does.  `version` grows when the measurement of the claim changes its meaning.
+    some lesion does.  `asserted_of` names groups whose subjects do not gate, of which this claim is
+    asserted all the same.  `version` grows when the measurement of the claim changes its meaning.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Claim:
     measure: Measure = field(repr=False)
     derived: str = ""
     no_lesion: str = ""
+    asserted_of: tuple[str, ...] = ()
     version: int = 1
 
     def __post_init__(self) -> None:
@@ -105,6 +107,14 @@ class Claim:
     def expectation_of(self, group: str) -> Expectation | None:
         """What is expected of the subjects of a group; None if the claim is not about them."""
         return self.expect.get(group, self.expect.get(EVERY_GROUP))
+
+    def gates(self, info: SubjectInfo) -> bool:
+        """Whether this subject can fail a run with this claim, unless it is `not_asserted`."""
+        return info.gates or info.group in self.asserted_of
+
+    def asserts(self, info: SubjectInfo) -> bool:
+        """Whether a run fails if this subject does not meet the expectation."""
+        return self.gates(info) and not self.not_asserted
 
     def unknown_groups(self, known: Iterable[str]) -> list[str]:
         """The groups of `expect` that are not among the `known` ones, sorted."""
@@ -156,6 +166,10 @@ def _expectations(claim: Claim) -> dict[str, bool]:
     return {
         "expect is empty": bool(expectations),
         "expect must be an expectation, or map each group to one": all_are,
+        "asserted_of names a group that is not expected": {*claim.asserted_of} <= {*claim.expect},
+        "asserted_of and not_asserted exclude each other": not (
+            claim.asserted_of and claim.not_asserted
+        ),
         "parts have different names in different groups": not all_are
         or len({e.names for e in expectations}) <= 1,
     }
@@ -209,6 +223,7 @@ def claim(
     derived: str = "",
     not_asserted: str = "",
     no_lesion: str = "",
+    asserted_of: tuple[str, ...] = (),
     version: int = 1,
 ) -> Callable[[Measure], Measure]:
     """Make the decorated measurement a claim; it is kept in the attribute `.claim`.
@@ -220,7 +235,8 @@ def claim(
     recorded outcomes.  `published=None` means that the finding goes beyond the document, and
     `derived` says how `published` follows from what the document prints, where it does not print
     the number itself.  A tier-1 claim that no lesion turns red says why in `no_lesion`.
-    ValueError if the claim is malformed.
+    `asserted_of` names groups of subjects trained here on all of which the finding holds: these
+    rows can fail a run too.  ValueError if the claim is malformed.
     """
     controls = control if isinstance(control, tuple) else () if control is None else (control,)
     expected = dict(expect) if isinstance(expect, Mapping) else {EVERY_GROUP: expect}
@@ -239,6 +255,7 @@ def claim(
             derived=derived,
             not_asserted=not_asserted,
             no_lesion=no_lesion,
+            asserted_of=asserted_of,
             measure=measure,
             version=version,
         )

@@ -63,8 +63,7 @@ def judge(
         seconds=time.perf_counter() - started,
     )
     objections = [objection for _, objection in results if objection]
-    asserted = info.gates and not claim.not_asserted
-    status, moved = ("", ()) if lesion else _compared(row, recorded, asserted)
+    status, moved = ("", ()) if lesion else _compared(row, recorded, claim.asserts(info))
     return replace(
         row,
         status=status or _word(row),

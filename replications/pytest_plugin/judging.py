@@ -62,7 +62,7 @@ def _record(item: pytest.Item, claim: Claim, info: SubjectInfo, row: Row) -> Non
         "claim": describe(claim, gating, outcomes.file_of(item)),
         "order": collecting.order(item.config, claim),
         "fixtures": list(info.fixtures),
-        "gates": info.gates,
+        "gates": claim.gates(info),
     }
     item.user_properties.append((PROPERTY, record))
 

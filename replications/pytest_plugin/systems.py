@@ -32,7 +32,7 @@ class System:
 
     def gating(self, claim: Claim) -> list[str]:
         """The names of the subjects that can fail a run with this claim."""
-        return [i.name for i in self.subjects() if i.gates and expects(claim, i.group)]
+        return [i.name for i in self.subjects() if claim.gates(i) and expects(claim, i.group)]
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,11 @@ def test_a_claim_is_kept_on_the_function_it_decorates() -> None:
     ("change", "problem"),
     [
         ({"id": "value"}, "system/slug"),
+        ({"asserted_of": ("toy",)}, "asserted_of names a group that is not expected"),
+        (
+            {"asserted_of": ("retrained",), "not_asserted": "it is too vague"},
+            "asserted_of and not_asserted exclude each other",
+        ),
         ({"id": "toys/a b"}, "system/slug"),
         ({"says": "No full stop"}, "one sentence"),
         ({"says": "Two\nlines."}, "one sentence"),
@@ -248,6 +253,14 @@ def test_a_row_that_is_not_asserted_has_the_status_that_was_recorded(
         assert row.replicates == (status == "replicates")
         assert row.outcome == outcome.data()
         assert row.outcome["reason"] == "the first run"
+
+
+@pytest.mark.parametrize(("value", "status"), [(0.75, "pass"), (0.25, "fail")])
+def test_a_claim_can_be_asserted_of_a_group_that_does_not_gate(value: float, status: str) -> None:
+    everywhere = written(asserted_of=("retrained",))
+    assert everywhere.gates(OTHER)
+    assert not written().gates(OTHER)
+    assert judge(everywhere, OTHER, Toy(value)).status == status
 
 
 @pytest.mark.parametrize("value", [0.75, 0.25])
