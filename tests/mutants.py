@@ -45,7 +45,8 @@ SUBJECTS = {
 }
 """The subject whose claims are run for each system."""
 SECONDS = 300
-"""A mutant that runs longer than this is stuck, which counts as killed."""
+"""A mutant that runs longer than this is stuck, which counts as killed, unless `--seconds` says
+otherwise: on a machine that does something else as well, tests take longer."""
 
 COMPARISONS = {
     ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<", ast.Eq: "!=", ast.NotEq: "==",
@@ -229,7 +230,7 @@ def commands(path: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-def judge(mutant: Mutant, folder: Path) -> Result:
+def judge(mutant: Mutant, folder: Path, seconds: float = SECONDS) -> Result:
     """Apply a mutant to the copy in `folder`, run what must notice it, and restore the file."""
     target, started = folder / mutant.path, time.perf_counter()
     source = target.read_text(encoding="utf-8")
@@ -238,7 +239,7 @@ def judge(mutant: Mutant, folder: Path) -> Result:
     killed_by = ""
     try:
         for name, arguments in commands(mutant.path):
-            status = _pytest(arguments, folder)
+            status = _pytest(arguments, folder, seconds)
             if status != 0:
                 killed_by = name if status is not None else "time"
                 break
@@ -247,13 +248,13 @@ def judge(mutant: Mutant, folder: Path) -> Result:
     return Result(mutant, killed_by, time.perf_counter() - started)
 
 
-def _pytest(arguments: Sequence[str], folder: Path) -> int | None:
+def _pytest(arguments: Sequence[str], folder: Path, seconds: float) -> int | None:
     """The exit status of pytest, None if it took too long."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *arguments]
     try:
         done = subprocess.run(
-            command, cwd=folder, env=environment, timeout=SECONDS,
+            command, cwd=folder, env=environment, timeout=seconds,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
@@ -261,19 +262,21 @@ def _pytest(arguments: Sequence[str], folder: Path) -> int | None:
     return done.returncode
 
 
-def run(chosen: Sequence[Mutant], workers: int, say: Callable[[str], None]) -> list[Result]:
+def run(
+    chosen: Sequence[Mutant], workers: int, seconds: float, say: Callable[[str], None]
+) -> list[Result]:
     """Judge mutants, each worker in a copy of its own."""
     with tempfile.TemporaryDirectory() as scratch:
         copies = [_copy(Path(scratch) / str(i)) for i in range(workers)]
         for command in dict.fromkeys(tuple(c) for m in chosen for _, c in commands(m.path)):
-            if _pytest(command, copies[0]) != 0:
+            if _pytest(command, copies[0], seconds) != 0:
                 raise SystemExit(f"error: fails without a mutant: pytest {' '.join(command)}")
         free = list(copies)
 
         def one(mutant: Mutant) -> Result:
             folder = free.pop()
             try:
-                result = judge(mutant, folder)
+                result = judge(mutant, folder, seconds)
             finally:
                 free.append(folder)
             say(f"{result.killed_by or 'SURVIVED':8} {result.seconds:5.0f} s  {mutant}")
@@ -325,12 +328,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--reached", type=Path, help="a JSON of coverage.py: draw from executed lines"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="Markdown")
     parser.add_argument("--json", type=Path, help="every mutant with its fate")
     args = parser.parse_args(argv)
     reached = _executed(args.reached) if args.reached else None
     chosen = draw(args.where, args.count, args.seed, reached)
-    results = run(chosen, args.workers, lambda line: print(line, flush=True))
+    results = run(chosen, args.workers, args.seconds, lambda line: print(line, flush=True))
     text = report(results, "python -m tests.mutants " + " ".join(argv or sys.argv[1:]))
     print(text)
     if args.out:

@@ -79,3 +79,22 @@ def test_the_spelling_of_a_rule_is_part_of_its_seed() -> None:
 def test_another_form_of_rule_is_refused() -> None:
     with pytest.raises(BadInput, match="not of the form"):
         document.flipped(document.sentences(), "XYZ")
+
+
+def test_prompts_of_one_template_are_those_of_the_public_files() -> None:
+    """The first and the 43rd of two of the files that another suite ships, with their partners."""
+    for index, pattern, first, partner, later in (
+        (0, "ABB", "Then, Scott and Jeremy went to the hospital. Jeremy gave a snack to",
+         "Then, Michael and Anderson went to the hospital. Rachel gave a snack to",
+         "Then, Marco and Jay went to the store. Jay gave a ring to"),
+        (7, "BAB", "When Jeremy and Scott got a snack at the hospital, Jeremy decided to give the "
+         "snack to", "When Michael and Anderson got a snack at the hospital, Rachel decided to "
+         "give the snack to", "When Marco and Jay got a ring at the store, Jay decided to give "
+         "the ring to"),
+    ):  # fmt: skip
+        prompts = document.of_template(index, pattern, 50)
+        partners = document.flipped(prompts, seed=0)
+        assert prompts[0].prompt == first
+        assert partners[0].prompt == partner
+        assert partners[42].prompt == later
+        assert {s.pattern for s in prompts} == {pattern}

@@ -43,8 +43,18 @@ TEMPLATES = (
     "Then, {B} and {A} had a long argument, and afterwards {B} said to {A}",
     "After {B} and {A} went to the {P}, {B} gave a {O} to {A}",
     "When {B} and {A} got a {O} at the {P}, {B} decided to give it to {A}",
+    "When {B} and {A} got a {O} at the {P}, {B} decided to give the {O} to {A}",
+    "While {B} and {A} were working at the {P}, {B} gave a {O} to {A}",
+    "While {B} and {A} were commuting to the {P}, {B} gave a {O} to {A}",
+    "After the lunch, {B} and {A} went to the {P}. {B} gave a {O} to {A}",
+    "Afterwards, {B} and {A} went to the {P}. {B} gave a {O} to {A}",
+    "Then, {B} and {A} had a long argument. Afterwards {B} said to {A}",
+    "The {P} {B} and {A} went to had a {O}. {B} gave it to {A}",
+    "Friends {B} and {A} found a {O} at the {P}. {B} gave it to {A}",
 )
 """The subject comes first.  A is the indirect object, B the subject, P a place, O an object."""
+MIXED = 7
+"""The document's prompts are of the first templates only, as many as this."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +95,20 @@ def sentences(count: int = COUNT, seed: int = SEED) -> tuple[Sentence, ...]:
     and so are a place and an object where the template has none.
     """
     draw = random.Random(seed)
-    templates = [*TEMPLATES, *(_subject_second(template) for template in TEMPLATES)]
+    first = TEMPLATES[:MIXED]
+    templates = [*first, *map(_subject_second, first)]
     draw.shuffle(templates)
+    return _drawn(draw, templates, count)
+
+
+def of_template(index: int, pattern: str, count: int, seed: int = 0) -> tuple[Sentence, ...]:
+    """Prompts of one template, with pattern ABB or BAB, by the same recipe."""
+    template = TEMPLATES[index]
+    chosen = template if pattern == "BAB" else _subject_second(template)
+    return _drawn(random.Random(seed), [chosen], count)
+
+
+def _drawn(draw: random.Random, templates: Sequence[str], count: int) -> tuple[Sentence, ...]:
     made = []
     for _ in range(count):
         template = draw.choice(templates)
