@@ -1,12 +1,17 @@
 """What the claims about indirect objects share: the source, its sections, groups and controls.
 
-Subjects are GPT-2 small, whose heads have the published indices: on the document's 25 prompts
-(`gpt2-small`, gates) and on more prompts of our own (`gpt2-small/own`, gates); toy models trained
-here, whose heads are found by what they do (`repairing` and `plain`, and further regimes
-for the conditions of repair); a model whose weights are written by hand from what the document
-describes (`construction`: it shows that the claims can hold together, and is no evidence about
-trained models); and texts, which need no model (`text`, gates). The document asserts nothing of
-toys and constructions, so they do not gate.
+Subjects are
+
+- `gpt2-small`, on the document's 25 prompts, and `gpt2-small/own`, on more prompts of our own: GPT-2
+  small, whose heads have the published indices; both gate;
+- toys trained here, whose heads are found by what they do: `circuit` reads long texts, `repairing`
+  and `plain` one sentence at a time, as do further regimes for the conditions of repair;
+- `construction`, whose weights are written by hand from what the document describes: it shows that
+  the claims can hold together, and is no evidence about trained models;
+- `text`, which needs no model and gates.
+
+The document asserts nothing of toys and constructions, so they do not gate, except where a claim
+says that it is asserted of a group of them.
 
 On the document's prompts a printed number must come out again, to its last digit or to what
 independent runs of GPT-2 small differ by. On other prompts and models it becomes a share of the
@@ -35,7 +40,7 @@ SIGNALS = ARENA / "Positional vs token information being moved"
 DECOMPOSED = SIGNALS / "decompose S-Inhibition heads"
 TOPICS = ARENA / "Suggested topics (Alex Variengien)"
 
-TOYS = ("repairing", "plain")
+TOYS = ("repairing", "plain", "circuit")
 CONSTRUCTION = "construction"
 GPT2, OWN = "gpt2-small", "gpt2-small/own"
 MODELS = (GPT2, OWN, *TOYS, CONSTRUCTION)
