@@ -22,6 +22,9 @@ ARENA_WEIGHTS = "brackets/brackets_model_state_dict.pt"
 ARENA_DATA = "brackets/brackets_data.json"
 STRINGS = 5000
 """How many strings a subject is measured on; the published data set holds 100,000."""
+RETRAINED_STRINGS = 2000
+"""The first of these, on which retrained models are measured in everything but accuracy: there are
+nine of them."""
 SEEDS = range(9)
 LESIONED_SEED = 7
 """The retrained model on which most tier-1 claims hold; it is lesioned too."""
@@ -120,7 +123,11 @@ def _open_retrained(
     if data is not None:
         return BracketSubject(name, lens, data)
     return BracketSubject(
-        name, lens, _measurement_data(), untrained=lambda: _untrained(device, dtype)
+        name,
+        lens,
+        _retrained_data(),
+        full_data=_measurement_data,
+        untrained=lambda: _untrained(device, dtype),
     )
 
 
@@ -146,9 +153,16 @@ def _published_data(content: bytes, limit: int | None = None) -> BracketData:
 def _untrained(device: str, dtype: str) -> BracketSubject:
     """The control that all retrained models share: one set of runs for all of them."""
     lens = model.open_model(model.untrained_state_dict(seed=0), device=device, dtype=dtype)
-    return BracketSubject("untrained", lens, _measurement_data(), roles=PUBLISHED)
+    return BracketSubject(
+        "untrained", lens, _retrained_data(), roles=PUBLISHED, full_data=_measurement_data
+    )
 
 
 @cache
 def _measurement_data() -> BracketData:
     return generate(STRINGS, MEASUREMENT_SEED)
+
+
+@cache
+def _retrained_data() -> BracketData:
+    return _measurement_data().subset(slice(RETRAINED_STRINGS))

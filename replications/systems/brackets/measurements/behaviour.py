@@ -25,6 +25,8 @@ from replications.systems.brackets.model import sinusoid
 from replications.systems.brackets.recording import LAYERS
 from replications.systems.brackets.task import Task
 
+FIRST = 5000
+"""On how many strings the document counts right verdicts."""
 EXAMPLES = (
     "()()", "(())", "))((", "()", "((()()()()))", "(()()()(()(())()", "()(()(((())())()))",
 )  # fmt: skip
@@ -52,9 +54,19 @@ class Behaviour:
         return sum((p > 50) == label for p, label in zip(found, EXAMPLE_LABELS, strict=True))
 
     def correct(self, *, shuffled_labels: bool = False) -> int:
-        """How many of the subject's strings get the right verdict."""
-        labels = _shuffled(self.task.B) if shuffled_labels else self.task.B
-        return int((self.task.recording.calls_balanced == labels).sum())
+        """How many of the first 5,000 strings of the whole data set get the right verdict."""
+        verdicts, labels = self._first_verdicts
+        labels = _shuffled(labels) if shuffled_labels else labels
+        return int((verdicts == labels).sum())
+
+    @cached_property
+    def _first_verdicts(self) -> tuple[Tensor, Tensor]:
+        """Whether each of these strings is called balanced, and whether it is: two bool [5000]."""
+        task = self.task
+        data = task.full_data.subset(slice(FIRST))
+        if len(task.data) == len(data):  # the subject is measured on just these
+            return task.recording.calls_balanced, task.B
+        return task.calls_balanced((), data), data.labels
 
     @cached_property
     def _full_verdicts(self) -> Tensor:
