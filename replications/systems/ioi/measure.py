@@ -17,6 +17,7 @@ from replications.systems.ioi.measurements import (
     NameMovers,
     PositionAgainstToken,
 )
+from replications.systems.ioi.published import Published
 from replications.systems.ioi.roles import Roles, find_roles
 from replications.systems.ioi.task import Task
 
@@ -85,6 +86,11 @@ class IoiSubject:
     def position_against_token(self) -> PositionAgainstToken:
         """The signals of the S-inhibition heads."""
         return PositionAgainstToken(self.task, self.roles)
+
+    @cached_property
+    def published(self) -> Published:
+        """The figures that public notebooks printed of GPT-2 small."""
+        return Published(self.lens, self.task.tokenizer)
 
     # ---------------------------------------------------------------- other subjects
     @cached_property
