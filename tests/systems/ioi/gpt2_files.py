@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from functools import cache
 
 import safetensors.torch
 import tokenizers
@@ -14,8 +15,16 @@ from tokenizers import models, pre_tokenizers, trainers
 from replications.lens import Lens
 from replications.lens.pretrained import open_gpt2
 from replications.models.tokenizers import Tokenizer
+from replications.systems.ioi.data import NAMES as OWN_NAMES
+from replications.systems.ioi.data import OBJECTS, PLACES
+from replications.systems.ioi.data.document import NAMES
+from replications.systems.ioi.published import figure, prompts
 
 LAYERS, HEADS, WIDTH, CONTEXT = 12, 12, 24, 256
+GAIN = 3.0
+"""Attention's weights are this much larger, so that heads move something."""
+LOUD = (9, 9)
+"""The layer and head whose output is twenty times as large, so that its loss is noticed."""
 
 
 def word_tokenizer(texts: Iterable[str], size: int = 4000) -> Tokenizer:
@@ -53,12 +62,31 @@ def weights(vocabulary: int, seed: int = 0) -> bytes:
             sizes |= {f"h.{layer}.{name}.{part}": (WIDTH,) for part in ("weight", "bias")}
     generator = torch.Generator().manual_seed(seed)
     scale = 1 / math.sqrt(WIDTH)
-    drawn = {n: scale * torch.randn(size, generator=generator) for n, size in sizes.items()}
+    drawn = {
+        name: scale * (GAIN if "c_attn" in name else 1) * torch.randn(size, generator=generator)
+        for name, size in sizes.items()
+    }
+    layer, head = LOUD
+    drawn["ln_f.weight"] *= 50  # logits are as large as those of a trained model
+    size = WIDTH // HEADS
+    drawn[f"h.{layer}.attn.c_proj.weight"][head * size : (head + 1) * size] *= 20
     return safetensors.torch.save(drawn)
 
 
-def random_gpt2(tokenizer: Tokenizer, *, dtype: torch.dtype = torch.float32) -> Lens:
-    """The random model, opened as the published one is."""
+@cache
+def published_tokenizer() -> Tokenizer:
+    """A tokenizer in which the prompts of public notebooks have as many tokens as in GPT-2's."""
+    said = [*prompts.EIGHT.clean, *prompts.MAIN.clean, *prompts.MAIN.corrupted, "Hello world!"]
+    words = [*figure("main/next_token_logits").labels["token"], *NAMES]
+    words += [*OWN_NAMES, *PLACES, *OBJECTS]
+    words += [name for both in prompts.NAMES for name in both]
+    return word_tokenizer([*said, *words, *(f" {word}" for word in words)] * 3)
+
+
+@cache
+def random_gpt2(dtype: torch.dtype = torch.float32) -> Lens:
+    """A random model, opened as the published one is. Its weights are float32 in the file."""
+    tokenizer = published_tokenizer()
     config = {
         "activation_function": "gelu_new",
         "architectures": ["GPT2LMHeadModel"],

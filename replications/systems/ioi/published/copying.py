@@ -58,8 +58,8 @@ class Copying:
     # ---------------------------------------------------------------- names
     def copied(
         self, heads: Sequence[Head], *, negative: bool, spaced: bool = False, mlp: bool = True
-    ) -> dict[str, float]:
-        """The share of names that heads copy, by head as "9.9", and the mean over all heads.
+    ) -> list[float]:
+        """The share of names that each of some heads copies, and the mean over all heads.
 
         A name's embedding, with the first MLP's output on it, goes through the head's OV circuit
         (sign reversed if `negative`) and the unembedding. The mean counts the first layer's heads
@@ -67,8 +67,7 @@ class Copying:
         `mlp` the first MLP is left out.
         """
         found = self._shares(spaced, mlp)[int(negative)]
-        by_head = {f"{layer}.{head}": found[layer, head].item() for layer, head in heads}
-        return by_head | {"mean": found.mean().item()}
+        return [*(found[head].item() for head in heads), found.mean().item()]
 
     def _shares(self, spaced: bool, mlp: bool) -> Tensor:
         """The share of names copied with either sign: float64 [sign layer head]."""

@@ -12,7 +12,7 @@ import torch
 
 from replications.analysis.published import Distance
 from replications.lens import Lens
-from replications.models import Tokenizer
+from replications.models import Head, Tokenizer
 from replications.systems.ioi.published.arrays import figure
 from replications.systems.ioi.published.behaviour import Behaviour
 from replications.systems.ioi.published.copying import Circuit, Copying
@@ -20,6 +20,9 @@ from replications.systems.ioi.published.direct import Direct
 from replications.systems.ioi.published.patching import RECIPES, Patching
 from replications.systems.ioi.published.prompts import EIGHT, FIRST, MAIN, Texts, encode
 from replications.systems.ioi.published.scores import HeadScores, Steps
+
+NAME_MOVERS: tuple[Head, ...] = ((9, 9), (10, 0), (9, 6))
+NEGATIVE: tuple[Head, ...] = ((10, 7), (11, 10))
 
 
 class Published:
@@ -102,13 +105,14 @@ class Published:
         both = {"clean": texts, "corrupted": texts.exchanged}
         return {k: self.behaviour.differences(t, bos=bos).item() for k, t in both.items()}
 
-    def next_tokens(self, text: str = MAIN.corrupted[0], *, bos: bool = True) -> dict[str, Any]:
+    def next_tokens(self, *, bos: bool = True, mary_gives: bool = False) -> dict[str, Any]:
         """The ten largest logits: their tokens in order, and how far the printed ones are off.
 
-        Also the probability of the first printed token.
+        Also the probability of the first printed token. John gives, or with `mary_gives` Mary.
         """
         wanted = figure("main/next_token_logits")
         tokens = [self._tokenizer.token(word) for word in wanted.labels["token"]]
+        (text,) = MAIN.clean if mary_gives else MAIN.corrupted
         logits = self.behaviour.next_token(text, bos=bos)
         largest = logits.topk(len(tokens)).indices.tolist()
         return {
@@ -146,11 +150,11 @@ class Published:
         found = self.direct(bos=bos).scales(everywhere=everywhere)
         return figure("exploratory/scales").distance(found)
 
-    def first_prompt(self, *, texts: Texts = FIRST, bos: bool = True) -> Distance:
-        """Eight heads on the first prompt alone."""
+    def first_prompt(self, *, bos: bool = True, mean: bool = False) -> Distance:
+        """Eight heads on the first prompt alone, or in the mean over all eight prompts."""
         wanted = figure("direct_logit_attribution/heads")
         heads = [tuple(map(int, name.split("."))) for name in wanted.labels["head"]]
-        found = self.direct(texts=texts, bos=bos).by_head
+        found = self.direct(texts=EIGHT if mean else FIRST, bos=bos).by_head
         return wanted.distance(torch.stack([found[head] for head in heads]))
 
     # ---------------------------------------------------------------- heads
@@ -165,6 +169,25 @@ class Published:
         """Eigenvalue scores of all heads."""
         return figure(key).distance(self.copying.eigenvalue_scores(circuit))
 
+    def name_movers_copy(
+        self, *, spaced: bool = False, mlp: bool = True, shift: int = 0
+    ) -> dict[str, float]:
+        """The names that 9.9, 10.0 and 9.6 copy, and the mean of all heads.
+
+        With `shift`, other heads of the same layers take the places of the three.
+        """
+        return self._copied(NAME_MOVERS, shift, negative=False, spaced=spaced, mlp=mlp)
+
+    def negative_heads_copy(self, *, mlp: bool = True, shift: int = 0) -> dict[str, float]:
+        """The names that 10.7 and 11.10 copy with the sign reversed, and the mean of all heads."""
+        return self._copied(NEGATIVE, shift, negative=True, mlp=mlp)
+
+    def _copied(self, heads: Sequence[Head], shift: int, **how: bool) -> dict[str, float]:
+        n = self._lens.shape.n_heads
+        others = [(layer, (head + shift) % n) for layer, head in heads]
+        found = self.copying.copied(others, **how)
+        return dict(zip([*map(_name, heads), "mean"], found, strict=True))
+
     def biases(self, *, space: str = " ") -> dict[str, float]:
         """The unembedding's bias for John and for Mary, and how many times likelier it makes John.
 
@@ -172,6 +195,10 @@ class Published:
         """
         John, Mary = self.copying.biases([f"{space}John", f"{space}Mary"])
         return {"John": John, "Mary": Mary, "ratio": math.exp(John - Mary)}
+
+
+def _name(head: Head) -> str:
+    return "{}.{}".format(*head)
 
 
 def _next_alike(name: str, names: Sequence[str]) -> str:

@@ -12,8 +12,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from replications.analysis.head_scores import attention_back, repeated_tokens, unrepeated_tokens
-from replications.lens import Lens
+from replications.analysis.head_scores import repeated_tokens, unrepeated_tokens
+from replications.lens import Lens, Read
+from replications.models.sites import PATTERN
 
 Steps = Literal["previous_token", "two_back", "duplicate_token", "induction"]
 BATCH, SEED = 10, 0
@@ -28,7 +29,7 @@ class HeadScores:
 
     def __init__(self, lens: Lens) -> None:
         self._lens = lens
-        self._found: dict[tuple[Steps, bool, bool], Tensor] = {}
+        self._found: dict[tuple[bool, bool], dict[Steps, Tensor]] = {}
 
     def score(self, steps: Steps, *, main: bool = False, repeated: bool = True) -> Tensor:
         """Mean attention of each head: float64 [layer head].
@@ -36,16 +37,25 @@ class HeadScores:
         `main` takes the main notebook's lengths and range. Without `repeated`, the second half is
         fresh tokens.
         """
-        key = (steps, main, repeated)
-        if key not in self._found:
-            length, (low, high) = (MAIN_LENGTH, MAIN_RANGE) if main else (LENGTH, RANGE)
-            high = min(high, self._lens.shape.d_vocab)
-            ids = torch.arange(min(low, high - 2 * length), high)
-            draw = repeated_tokens if repeated else unrepeated_tokens
-            tokens = draw(ids, length, BATCH, SEED)
-            back = {
-                "previous_token": 1, "two_back": 2, "duplicate_token": length,
-                "induction": length - 1,
-            }[steps]  # fmt: skip
-            self._found[key] = attention_back(self._lens, tokens, back, first=back).mean(-1)
-        return self._found[key]
+        if (main, repeated) not in self._found:
+            self._found[main, repeated] = self._scores(main, repeated)
+        return self._found[main, repeated][steps]
+
+    def _scores(self, main: bool, repeated: bool) -> dict[Steps, Tensor]:
+        length, (low, high) = (MAIN_LENGTH, MAIN_RANGE) if main else (LENGTH, RANGE)
+        back: dict[Steps, int] = {
+            "previous_token": 1, "two_back": 2, "duplicate_token": length, "induction": length - 1,
+        }  # fmt: skip
+
+        def reduce(pattern: Tensor) -> Tensor:
+            """[batch head steps] from [batch head query key]."""
+            means = [pattern.diagonal(-n, -2, -1).double().mean(-1) for n in back.values()]
+            return torch.stack(means, -1)
+
+        high = min(high, self._lens.shape.d_vocab)
+        ids = torch.arange(max(0, min(low, high - 2 * length)), high)
+        tokens = (repeated_tokens if repeated else unrepeated_tokens)(ids, length, BATCH, SEED)
+        reads = {str(i): Read(PATTERN(i), reduce) for i in range(self._lens.shape.n_layers)}
+        found = self._lens.read(tokens, reads)
+        stacked = torch.stack([found[name].mean(0) for name in reads])
+        return dict(zip(back, stacked.unbind(-1), strict=True))
