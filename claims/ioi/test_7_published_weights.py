@@ -91,12 +91,10 @@ def test_unembedding_bias(subject):
     published=[1.0, 0.945, 0.945, 0.1011],
     expect=expected(
         parts(
-            **{
-                "9.9": exactly(1),
-                "10.0": near(0.945, abs=5e-4, because=NAMES),
-                "9.6": near(0.945, abs=5e-4, because=NAMES),
-                "mean": near(0.1011, abs=1e-4, because=NAMES),
-            }
+            head_9_9=exactly(1),
+            head_10_0=near(0.945, abs=5e-4, because=NAMES),
+            head_9_6=near(0.945, abs=5e-4, because=NAMES),
+            mean=near(0.1011, abs=1e-4, because=NAMES),
         )
     ),
     control=(
@@ -131,11 +129,9 @@ def test_name_movers_copy(subject):
     published=[1.0, 1.0, 0.0193],
     expect=expected(
         parts(
-            **{
-                "10.7": exactly(1),
-                "11.10": exactly(1),
-                "mean": near(0.0193, abs=1e-4, because=NAMES),
-            }
+            head_10_7=exactly(1),
+            head_11_10=exactly(1),
+            mean=near(0.0193, abs=1e-4, because=NAMES),
         )
     ),
     control=(

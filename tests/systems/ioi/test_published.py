@@ -109,16 +109,12 @@ def test_independent_runs_of_one_sweep_agree_four_times_better_than_is_asked_for
 @pytest.mark.parametrize("kind", ["pearson", "spearman", "largest_error"])
 def test_the_printed_agreement_is_that_of_the_arrays(kind: str) -> None:
     printed = figure(f"attribution_patching/{kind}")
-    found = [
-        agreement(
-            *(
-                figure(f"{of}_patching/{name}").values.flatten()
-                for of in ("attribution", "activation")
-            ),
-            kind,
+    found = []
+    for name in printed.labels["sweep"]:
+        guess, truth = (
+            figure(f"{of}_patching/{name}").values.flatten() for of in ("attribution", "activation")
         )
-        for name in printed.labels["sweep"]
-    ]
+        found.append(agreement(guess, truth, kind))
     assert printed.distance(torch.tensor(found)) < 6e-4
 
 
@@ -153,15 +149,13 @@ def own(model: Published) -> Mapping[str, Figure]:
     """Every figure, with the values of the random model in the place of the published ones."""
     found: dict[str, Figure] = {}
 
-    class Kept(Figure):
-        def distance(self, measured: Tensor) -> Distance:
-            found[self.key] = replace(figure(self.key), values=measured.double())
-            return super().distance(measured)
+    def kept(key: str) -> Figure:
+        class Kept(Figure):
+            def distance(self, measured: Tensor) -> Distance:
+                found[key] = replace(figure(key), values=measured.double())
+                return super().distance(measured)
 
-    def kept(key: str) -> Kept:
-        made = Kept(**vars(figure(key)))
-        object.__setattr__(made, "key", key)
-        return made
+        return Kept(**vars(figure(key)))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "figure", kept)

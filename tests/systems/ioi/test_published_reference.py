@@ -21,6 +21,7 @@ from replications.patching import Metric
 from replications.systems.ioi import IoiSubject, Task
 from replications.systems.ioi.data.document import NAMES
 from replications.systems.ioi.published import Published, prompts
+from replications.systems.ioi.published.copying import Circuit
 from replications.systems.ioi.published.patching import RECIPES, SITES, Recipe
 from replications.systems.ioi.roles import PUBLISHED
 from replications.systems.ioi.subjects import GPT2
@@ -129,9 +130,12 @@ def test_eigenvalue_scores_are_those_of_whole_matrices(precise: Published) -> No
     w, copying = lens().weights, precise.copying
     for layer, head in ((0, 3), (11, 10)):
         OV = w.OV(layer, head)
-        for circuit, matrix in (
-            ("OV", OV), ("QK", w.QK(layer, head)), ("full OV", OV @ w.W_U @ w.W_E)
-        ):  # fmt: skip
+        circuits: dict[Circuit, Tensor] = {
+            "OV": OV,
+            "QK": w.QK(layer, head),
+            "full OV": OV @ w.W_U @ w.W_E,
+        }
+        for circuit, matrix in circuits.items():
             values = torch.linalg.eigvals(matrix)
             score = (values.sum().real / values.abs().sum()).item()
             assert copying.eigenvalue_scores(circuit)[layer, head] == pytest.approx(score)
@@ -173,8 +177,8 @@ def test_the_loss_is_that_of_the_tokens_after_the_first(precise: Published) -> N
 def test_patching_the_eight_prompts_either_way_gives_the_same(precise: Published) -> None:
     recipe = RECIPES["exploratory/resid_pre"]
     other = replace(recipe, texts=recipe.texts.exchanged)
-    both = (precise.patching.shares(r) for r in (recipe, other))
-    assert torch.allclose(*both, atol=1e-10)
+    one, way = (precise.patching.shares(r) for r in (recipe, other))
+    assert torch.allclose(one, way, atol=1e-10)
 
 
 def test_prompts_of_another_length_are_refused() -> None:

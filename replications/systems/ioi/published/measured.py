@@ -198,7 +198,7 @@ class Published:
 
 
 def _name(head: Head) -> str:
-    return "{}.{}".format(*head)
+    return "head_{}_{}".format(*head)
 
 
 def _next_alike(name: str, names: Sequence[str]) -> str:
