@@ -25,7 +25,8 @@ MAPPED = {
 }
 AT = "The largest distance from the printed logit differences. Patches go into the clean prompt."
 EITHER_WAY = "A model that computes logit(Hart) - logit(Carroll) from the last token alone."
-NO_MLPS = "A model whose MLPs write nothing that matters here."
+IDLE = "A model in which no layer moves anything."
+"""Between attention and MLP the stream is no control: the MLP reads the same position alone."""
 
 
 @claim(
@@ -42,9 +43,9 @@ NO_MLPS = "A model whose MLPs write nothing that matters here."
             accepted_if=EITHER_WAY,
         ),
         instead(
-            "the stream between attention and MLP",
-            lambda s: s.published.patched("last_name", middle=True),
-            accepted_if=NO_MLPS,
+            "the stream before each layer, not after",
+            lambda s: s.published.patched("last_name", before=True),
+            accepted_if=IDLE,
         ),
     ),
     note=AT,
@@ -67,9 +68,9 @@ def test_last_name(subject):
             accepted_if=EITHER_WAY,
         ),
         instead(
-            "the stream between attention and MLP",
-            lambda s: s.published.patched("first_name", middle=True),
-            accepted_if=NO_MLPS,
+            "the stream before each layer, not after",
+            lambda s: s.published.patched("first_name", before=True),
+            accepted_if=IDLE,
         ),
     ),
     note=AT,

@@ -87,14 +87,14 @@ class Published:
         *,
         corruption: Corruption | None = None,
         exchanged: bool = False,
-        middle: bool = False,
+        before: bool = False,
     ) -> Distance:
         """A printed map.
 
-        `corruption` takes another one than the map's; `middle` patches the stream between
-        attention and MLP, where a state is after a layer.
+        `corruption` takes another one than the map's; `before` patches the stream before each
+        layer where the map has the one after it.
         """
-        after = sites.RESID_MID if middle else sites.RESID_POST
+        after = sites.RESID_PRE if before else sites.RESID_POST
         return figures()[name].distance(
             self.map(corruption or name, exchanged=exchanged, after=after)
         )
