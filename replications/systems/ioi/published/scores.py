@@ -2,7 +2,8 @@
 
 A score is mean attention from every query to the key some steps before, over the whole diagonal and
 all rows. The notebooks' tokens are not known (they were drawn without a seed, or with one that is
-not stated), so these are others from the same range.
+not stated), so these are others from the same range. Those of one copy all differ here; in the
+notebooks a few of them repeat by chance.
 """
 
 from __future__ import annotations
