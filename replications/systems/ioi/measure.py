@@ -18,6 +18,7 @@ from replications.systems.ioi.measurements import (
     PositionAgainstToken,
     Printed,
 )
+from replications.systems.ioi.published import Published
 from replications.systems.ioi.roles import Roles, find_roles
 from replications.systems.ioi.task import Task
 
@@ -91,6 +92,11 @@ class IoiSubject:
     def printed(self) -> Printed:
         """What the document prints for its own prompts."""
         return Printed(self.task, self.roles, self.name_movers)
+
+    @cached_property
+    def published(self) -> Published:
+        """The figures that public notebooks printed of GPT-2 small."""
+        return Published(self.lens, self.task.tokenizer)
 
     # ---------------------------------------------------------------- other subjects
     @cached_property

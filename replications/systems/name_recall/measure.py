@@ -25,6 +25,7 @@ from replications.systems.name_recall.measurements.footnotes import Footnotes
 from replications.systems.name_recall.measurements.heads import Heads
 from replications.systems.name_recall.measurements.residual import Residual
 from replications.systems.name_recall.measurements.two_layers import TwoLayers
+from replications.systems.name_recall.published import Published
 from replications.systems.name_recall.roles import Roles, find_roles
 from replications.systems.name_recall.task import Task
 
@@ -132,3 +133,8 @@ class NameRecallSubject:
     def footnotes(self) -> Footnotes:
         """Footnotes 7 and 10."""
         return Footnotes(self.task)
+
+    @cached_property
+    def published(self) -> Published:
+        """What a public notebook printed of GPT-2 small on a shorter prompt."""
+        return Published(self.lens, self.task.tokenizer)

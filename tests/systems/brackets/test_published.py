@@ -61,9 +61,9 @@ def test_an_mlp_of_the_usual_width_cannot_hold_them(weights: dict[str, Tensor]) 
 def test_causal_attention_loads_and_gives_wrong_verdicts(
     arena: BracketSubject, weights: dict[str, Tensor]
 ) -> None:
-    assert arena.behaviour.correct() == 1000
+    assert arena.behaviour.correct() == 5000
     causal = lens.open_lens(replace(model.SHAPE, attention="causal"), weights)
-    assert arena.variant("causal", causal).behaviour.correct() < 600
+    assert arena.variant("causal", causal).behaviour.correct() < 3000
 
 
 # ------------------------------------------------------------------------------------ strings

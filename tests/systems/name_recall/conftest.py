@@ -76,7 +76,8 @@ def subword_tokenizer() -> Tokenizer:
     names = " ".join((*FIRST_NAMES, *LAST_NAMES, *COMMON_WORDS))
     brackets = [text for pair in OPEN_AND_CLOSED for text in pair]
     famous = ["Famous computer scientist Alan", "Famous pianist Alan"]
-    text = [f"{SENTENCE} {names}", *famous, *brackets]
+    shorter = "Her name was Alex Hart. When Alex was Hart died came's Hello world!"
+    text = [f"{SENTENCE} {names}", *famous, *brackets, shorter]
     inner.train_from_iterator(text * 3, trainer)
     return Tokenizer.from_json(inner.to_str().encode())
 

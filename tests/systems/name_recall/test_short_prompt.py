@@ -1,15 +1,10 @@
 """The claims about GPT-2 small, judged on maps that somebody else measured on a shorter prompt.
 
-`short_prompt.json`: residual-stream patching of GPT-2 small on "Her name was Alex Hart. When Alex",
-logit(Hart) less logit(Carroll), 13 rows by 9 positions.  Printed by
-willclarktech/ai-interpretability @ 47b8ac67f59446bb8a4f3174a51dc33ecfacdcb4,
-notebooks/TransformerMechanistic.ipynb (Unlicense).
+The maps are those of `replications.systems.name_recall.published`: residual-stream patching on "Her
+name was Alex Hart. When Alex", logit(Hart) less logit(Carroll), 13 rows by 9 positions.
 """
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,14 +12,11 @@ from torch import Tensor
 
 from replications.systems.name_recall.data import END, LAST, Corruption
 from replications.systems.name_recall.measure import NameRecallSubject
+from replications.systems.name_recall.published import figures
 from tests.systems.name_recall.test_construction import BY_ID
 
-PUBLISHED = json.loads(Path(__file__).with_name("short_prompt.json").read_text())
-PRINTED = {
-    "last_name": torch.tensor(PUBLISHED["Patching with Alex/Carroll/Alex"]),
-    "first_name": torch.tensor(PUBLISHED["Patching with Sarah/Hart/Alex"]),
-    "second_name": torch.tensor(PUBLISHED["Patching with Alex/Hart/Sarah"]),
-}
+CORRUPTIONS: tuple[Corruption, ...] = ("last_name", "first_name", "second_name")
+PRINTED = {name: figures()[name].values for name in CORRUPTIONS}
 CLEAN = 12.4881
 GROUP = "gpt2-small"
 
