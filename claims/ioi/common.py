@@ -2,8 +2,8 @@
 
 Subjects are
 
-- `gpt2-small`, on the document's 25 prompts, and `gpt2-small/own`, on more prompts of our own: GPT-2
-  small, whose heads have the published indices; both gate;
+- `gpt2-small`, on the document's 25 prompts, and `gpt2-small/own`, on more prompts of our own:
+  GPT-2 small, whose heads have the published indices; both gate;
 - toys trained here, whose heads are found by what they do: `circuit` reads long texts, `repairing`
   and `plain` one sentence at a time, as do further regimes for the conditions of repair;
 - `construction`, whose weights are written by hand from what the document describes: it shows that

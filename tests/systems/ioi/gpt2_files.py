@@ -16,7 +16,7 @@ from replications.lens import Lens
 from replications.lens.pretrained import open_gpt2
 from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi.data import NAMES as OWN_NAMES
-from replications.systems.ioi.data import OBJECTS, PLACES
+from replications.systems.ioi.data import OBJECTS, PLACES, document
 from replications.systems.ioi.data.document import NAMES
 from replications.systems.ioi.published import figure, prompts
 
@@ -78,7 +78,10 @@ def published_tokenizer() -> Tokenizer:
     """A tokenizer in which the prompts of public notebooks have as many tokens as in GPT-2's."""
     said = [*prompts.EIGHT.clean, *prompts.MAIN.clean, *prompts.MAIN.corrupted, "Hello world!"]
     words = [*figure("main/next_token_logits").labels["token"], *NAMES]
-    words += [*OWN_NAMES, *PLACES, *OBJECTS]
+    words += [*OWN_NAMES, *PLACES, *OBJECTS, *document.PLACES, *document.OBJECTS]
+    said += [
+        s.text for i in range(len(document.TEMPLATES)) for s in document.of_template(i, "ABB", 1)
+    ]
     words += [name for both in prompts.NAMES for name in both]
     return word_tokenizer([*said, *words, *(f" {word}" for word in words)] * 3)
 

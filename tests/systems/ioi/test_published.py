@@ -17,6 +17,7 @@ from torch import Tensor
 from claims.ioi import (
     test_7_published_attribution,
     test_7_published_behaviour,
+    test_7_published_circuit,
     test_7_published_estimates,
     test_7_published_exploration,
     test_7_published_pairs,
@@ -37,6 +38,7 @@ INFO = next(info for info in SUBJECTS if info.name == GPT2)
 FILES: tuple[ModuleType, ...] = (
     test_7_published_attribution,
     test_7_published_behaviour,
+    test_7_published_circuit,
     test_7_published_estimates,
     test_7_published_exploration,
     test_7_published_pairs,

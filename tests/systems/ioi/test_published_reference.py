@@ -19,6 +19,7 @@ from replications.lens import Lens, as_network
 from replications.models import Edit, Network, Place, put_rows, sites
 from replications.patching import Metric
 from replications.systems.ioi import IoiSubject, Task
+from replications.systems.ioi.data import draw
 from replications.systems.ioi.data.document import NAMES
 from replications.systems.ioi.published import Published, prompts
 from replications.systems.ioi.published.copying import Circuit
@@ -194,6 +195,6 @@ def test_a_prompt_that_is_cut_otherwise_is_named() -> None:
 
 
 def test_the_subject_has_the_figures(precise: Published) -> None:
-    task = Task(lens(), published_tokenizer(), bos=False, n=2)
+    task = Task(lens(), published_tokenizer(), bos=False, sample=draw(2))
     found = IoiSubject(GPT2, task, roles=PUBLISHED).published
     assert found.mean_difference() == pytest.approx(precise.mean_difference())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ import torch
 from replications.analysis.published import Distance
 from replications.lens import Lens
 from replications.models import Head, Tokenizer
+from replications.systems.ioi.measurements.faithfulness import Faithfulness
 from replications.systems.ioi.published.arrays import figure
 from replications.systems.ioi.published.behaviour import Behaviour
 from replications.systems.ioi.published.copying import Circuit, Copying
@@ -35,6 +37,7 @@ class Published:
     def __init__(self, lens: Lens, tokenizer: Tokenizer) -> None:
         self._lens = lens
         self._tokenizer = tokenizer
+        self._percents: dict[tuple[object, ...], float] = {}
         self._direct: dict[tuple[Texts, bool], Direct] = {}
 
     @cached_property
@@ -156,6 +159,31 @@ class Published:
         heads = [tuple(map(int, name.split("."))) for name in wanted.labels["head"]]
         found = self.direct(texts=EIGHT if mean else FIRST, bos=bos).by_head
         return wanted.distance(torch.stack([found[head] for head in heads]))
+
+    # ---------------------------------------------------------------- the circuit
+    def circuit_percent(self, templates: Sequence[int] | None = None, **changes: Any) -> Distance:
+        """What the circuit of 26 heads keeps, for each template.
+
+        `changes` are those of `Faithfulness.percent`. With `templates`, only these are measured,
+        which is enough to see that another procedure gives other numbers.
+        """
+        wanted = figure("auto_circuit/circuit_percent")
+        found, patterns = wanted.values.clone(), wanted.labels["pattern"]
+        places = itertools.product(
+            (0, 1), range(len(patterns)), templates or range(found.shape[-1])
+        )
+        for bos, pattern, template in places:
+            found[bos, pattern, template] = self._percent(
+                template, patterns[pattern], **{"bos": bos == 0, **changes}
+            )
+        return wanted.distance(found)
+
+    def _percent(self, template: int, pattern: str, **changes: Any) -> float:
+        key = (template, pattern, *(f"{name} {value}" for name, value in changes.items()))
+        if key not in self._percents:
+            measured = Faithfulness(self._lens, self._tokenizer)
+            self._percents[key] = measured.percent(template, pattern, **changes)
+        return self._percents[key]
 
     # ---------------------------------------------------------------- heads
     def score(self, key: str, *, steps: Steps | None = None, repeated: bool = True) -> Distance:
