@@ -6,14 +6,10 @@ open, and that every claim and every control can then be measured.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
-import safetensors.torch
-import torch
 
 from claims.ioi import (
     test_1_early_induction,
@@ -25,14 +21,12 @@ from claims.ioi import (
 )
 from replications.judging.claim import Claim
 from replications.judging.verdict import judge
-from replications.lens.pretrained import open_gpt2
 from replications.systems.ioi import IoiSubject, Task
 from replications.systems.ioi.data import Document, draw
 from replications.systems.ioi.roles import PUBLISHED
 from replications.systems.ioi.subjects import GPT2, OWN, SUBJECTS
-from tests.systems.ioi.test_prompts import byte_pairs
+from tests.systems.ioi.gpt2_files import published_tokenizer, random_gpt2
 
-LAYERS, HEADS, WIDTH = 12, 12, 24
 FILES: tuple[ModuleType, ...] = (
     test_1_early_induction,
     test_2_previous_tokens,
@@ -41,8 +35,6 @@ FILES: tuple[ModuleType, ...] = (
     test_5_decomposed,
     test_8_document,
 )
-
-
 SAMPLES = {GPT2: Document(), OWN: draw(12)}
 
 
@@ -54,43 +46,10 @@ def claims() -> Iterator[tuple[str, Claim]]:
                 yield from ((name, found) for name in SAMPLES if name in found.expect)
 
 
-def weights(vocabulary: int) -> bytes:
-    """Random, in the published names and layout."""
-    sizes: dict[str, tuple[int, ...]] = {"wte.weight": (vocabulary, WIDTH)}
-    sizes |= {"wpe.weight": (64, WIDTH), "ln_f.weight": (WIDTH,), "ln_f.bias": (WIDTH,)}
-    for layer in range(LAYERS):
-        for name, (rows, columns) in {
-            "attn.c_attn": (WIDTH, 3 * WIDTH),
-            "attn.c_proj": (WIDTH, WIDTH),
-            "mlp.c_fc": (WIDTH, 4 * WIDTH),
-            "mlp.c_proj": (4 * WIDTH, WIDTH),
-        }.items():
-            sizes[f"h.{layer}.{name}.weight"] = (rows, columns)
-            sizes[f"h.{layer}.{name}.bias"] = (columns,)
-        for name in ("ln_1", "ln_2"):
-            sizes |= {f"h.{layer}.{name}.{part}": (WIDTH,) for part in ("weight", "bias")}
-    generator = torch.Generator().manual_seed(0)
-    scale = 1 / math.sqrt(WIDTH)
-    drawn = {n: scale * torch.randn(size, generator=generator) for n, size in sizes.items()}
-    return safetensors.torch.save(drawn)
-
-
 @pytest.fixture(scope="module")
 def stand_ins() -> dict[str, IoiSubject]:
     """The random model on both samples of prompts."""
-    tokenizer = byte_pairs()
-    config = {
-        "activation_function": "gelu_new",
-        "architectures": ["GPT2LMHeadModel"],
-        "layer_norm_epsilon": 1e-05,
-        "model_type": "gpt2",
-        "n_embd": WIDTH,
-        "n_head": HEADS,
-        "n_layer": LAYERS,
-        "n_positions": 64,
-        "vocab_size": len(tokenizer),
-    }
-    lens = open_gpt2(json.dumps(config).encode(), weights(len(tokenizer)))
+    lens, tokenizer = random_gpt2(), published_tokenizer()
     return {
         name: IoiSubject(name, Task(lens, tokenizer, bos=False, sample=sample), roles=PUBLISHED)
         for name, sample in SAMPLES.items()
@@ -108,7 +67,8 @@ def test_every_claim_and_control_can_be_measured(
     name: str, claim: Claim, stand_ins: dict[str, IoiSubject]
 ) -> None:
     info = next(info for info in SUBJECTS if info.name == name)
-    row = judge(claim, info, stand_ins[name])
+    # The controls of both samples are the same measurements.
+    row = judge(claim, info, stand_ins[name], controls=name == GPT2)
     assert row.holds is not None
     assert row.measured is not None
 
