@@ -23,7 +23,7 @@ from .common import (
     source=BACKUP,
     tier=1,
     published=[9, 9],
-    expect={"gpt2-small": exactly([9, 9]), CONSTRUCTION: exactly([4, 0])},
+    expect=known_roles(exactly([9, 9])),
     control=(
         instead(
             "the head with the longest output",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from replications import fixtures
@@ -31,7 +32,7 @@ GPT2_PROMPTS = 24
 TOY_PROMPTS = 96
 TEXT = "text"
 CONSTRUCTION = "construction"
-CONSTRUCTION_PROMPTS = 24
+CONSTRUCTION_PROMPTS = 12
 LESIONED = "repairing/seed0"
 """The toy of which lesions are made."""
 
@@ -176,9 +177,14 @@ def _measured(
 
 
 def _by_hand(device: str, dtype: str) -> IoiSubject:
-    weights, shape = construction.state_dict(), construction.shape()
-    lens = model.open_model(weights, shape, device=device, dtype=dtype)
-    task = Task(lens, toy_tokenizer(), bos=True, n=CONSTRUCTION_PROMPTS)
+    # Imported late: TransformerLens takes seconds to import.
+    from replications.lens.pretrained import open_gpt2
+
+    files = construction.files()
+    words = Tokenizer.from_json(files["tokenizer.json"])
+    real = getattr(torch, dtype)
+    lens = open_gpt2(files["config.json"], files["model.safetensors"], device=device, dtype=real)
+    task = Task(lens, words, bos=True, n=CONSTRUCTION_PROMPTS)
     return IoiSubject(CONSTRUCTION, task, roles=construction.ROLES)
 
 
