@@ -2,9 +2,10 @@
 
 Subjects are GPT-2 small, whose heads have the published indices (`gpt2-small`, gates); toy models
 trained here, whose heads are found by what they do (`repairing` and `plain`, and further regimes
-for the conditions of repair); a model whose weights are written by hand from what the document
-describes (`construction`: it shows that the claims can hold together, and is no evidence about
-trained models); and texts, which need no model (`text`, gates). The document asserts nothing of
+for the conditions of repair); a GPT-2 whose weights are written by hand from what the document
+describes (`construction`: its heads have the published indices, and it must meet the criteria of
+GPT-2 small; it shows that the claims can hold together, and is no evidence about trained models);
+and texts, which need no model (`text`, gates). The document asserts nothing of
 toys and constructions, so they do not gate.
 
 The document's 25 prompts are not in its text, so GPT-2 is measured on 24 of our own. Indices of

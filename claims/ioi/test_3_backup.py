@@ -8,7 +8,6 @@ from replications.judging.expectation import at_least, at_most, between, each, e
 from .common import (
     BACKUP,
     BY_ROLE,
-    CONSTRUCTION,
     OTHER_PROMPTS,
     TOYS,
     known_roles,
@@ -191,7 +190,7 @@ def test_the_ablated_head_contributes_less(subject):
     published="three heatmaps",
     expect={
         **models(at_least(2, because="in the smallest of them the next layer has two heads")),
-        "gpt2-small": at_least(3),
+        **known_roles(at_least(3)),
     },
     control=instead(
         "a head outside the circuit ablated",

@@ -6,7 +6,7 @@ from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, each, exactly, near, parts
 from replications.systems.ioi.data import PRINTED
 
-from .common import BY_ROLE, OTHER_PROMPTS, SIGNALS, models
+from .common import BY_ROLE, OTHER_PROMPTS, SIGNALS, known_roles, models
 
 ABOUT = f"the document says about, and {OTHER_PROMPTS}"
 A_TERM = "without a term there is nothing to add"
@@ -149,11 +149,13 @@ def test_an_inverted_token_hurts_more(subject):
                 second_token_step=at_least(0.05, because=A_TERM),
             )
         ),
-        "gpt2-small": parts(
-            largest_residual=at_most(0.25 / 2.8),
-            position_step=near(4.5 / 2.8, rel=0.5, because=ABOUT),
-            first_token_step=near(0.75 / 2.8, abs=0.2, because=ABOUT),
-            second_token_step=near(0.75 / 2.8, abs=0.2, because=ABOUT),
+        **known_roles(
+            parts(
+                largest_residual=at_most(0.25 / 2.8),
+                position_step=near(4.5 / 2.8, rel=0.5, because=ABOUT),
+                first_token_step=near(0.75 / 2.8, abs=0.2, because=ABOUT),
+                second_token_step=near(0.75 / 2.8, abs=0.2, because=ABOUT),
+            )
         ),
     },
     control=(
@@ -171,7 +173,7 @@ def test_an_inverted_token_hurts_more(subject):
     version=2,
     note="In units of the clean logit difference, which is 2.8 in the document. The control makes "
     "the mistake of the document's printed sentence: the data set with a random token and an "
-    "inverted position keeps the position. For other models no size of the steps is expected, but "
+    "inverted position keeps the position. Of toys no size of the steps is expected, but "
     "both terms must be there: a table without one of them is additive for want of anything to "
     "add.",
 )

@@ -99,7 +99,7 @@ def _tokens() -> Tensor:
 
 def _positions() -> Tensor:
     """The constant, the position and the one before it, and the start's flag: [pos d_model]."""
-    place = code.positions(CONTEXT)
+    place = code.words()[:CONTEXT]
     found = CONSTANT * write("constant") + place @ write("position")
     found[1:] += place[:-1] @ write("position before")
     found[:1] += write("start")

@@ -43,16 +43,12 @@ def _bent(a: int, point: int) -> int:
 
 @cache
 def words() -> Tensor:
-    """The code: [224 16]. Words 32i to 32i + 15 are orthogonal, and the 16 after are opposites."""
+    """The code: [224 16]. The first 112 words have no opposites among them; those follow.
+
+    Of these each 16, from 0, 16, … on, are orthogonal to each other.
+    """
     points = range(WIDTH)
     linear = torch.tensor([[(a & p).bit_count() & 1 for p in points] for a in points])
-    found = []
-    for a in range(1, FIELD):
-        signs = (1.0 - 2.0 * (linear ^ torch.tensor([_bent(a, p) for p in points]))) / 4
-        found += [signs, -signs]
-    return torch.cat(found)
-
-
-def positions(n: int) -> Tensor:
-    """n words of which none is another's opposite, and each 16 are orthogonal: [n 16]."""
-    return words().reshape(-1, 2, WIDTH, WIDTH)[:, 0].reshape(-1, WIDTH)[:n]
+    forms = torch.tensor([[_bent(a, p) for p in points] for a in range(1, FIELD)])
+    signs = (1.0 - 2.0 * (linear ^ forms[:, None])).flatten(0, 1) / 4
+    return torch.cat([signs, -signs])

@@ -46,7 +46,7 @@ class Move:
 Wiring = tuple[Sequence[Match], Sequence[Move]]
 
 
-def wiring() -> Mapping[Head, Wiring]:
+def wiring() -> dict[Head, Wiring]:
     """Every head that writes something; all others attend everywhere and write nothing."""
     return {
         (0, 1): duplicate(0.2),
@@ -70,7 +70,7 @@ def wiring() -> Mapping[Head, Wiring]:
         (9, 7): name_mover(0.3),
         **{head: backup(gain) for head, gain in BACKUPS.items()},
         (10, 7): negative(1.9),
-        (11, 10): negative(1.6),
+        (11, 10): anti_induction(1.6),
     }
 
 
@@ -93,7 +93,7 @@ def reports(position: str, gain: float) -> list[Move]:
     """Say that the token is a repeated one, and where it stood: in this block of the key."""
     place = read(position)
     if position == "position":  # the start, at which heads rest, is no finding
-        place = place - code.positions(1).T @ read("start")
+        place = place - code.words()[:1].T @ read("start")
     where = Move(place, gain * write("repeated position"))
     return [where, Move(NOT_AT_START, gain * write("repeated"))]
 
@@ -127,17 +127,15 @@ def previous(gain: float) -> Wiring:
 
 def induction(gain: float) -> Wiring:
     """Looks for the token whose predecessor is the same token."""
-    return [same("token", "token before", 20.0), likes(start=9.0)], reports(
-        "position before", gain
-    )
+    return [same("token", "token before", 18.0), likes(start=9.0)], reports("position before", gain)
 
 
 def fuzzy(gain: float) -> Wiring:
     """An induction head for names that duplicate-token heads also tell where to look."""
-    rest = Match(15.0 * ALWAYS - 8.8 * read("is a name"), read("start"))
+    rest = Match(15.0 * ALWAYS - 7.5 * read("is a name"), read("start"))
     matches = [
-        Match(8.0 * read_name("own name"), read("token before")),
-        same("repeated position", "position before", 23.5),
+        Match(6.0 * read_name("own name"), read("token before")),
+        same("repeated position", "position before", 25.0),
         rest,
     ]
     return matches, reports("position before", gain)
@@ -173,5 +171,14 @@ def backup(gain: float) -> Wiring:
 
 def negative(gain: float) -> Wiring:
     """Looks for names that were written already, and writes against them."""
-    written = Match(0.55 * read_name("name"), read_name("own name"))
-    return [written, likes(start=4.0)], copies(-gain)
+    return [_written(0.55), likes(start=4.0)], copies(-gain)
+
+
+def anti_induction(gain: float) -> Wiring:
+    """A negative head that also looks where an induction head does."""
+    again = same("token", "token before", 7.0)
+    return [_written(0.55), again, likes(start=4.0)], copies(-gain)
+
+
+def _written(gain: float) -> Match:
+    return Match(gain * read_name("name"), read_name("own name"))
