@@ -177,10 +177,14 @@ def _measured(
 
 
 def _by_hand(device: str, dtype: str) -> IoiSubject:
+    return by_hand(construction.files(), device, dtype)
+
+
+def by_hand(files: Mapping[str, bytes], device: str = "cpu", dtype: str = "float32") -> IoiSubject:
+    """The construction, or one without a part, from the content of its files."""
     # Imported late: TransformerLens takes seconds to import.
     from replications.lens.pretrained import open_gpt2
 
-    files = construction.files()
     words = Tokenizer.from_json(files["tokenizer.json"])
     real = getattr(torch, dtype)
     lens = open_gpt2(files["config.json"], files["model.safetensors"], device=device, dtype=real)

@@ -9,7 +9,8 @@ to be there. It is no evidence about any trained model.
 names and layout, and `tokenizer.json`. It is opened by the same code as GPT-2 small.
 """
 
-from replications.systems.ioi.construction.checkpoint import files, weights
-from replications.systems.ioi.construction.heads import BACKUPS, ROLES
+from replications.systems.ioi.construction.checkpoint import files
+from replications.systems.ioi.construction.heads import ROLES
+from replications.systems.ioi.construction.parts import PARTS, without
 
-__all__ = ["BACKUPS", "ROLES", "files", "weights"]
+__all__ = ["PARTS", "ROLES", "files", "without"]

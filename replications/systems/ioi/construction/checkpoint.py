@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from replications.models import Head
 from replications.systems.ioi.construction import code
 from replications.systems.ioi.construction.heads import Wiring, wiring
 from replications.systems.ioi.construction.stream import (
@@ -25,7 +26,7 @@ from replications.systems.ioi.construction.stream import (
 )
 from replications.systems.ioi.data import name_tokens, toy_tokenizer
 
-ANSWER = 0.6
+ANSWER = 0.72
 """Logit of a name for each unit of it in the block of names that were written."""
 FAINT = 0.02
 """A name in the embedding, which is also the unembedding, compared with one that is written."""
@@ -33,8 +34,11 @@ D_MLP = D_HEAD
 """The MLPs are there and write nothing."""
 
 
-def files() -> dict[str, bytes]:
-    """The content of `config.json`, `model.safetensors` and `tokenizer.json`."""
+def files(heads: Mapping[Head, Wiring] | None = None) -> dict[str, bytes]:
+    """The content of `config.json`, `model.safetensors` and `tokenizer.json`.
+
+    Other `heads` than those of `wiring` make another model, such as one without a part.
+    """
     config = {
         "bos_token_id": toy_tokenizer().bos,
         "eos_token_id": toy_tokenizer().bos,
@@ -51,12 +55,12 @@ def files() -> dict[str, bytes]:
     }
     return {
         "config.json": json.dumps(config).encode(),
-        "model.safetensors": safetensors.torch.save(weights()),
+        "model.safetensors": safetensors.torch.save(weights(wiring() if heads is None else heads)),
         "tokenizer.json": toy_tokenizer().to_json(),
     }
 
 
-def weights() -> dict[str, Tensor]:
+def weights(heads: Mapping[Head, Wiring]) -> dict[str, Tensor]:
     """The weights under their published names, matrices as [in out]."""
     identity = torch.full((D_MODEL,), CONSTANT * sqrt(2 / D_MODEL))
     names = ANSWER / FAINT * identity * read("name").sum(0)
@@ -66,7 +70,6 @@ def weights() -> dict[str, Tensor]:
         "ln_f.weight": names,
         "ln_f.bias": torch.zeros(D_MODEL),
     }
-    heads = wiring()
     for layer in range(LAYERS):
         block = {
             "ln_1.weight": identity.clone(),

@@ -46,8 +46,11 @@ class Move:
 Wiring = tuple[Sequence[Match], Sequence[Move]]
 
 
-def wiring() -> dict[Head, Wiring]:
-    """Every head that writes something; all others attend everywhere and write nothing."""
+def wiring(*, position: float = 1.0, token: float = 1.0) -> dict[Head, Wiring]:
+    """Every head that writes something; all others attend everywhere and write nothing.
+
+    The S-inhibition heads write their two signals so many times as long.
+    """
     return {
         (0, 1): duplicate(0.2),
         (3, 0): duplicate(0.2),
@@ -57,10 +60,10 @@ def wiring() -> dict[Head, Wiring]:
         (6, 9): induction(0.15),
         (5, 8): fuzzy(0.15),
         (5, 9): fuzzy(0.15),
-        (7, 3): inhibition(0.2, 0.0),
-        (7, 9): inhibition(0.25, 0.5),
-        (8, 6): inhibition(0.3, 0.0),
-        (8, 10): inhibition(0.25, 0.5),
+        (7, 3): inhibition(0.2 * position, 0.0),
+        (7, 9): inhibition(0.25 * position, 0.36 * token),
+        (8, 6): inhibition(0.3 * position, 0.0),
+        (8, 10): inhibition(0.25 * position, 0.36 * token),
         BALLAST: ballast(19.0),
         (9, 9): name_mover(8.0, unread=31.0),
         (9, 6): name_mover(4.0),
@@ -69,7 +72,7 @@ def wiring() -> dict[Head, Wiring]:
         (9, 0): name_mover(0.3),
         (9, 7): name_mover(0.3),
         **{head: backup(gain) for head, gain in BACKUPS.items()},
-        (10, 7): negative(1.9),
+        (10, 7): negative(2.0),
         (11, 10): anti_induction(1.6),
     }
 
@@ -160,10 +163,10 @@ def name_mover(gain: float, unread: float = 0.0) -> Wiring:
 
 def backup(gain: float) -> Wiring:
     """A name mover that looks away from names that were written already."""
-    unwanted = -4 / 3 * read("inhibited name") - 0.7 * read_name("name")
+    unwanted = -2 / 3 * read("inhibited name") - 0.7 * read_name("name")
     matches = [
         likes(is_a_name=10.5, repeated=-12.0, start=6.0),
-        same("inhibited position", "position", -4.0),
+        same("inhibited position", "position", -2.0),
         Match(unwanted, read_name("own name")),
     ]
     return matches, copies(gain)
