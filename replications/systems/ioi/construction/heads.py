@@ -15,12 +15,12 @@ from replications.systems.ioi.roles import PUBLISHED
 ROLES = PUBLISHED
 """The heads as they were written."""
 BACKUPS: Mapping[Head, float] = {
-    (10, 1): 1.0,
-    (10, 2): 1.0,
-    (10, 6): 1.0,
-    (10, 10): 1.0,
-    (11, 2): 0.8,
-    (11, 9): 0.8,
+    (10, 1): 1.08,
+    (10, 2): 1.08,
+    (10, 6): 1.08,
+    (10, 10): 1.08,
+    (11, 2): 0.5,
+    (11, 9): 0.5,
 }
 """Backup name movers that can see the name movers, with how much each writes when it answers."""
 BALLAST: Head = (8, 4)
@@ -52,28 +52,28 @@ def wiring(*, position: float = 1.0, token: float = 1.0) -> dict[Head, Wiring]:
     The S-inhibition heads write their two signals so many times as long.
     """
     return {
-        (0, 1): duplicate(0.2),
-        (3, 0): duplicate(0.2),
+        (0, 1): duplicate(0.216),
+        (3, 0): duplicate(0.216),
         (2, 2): previous(0.42),
         (4, 11): previous(0.58),
-        (5, 5): induction(0.15),
-        (6, 9): induction(0.15),
+        (5, 5): induction(0.134),
+        (6, 9): induction(0.134),
         (5, 8): fuzzy(0.15),
         (5, 9): fuzzy(0.15),
         (7, 3): inhibition(0.2 * position, 0.0),
-        (7, 9): inhibition(0.25 * position, 0.36 * token),
+        (7, 9): inhibition(0.25 * position, 0.42 * token),
         (8, 6): inhibition(0.3 * position, 0.0),
-        (8, 10): inhibition(0.25 * position, 0.36 * token),
-        BALLAST: ballast(19.0),
-        (9, 9): name_mover(8.0, unread=31.0),
+        (8, 10): inhibition(0.25 * position, 0.42 * token),
+        BALLAST: ballast(16.0),
+        (9, 9): name_mover(8.0, unread=26.0),
         (9, 6): name_mover(4.0),
         (10, 0): name_mover(2.0),
         # These two stand beside 9.9 and cannot see it: they are weak name movers.
         (9, 0): name_mover(0.3),
         (9, 7): name_mover(0.3),
         **{head: backup(gain) for head, gain in BACKUPS.items()},
-        (10, 7): negative(2.0),
-        (11, 10): anti_induction(1.6),
+        (10, 7): negative(1.6),
+        (11, 10): anti_induction(1.4),
     }
 
 
@@ -155,32 +155,32 @@ def name_mover(gain: float, unread: float = 0.0) -> Wiring:
     """Copies the name that is neither repeated nor inhibited."""
     matches = [
         likes(is_a_name=12.0, repeated=-12.0),
-        same("inhibited position", "position", -1.0),
-        Match(-1 / 3 * read("inhibited name"), read_name("own name")),
+        same("inhibited position", "position", -1.3),
+        Match(-0.36 * read("inhibited name"), read_name("own name")),
     ]
     return matches, copies(gain, unread)
 
 
 def backup(gain: float) -> Wiring:
     """A name mover that looks away from names that were written already."""
-    unwanted = -2 / 3 * read("inhibited name") - 0.7 * read_name("name")
+    unwanted = -1.4 * read("inhibited name") - 0.7 * read_name("name")
     matches = [
         likes(is_a_name=10.5, repeated=-12.0, start=6.0),
-        same("inhibited position", "position", -2.0),
+        same("inhibited position", "position", -4.0),
         Match(unwanted, read_name("own name")),
     ]
     return matches, copies(gain)
 
 
 def negative(gain: float) -> Wiring:
-    """Looks for names that were written already, and writes against them."""
-    return [_written(0.55), likes(start=4.0)], copies(-gain)
+    """Looks for names that were written already, not for repeated ones; writes against them."""
+    return [_written(0.55), likes(start=4.0, repeated=-12.0)], copies(-gain)
 
 
 def anti_induction(gain: float) -> Wiring:
     """A negative head that also looks where an induction head does."""
-    again = same("token", "token before", 7.0)
-    return [_written(0.55), again, likes(start=4.0)], copies(-gain)
+    (written, rest), moves = negative(gain)
+    return [written, same("token", "token before", 7.0), rest], moves
 
 
 def _written(gain: float) -> Match:
