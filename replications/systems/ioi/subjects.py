@@ -18,7 +18,7 @@ from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi import construction, model
 from replications.systems.ioi.data import toy_tokenizer
 from replications.systems.ioi.lesions import LESIONS as LESION_TASKS
-from replications.systems.ioi.lesions import OF_TOYS
+from replications.systems.ioi.lesions import OF_CONSTRUCTION, OF_TOYS
 from replications.systems.ioi.measure import IoiSubject
 from replications.systems.ioi.measurements import Arithmetic
 from replications.systems.ioi.regimes import regime
@@ -104,7 +104,7 @@ SUBJECTS = (
     SubjectInfo("ioi", TEXT, TEXT, "toy", True, ()),
 )
 LESIONS = (
-    *(replace(_BY_HAND, name=f"{CONSTRUCTION}~{lesion}") for lesion in LESION_TASKS),
+    *(replace(_BY_HAND, name=f"{CONSTRUCTION}~{lesion}") for lesion in OF_CONSTRUCTION),
     *(
         replace(_info(toy), name=f"{toy.name}~{lesion}")
         for toy in TOYS
@@ -112,7 +112,7 @@ LESIONS = (
         for lesion in OF_TOYS
     ),
 )
-"""All lesions of the construction, and some of one toy."""
+"""The lesions of the construction, and some of one toy."""
 
 
 def subject(

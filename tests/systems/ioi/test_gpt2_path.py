@@ -40,11 +40,11 @@ FILES: tuple[ModuleType, ...] = (
 )
 
 
-def claims() -> Iterator[Claim]:
+def claims(group: str = GPT2) -> Iterator[Claim]:
     for file in FILES:
         for value in vars(file).values():
             found = getattr(value, "claim", None)
-            if isinstance(found, Claim) and GPT2 in found.expect:
+            if isinstance(found, Claim) and group in found.expect:
                 yield found
 
 

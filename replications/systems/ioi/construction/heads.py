@@ -61,9 +61,9 @@ def wiring(*, position: float = 1.0, token: float = 1.0) -> dict[Head, Wiring]:
         (5, 8): fuzzy(0.15),
         (5, 9): fuzzy(0.15),
         (7, 3): inhibition(0.2 * position, 0.0),
-        (7, 9): inhibition(0.25 * position, 0.42 * token),
+        (7, 9): inhibition(0.25 * position, 0.465 * token),
         (8, 6): inhibition(0.3 * position, 0.0),
-        (8, 10): inhibition(0.25 * position, 0.42 * token),
+        (8, 10): inhibition(0.25 * position, 0.465 * token),
         BALLAST: ballast(16.0),
         (9, 9): name_mover(8.0, unread=26.0),
         (9, 6): name_mover(4.0),
@@ -163,7 +163,7 @@ def name_mover(gain: float, unread: float = 0.0) -> Wiring:
 
 def backup(gain: float) -> Wiring:
     """A name mover that looks away from names that were written already."""
-    unwanted = -1.4 * read("inhibited name") - 0.7 * read_name("name")
+    unwanted = -1.1 * read("inhibited name") - 0.7 * read_name("name")
     matches = [
         likes(is_a_name=10.5, repeated=-12.0, start=6.0),
         same("inhibited position", "position", -4.0),
