@@ -47,10 +47,10 @@ RED: Mapping[str, frozenset[str]] = {
             "each-s-inhib-positional",
             "7.9-8.10-token",
             # corrected: with a tenth of the difference left, shares of it and rises are others
+            "dla-9.9",
             "both-inverted-negates",
             "signals-additive",
             "self-repair",
-            "layer10-compensates",
             "backups-below-diagonal",
         }
     ),
@@ -114,7 +114,8 @@ RED: Mapping[str, frozenset[str]] = {
             "prev-token-key-patching",
             "prev-heads-joint-fuzzy",
             "prev-heads-joint-all-four",
-            # corrected: the backups avoid the token as well, and bring more than 9.9 still brought
+            # corrected: the backups avoid the token as well, and bring more than 9.9 still brings
+            "dla-9.9",
             "post-ablation-9.9",
         }
     ),
