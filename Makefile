@@ -37,7 +37,7 @@ claims: $(HAS)parallel
 	$(PY) -m pytest claims/ -n $(WORKERS) --claims-json $(LEDGER) $(ARGS)
 
 test: $(HAS)test
-	$(PY) -m pytest tests/ -n $(WORKERS) -m "not tutorial and not packaging" $(ARGS)
+	$(PY) -m pytest tests/ -n $(WORKERS) -m "not tutorial and not packaging and not slow" $(ARGS)
 
 # The pages of docs/ that add a claim and a system, carried out as written on a copy.
 tutorials: $(HAS)test $(HAS)lint

@@ -224,7 +224,7 @@ def commands(path: str) -> list[tuple[str, list[str]]]:
     parts = Path(path).parts
     folder = Path("tests", *parts[1:3]) if parts[1] == "systems" else Path("tests", parts[1])
     systems = [parts[2]] if parts[1] == "systems" else list(SUBJECTS)
-    found = [("tests", [str(folder), "-m", "not packaging and not tutorial"])]
+    found = [("tests", [str(folder), "-m", "not packaging and not tutorial and not slow"])]
     for system in systems:
         found.append(("claims", [f"claims/{system}", "--offline", "-k", SUBJECTS[system]]))
     return found

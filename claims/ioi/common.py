@@ -6,8 +6,9 @@ Subjects are
   GPT-2 small, whose heads have the published indices; both gate;
 - toys trained here, whose heads are found by what they do: `circuit` reads long texts, `repairing`
   and `plain` one sentence at a time, as do further regimes for the conditions of repair;
-- `construction`, whose weights are written by hand from what the document describes: it shows that
-  the claims can hold together, and is no evidence about trained models;
+- `construction`, a GPT-2 whose weights are written by hand from what the document describes: its
+  heads have the published indices, and it must meet the criteria of GPT-2 small. It shows that the
+  claims can hold together, and is no evidence about trained models;
 - `text`, which needs no model and gates.
 
 The document asserts nothing of toys and constructions, so they do not gate, except where a claim

@@ -11,12 +11,11 @@ from replications.models.sites import K, Q, V
 
 from .common import (
     FUZZY,
-    GPT2,
     NONLINEAR,
     OTHER_PROMPTS,
-    OWN,
     PREVIOUS,
     any_prompts,
+    known_roles,
     models,
     untrained,
 )
@@ -230,7 +229,7 @@ _SIZES = parts(
     published=[-0.03, -0.15, -0.31],
     expect={
         **models(_SIGNS),
-        **dict.fromkeys((GPT2, OWN), _SIZES),
+        **known_roles(_SIZES),
     },
     control=(
         instead(
@@ -246,7 +245,7 @@ _SIZES = parts(
     ),
     version=2,
     note="The document does not say which head gives 3 % and which 15 %, so the weaker and the "
-    "stronger are compared. For other models only signs and a smallest size are expected.",
+    "stronger are compared. Of toys only signs and a smallest size are expected.",
 )
 def test_two_senders_are_more_than_their_sum(subject):
     return subject.early_paths.pair(subject.roles.previous, subject.roles.all_induction)

@@ -8,7 +8,6 @@ from replications.judging.expectation import at_least, at_most, between, each, e
 from .common import (
     BACKUP,
     BY_ROLE,
-    CONSTRUCTION,
     GPT2,
     OTHER_PROMPTS,
     OWN,
@@ -26,7 +25,7 @@ from .common import (
     source=BACKUP,
     tier=1,
     published=[9, 9],
-    expect={**known_roles(exactly([9, 9])), CONSTRUCTION: exactly([4, 0])},
+    expect=known_roles(exactly([9, 9])),
     control=(
         instead(
             "the head with the longest output",
@@ -202,8 +201,7 @@ def test_the_ablated_head_contributes_less(subject):
     published="three heatmaps",
     expect={
         **models(at_least(2, because="in the smallest of them the next layer has two heads")),
-        GPT2: at_least(3),
-        OWN: at_least(3),
+        **known_roles(at_least(3)),
     },
     control=instead(
         "a head outside the circuit ablated",

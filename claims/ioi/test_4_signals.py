@@ -6,7 +6,7 @@ from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, each, exactly, near, parts
 from replications.systems.ioi.data import PRINTED
 
-from .common import BY_ROLE, GPT2, OTHER_PROMPTS, OWN, SIGNALS, models
+from .common import BY_ROLE, OTHER_PROMPTS, SIGNALS, known_roles, models
 
 ABOUT = "the document says about"
 A_TERM = "without a term there is nothing to add"
@@ -155,7 +155,7 @@ _DOCUMENT_TERMS = parts(
     source=SIGNALS,
     tier=1,
     published="column difference about 4.5, row difference about 0.75",
-    expect={**models(_BOTH_TERMS), **dict.fromkeys((GPT2, OWN), _DOCUMENT_TERMS)},
+    expect={**models(_BOTH_TERMS), **known_roles(_DOCUMENT_TERMS)},
     control=(
         instead(
             "the data sets of the printed example",
@@ -171,7 +171,7 @@ _DOCUMENT_TERMS = parts(
     version=2,
     note="In units of the clean logit difference, which is 2.8 in the document. The control makes "
     "the mistake of the document's printed sentence: the data set with a random token and an "
-    "inverted position keeps the position. For other models no size of the steps is expected, but "
+    "inverted position keeps the position. Of toys no size of the steps is expected, but "
     "both terms must be there: a table without one of them is additive for want of anything to "
     "add.",
 )

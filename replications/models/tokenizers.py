@@ -55,6 +55,11 @@ class Tokenizer:
         made.bos = 0
         return made
 
+    def to_json(self) -> bytes:
+        """The content of a `tokenizer.json`, which `from_json` reads."""
+        content: str = self._inner.to_str()
+        return content.encode()
+
     def encode(self, text: str, *, bos: bool = False) -> list[int]:
         """The tokens of `text`; with `bos` the token that opens a text comes first.
 

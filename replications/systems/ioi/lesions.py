@@ -119,11 +119,14 @@ LESIONS: Mapping[str, Lesion] = {
     "untrained": _untrained,
 }
 """Name → lesion. Roles are those of the intact subject."""
+OF_CONSTRUCTION = tuple(name for name in LESIONS if name != "unfolded weights")
+"""The lesions of the construction: opened as GPT-2 is, its final LayerNorm is folded already."""
 OF_TOYS = (
     "name mover mean",
     "S-inhibition heads mean",
     "answers exchanged",
     "read one token early",
+    "unfolded weights",
     "untrained",
 )
 """The lesions that toys have too. Nothing is destroyed where no head fills a role."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from replications import fixtures
@@ -17,7 +18,7 @@ from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi import construction, model
 from replications.systems.ioi.data import Document, Sample, draw, toy_tokenizer
 from replications.systems.ioi.lesions import LESIONS as LESION_TASKS
-from replications.systems.ioi.lesions import OF_TOYS
+from replications.systems.ioi.lesions import OF_CONSTRUCTION, OF_TOYS
 from replications.systems.ioi.measure import IoiSubject
 from replications.systems.ioi.measurements import Arithmetic
 from replications.systems.ioi.regimes import regime
@@ -34,7 +35,7 @@ OWN_PROMPTS = 48
 TOY_PROMPTS = 96
 TEXT = "text"
 CONSTRUCTION = "construction"
-CONSTRUCTION_PROMPTS = 24
+CONSTRUCTION_PROMPTS = 12
 CIRCUIT = "circuit"
 """Models that read long texts: a recipe of their own, and not compared with any other."""
 LESIONED = "repairing/seed0"
@@ -134,7 +135,7 @@ SUBJECTS = (
     SubjectInfo("ioi", TEXT, TEXT, "toy", True, ()),
 )
 LESIONS = (
-    *(replace(_BY_HAND, name=f"{CONSTRUCTION}~{lesion}") for lesion in LESION_TASKS),
+    *(replace(_BY_HAND, name=f"{CONSTRUCTION}~{lesion}") for lesion in OF_CONSTRUCTION),
     *(
         replace(_info(toy), name=f"{toy.name}~{lesion}")
         for toy in TOYS
@@ -142,7 +143,7 @@ LESIONS = (
         for lesion in OF_TOYS
     ),
 )
-"""All lesions of the construction, and some of one toy."""
+"""The lesions of the construction, and some of one toy."""
 
 
 def subject(
@@ -206,9 +207,18 @@ def _measured(
 
 
 def _by_hand(device: str, dtype: str) -> IoiSubject:
-    weights, shape = construction.state_dict(), construction.shape()
-    lens = model.open_model(weights, shape, device=device, dtype=dtype)
-    task = _toy_task(lens, CONSTRUCTION_PROMPTS)
+    return by_hand(construction.files(), device, dtype)
+
+
+def by_hand(files: Mapping[str, bytes], device: str = "cpu", dtype: str = "float32") -> IoiSubject:
+    """The construction, or one without a part, from the content of its files."""
+    # Imported late: TransformerLens takes seconds to import.
+    from replications.lens.pretrained import open_gpt2
+
+    words = Tokenizer.from_json(files["tokenizer.json"])
+    real = getattr(torch, dtype)
+    lens = open_gpt2(files["config.json"], files["model.safetensors"], device=device, dtype=real)
+    task = Task(lens, words, bos=True, sample=draw(CONSTRUCTION_PROMPTS))
     return IoiSubject(CONSTRUCTION, task, roles=construction.ROLES)
 
 

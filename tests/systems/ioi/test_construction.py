@@ -6,13 +6,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
+from replications.errors import BadInput
 from replications.models import sites
 from replications.systems import ioi
 from replications.systems.ioi import IoiSubject, construction
-from replications.systems.ioi.data import PRINTED, RULES
+from replications.systems.ioi.construction import code, stream
+from replications.systems.ioi.construction.heads import BACKUPS, BALLAST, wiring
+from replications.systems.ioi.data import PRINTED, RULES, toy_tokenizer
 from replications.systems.ioi.measurements import EarlyHeads
+from replications.systems.ioi.roles import PUBLISHED
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +34,62 @@ def test_it_does_the_task_and_prefers_no_name_without_a_repetition(subject: IoiS
 
 
 def test_everything_that_is_written_sums_to_zero() -> None:
-    weights = construction.state_dict()
-    written = [w for name, w in weights.items() if name.endswith((".W_O", ".W_E", ".W_pos"))]
-    assert all(w.sum(-1).abs().max() < 1e-5 for w in written)
+    weights = safetensors.torch.load(construction.files()["model.safetensors"])
+    names = ("wte.weight", "wpe.weight", "attn.c_proj.weight", "mlp.c_proj.weight")
+    written = [w for name, w in weights.items() if name.endswith(names)]
+    assert len(written) == 2 + 2 * 12
+    assert all(w.sum(-1).abs().max() < 1e-4 for w in written)
+
+
+def test_it_has_the_layers_heads_and_parameters_of_gpt2_small(subject: IoiSubject) -> None:
+    shape = subject.lens.shape
+    assert (shape.n_layers, shape.n_heads) == (12, 12)
+    assert shape.d_model == shape.n_heads * shape.d_head
+    assert (shape.attn_only, shape.normalization, shape.positions) == (False, "LN", "standard")
+    assert subject.roles is PUBLISHED
+
+
+def test_heads_without_a_part_write_nothing(subject: IoiSubject) -> None:
+    W_O = subject.lens.weights.W_O
+    writing = {(layer, head) for layer in range(12) for head in range(12) if W_O[layer, head].any()}
+    roles = subject.roles
+    named = (roles.name_movers, roles.negative, roles.s_inhibition, roles.all_induction)
+    parts = {*roles.duplicate, *roles.previous, *(head for heads in named for head in heads)}
+    assert writing == parts | {BALLAST}
+    assert BALLAST in roles.outside
+
+
+# --------------------------------------------------------------------------------------- its code
+def test_two_words_of_the_code_agree_by_a_quarter_at_most() -> None:
+    words = code.words()
+    products = words @ words.T
+    apart = products[~torch.eye(len(words), dtype=torch.bool)]
+    assert set(apart.tolist()) == {-1.0, -0.25, 0.0, 0.25}
+    assert (products.diagonal() == 1).all()
+    assert (words[: len(words) // 2] == -words[len(words) // 2 :]).all()
+    assert (words.sum(1).abs() == 1).all()
+
+
+def test_tokens_names_and_positions_have_words_without_opposites() -> None:
+    assert max(len(toy_tokenizer()), stream.CONTEXT) <= len(code.words()) / 2
+
+
+def test_an_unknown_part_cannot_be_left_out() -> None:
+    with pytest.raises(BadInput, match="unknown part 'all of it' of the construction; there are"):
+        construction.without("all of it")
+
+
+@pytest.mark.parametrize("part", ["position signal", "token signal"])
+def test_without_a_signal_the_heads_are_there_and_do_not_write_it(part: str) -> None:
+    intact, without = wiring(), construction.without(part)
+    assert intact.keys() == without.keys()
+    changed = {
+        head
+        for head, (_, moves) in without.items()
+        if any(not a.write.equal(b.write) for a, b in zip(moves, intact[head][1], strict=True))
+    }
+    expected = {"position signal": PUBLISHED.s_inhibition, "token signal": PUBLISHED.token_readers}
+    assert changed == set(expected[part])
 
 
 # ------------------------------------------------------------------------ attention, known answers
@@ -67,8 +125,8 @@ def test_induction_heads_boost_repeated_names_and_negative_heads_do_not(
 
 def test_names_are_read_at_the_indirect_object(subject: IoiSubject) -> None:
     task, roles = subject.task, subject.roles
-    for head in roles.name_movers:
-        assert task.source(head) == "IO"
+    assert {task.source(head) for head in roles.name_movers} == {"IO"}
+    for head in set(roles.name_movers) - set(BACKUPS):
         at = {key: task.attention(head, "end", key).mean().item() for key in ("IO", "S1", "S2")}
         assert at["IO"] > at["S1"] > at["S2"]
 
@@ -99,11 +157,15 @@ def test_two_senders_are_superadditive_through_softmax_alone(subject: IoiSubject
 
 def test_signals_of_each_head_are_those_it_writes(subject: IoiSubject) -> None:
     signals, roles = subject.position_against_token, subject.roles
-    token = [table.token_swing for table in signals.each(roles.s_inhibition)]
-    assert token[:2] == pytest.approx([0, 0], abs=1e-3)
-    assert min(token[2:]) > 0.3
-    step = [table.position_step for table in signals.each(roles.s_inhibition)]
-    assert step == sorted(step, reverse=True) or step[0] == max(step)
+    places, tokens = (
+        [table.token_swing for table in signals.each(heads)]
+        for heads in (roles.position_readers, roles.token_readers)
+    )
+    assert places == pytest.approx([0, 0], abs=1e-3)
+    assert min(tokens) > 0.3
+    steps = {head: signals.table((head,)).position_step for head in roles.s_inhibition}
+    assert max(steps, key=lambda head: steps[head]) == roles.biggest_inhibition[0]
+    assert min(steps, key=lambda head: steps[head]) == (7, 3)
     assert signals.token_readers(roles.token_readers)["lead"] > 0
     assert signals.token_readers(roles.position_readers)["lead"] < 0
 
@@ -146,18 +208,20 @@ def test_suppressors_are_heads_with_a_high_score_and_a_negative_effect() -> None
 # ----------------------------------------------------------------------------------------- repair
 def test_rises_are_counted_in_the_next_layer_and_of_negative_heads(subject: IoiSubject) -> None:
     movers, roles = subject.name_movers, subject.roles
-    assert movers.ablation.rising_after(roles.name_mover) == 4
-    assert movers.ablation.rising_after((3, 0)) == 0
+    assert movers.ablation.rising_after(roles.name_mover) == 5
+    assert movers.ablation.rising_after((7, 3)) == 0
     assert movers.ablation.largest_rise(roles.negative) > 0.1
     assert movers.ablation.largest_rise(roles.name_movers) == 0.0
-    assert {layer for layer, _ in (*movers.backups, *movers.unchanged)} == {5}
+    assert {layer for layer, _ in movers.backups} == {10}
+    assert {layer for layer, _ in movers.unchanged} <= {10, 11}
 
 
 def test_backups_rise_and_the_negative_heads_look_away(subject: IoiSubject) -> None:
     movers, roles = subject.name_movers, subject.roles
     assert movers.largest == [*roles.name_mover]
-    assert movers.longest == [5, 4]
-    assert set(movers.ablation.risers(4)) == {(5, 0), (5, 1), (5, 2), (5, 3)}
+    assert movers.longest == [*BALLAST]
+    assert set(movers.ablation.risers(4)) == {head for head in BACKUPS if head[0] == 10}
+    assert set(movers.ablation.risers(6)[4:]) == {*roles.negative}
     assert min(movers.ablation.largest_changes) > 0.1
     assert min(movers.to_io(movers.backups[:2])) > 0.05
     assert movers.to_io(roles.negative[:1])[0] < -0.05
@@ -191,6 +255,6 @@ def test_attributions_after_are_too_large_where_the_scale_is_left_out(subject: I
 
 def test_a_constant_output_matters_where_it_is_replaced_by_zero(subject: IoiSubject) -> None:
     movers = subject.name_movers
-    assert movers.outside_by_mean[0] == (5, 4)
-    assert movers.zero_beyond_mean((5, 4)) > 0.01
+    assert movers.outside_by_mean[0] == BALLAST
+    assert movers.zero_beyond_mean(BALLAST) > 0.01
     assert movers.zero_beyond_mean(*movers.outside_by_mean[-1:]) == 0.0

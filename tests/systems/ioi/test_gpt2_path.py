@@ -6,7 +6,7 @@ open, and that every claim and every control can then be measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import ModuleType
 
 import pytest
@@ -38,12 +38,12 @@ FILES: tuple[ModuleType, ...] = (
 SAMPLES = {GPT2: Document(), OWN: draw(12)}
 
 
-def claims() -> Iterator[tuple[str, Claim]]:
+def claims(groups: Collection[str] = tuple(SAMPLES)) -> Iterator[tuple[str, Claim]]:
     for file in FILES:
         for value in vars(file).values():
             found = getattr(value, "claim", None)
             if isinstance(found, Claim):
-                yield from ((name, found) for name in SAMPLES if name in found.expect)
+                yield from ((name, found) for name in groups if name in found.expect)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from replications.errors import BadInput
 from replications.models import sites
 from replications.systems import ioi
 from replications.systems.ioi import IoiSubject, Task
-from replications.systems.ioi.lesions import LESIONS, OF_TOYS
+from replications.systems.ioi.lesions import LESIONS, OF_CONSTRUCTION, OF_TOYS
 from replications.systems.ioi.roles import Heads, Roles
 
 HEADS: dict[str, Callable[[Roles], Heads]] = {
@@ -113,11 +113,12 @@ def test_the_untrained_model_is_that_of_the_controls(subject: IoiSubject) -> Non
     assert LESIONS["untrained"](subject).difference().equal(subject.untrained.task.difference())
 
 
-def test_every_lesion_of_the_construction_and_some_of_a_toy_are_registered() -> None:
-    names = {f"construction~{lesion}" for lesion in LESIONS}
+def test_lesions_of_the_construction_and_some_of_a_toy_are_registered() -> None:
+    names = {f"construction~{lesion}" for lesion in OF_CONSTRUCTION}
     names |= {f"repairing/seed0~{lesion}" for lesion in OF_TOYS}
     assert {info.name for info in ioi.LESIONS} == names
     assert not any(info.gates for info in ioi.LESIONS)
+    assert set(LESIONS) == {*OF_CONSTRUCTION, *OF_TOYS}
 
 
 def test_a_model_without_its_name_mover_is_opened_by_name() -> None:

@@ -1,7 +1,8 @@
 """Models written by hand in which every part of the document's story is true, and known.
 
-Attention only, no LayerNorm, the words of the prompt and ten names of each kind.  The residual
-stream has five registers, each with one coordinate for a word or a position:
+Attention alone writes; the vocabulary is the words of the prompt and ten names of each kind.  Both
+are opened from the files of the model that they stand for, with its LayerNorms (`published_files`).
+The residual stream has five registers, each with one coordinate for a word or a position:
 
     TOKEN    the word that stands here, from the embedding
     BEFORE   the word before it
@@ -23,13 +24,15 @@ from dataclasses import dataclass
 
 import torch
 
-from replications.lens import Lens, open_lens
+from replications.lens import Lens
+from replications.lens.pretrained import open_classic, open_gpt2
 from replications.models import Head, parameters
 from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
 from replications.systems.name_recall.data import DOCUMENT, FIRST_NAMES, LAST_NAMES
 from replications.systems.name_recall.measure import NameRecallSubject
 from replications.systems.name_recall.roles import PUBLISHED
+from tests.systems.name_recall.published_files import classic_file, gpt2_files
 
 FIRSTS, LASTS = FIRST_NAMES[:10], LAST_NAMES[:10]
 VOCABULARY = Tokenizer.from_words(
@@ -79,6 +82,9 @@ class Draft:
             name: noise * torch.randn(size, generator=generator).double() * (".attn.W_" in name)
             for name, size in parameters.classic(self.shape).items()
         }
+        for name in [name for name in self.weights if name.endswith("attn.W_O")]:
+            # Noise without a mean, which a LayerNorm does not see.
+            self.weights[name] -= self.weights[name].mean(-1, keepdim=True)
         self.weights["embed.W_E"][:, TOKEN] = torch.eye(WORDS).double()
         self.weights["pos_embed.W_pos"][:, PLACE] = torch.eye(PLACES).double()
         self.weights["unembed.W_U"][SAID] = torch.eye(WORDS).double()
@@ -119,8 +125,14 @@ class Draft:
         W_V[reads.start] = 0
         W_O[:width, writes] = amount * torch.eye(width).double()
 
-    def open(self) -> Lens:
-        return open_lens(self.shape, self.weights, dtype=torch.float32)
+    def open_as_gpt2(self) -> Lens:
+        """The model from the files that GPT-2 small is opened from."""
+        config, weights = gpt2_files(self.weights, self.shape.n_heads, D_HEAD, SAID)
+        return open_gpt2(config, weights)
+
+    def open_as_gelu_2l(self) -> Lens:
+        """The model from the file that gelu-2l is opened from."""
+        return open_classic(classic_file(self.weights), "gelu")
 
 
 def _words(names: Sequence[str]) -> list[int]:
@@ -170,11 +182,11 @@ def twelve_layers(
 
 def small(draft: Draft | None = None) -> NameRecallSubject:
     """`two_layers`, or another draft, set up like gelu-2l."""
-    lens = (draft or two_layers()).open()
+    lens = (draft or two_layers()).open_as_gelu_2l()
     return NameRecallSubject("gelu-2l", lens, VOCABULARY, names=[DOCUMENT], roles=PUBLISHED)
 
 
 def large(draft: Draft | None = None) -> NameRecallSubject:
     """`twelve_layers`, or another draft, set up like GPT-2 small."""
-    lens = (draft or twelve_layers()).open()
+    lens = (draft or twelve_layers()).open_as_gpt2()
     return NameRecallSubject("gpt2-small", lens, VOCABULARY, names=[DOCUMENT], stored_after=6)

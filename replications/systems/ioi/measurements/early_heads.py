@@ -12,6 +12,8 @@ from replications.systems.ioi.task import Task
 
 SCORED = 0.3
 """Induction score from which a head counts as found by attention alone."""
+SUPPRESSES = 0.01
+"""Fall of a logit from which a head counts as suppressing: rounding alone has a sign too."""
 
 
 class EarlyHeads:
@@ -61,7 +63,7 @@ class EarlyHeads:
         """How many heads have a high induction score but lower the logit of the token to come."""
         tokens = self._task.repeated_tokens
         scored = tokens.scores(repeated=repeated).induction.mean(-1) > SCORED
-        return int((scored & (tokens.boost(repeated=repeated) < 0)).sum())
+        return int((scored & (tokens.boost(repeated=repeated) < -SUPPRESSES)).sum())
 
     def times_first(self, heads: Heads) -> list[float]:
         """Induction score of each head, relative to that of the first induction head."""
