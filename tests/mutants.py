@@ -39,7 +39,7 @@ PLACES = ("judging", "analysis", "patching", "systems/*/measurements", "systems/
 """Under replications/: what is mutated unless `--where` says otherwise."""
 SUBJECTS = {
     "brackets": "retrained/seed0",
-    "ioi": "repairing/seed0",
+    "ioi": "construction",
     "list_update": "seed0",
     "name_recall": "toy/seed0",
 }

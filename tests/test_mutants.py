@@ -63,7 +63,10 @@ def test_a_sample_is_the_same_for_one_seed_and_keeps_to_the_reached_lines() -> N
 
 def test_the_tests_of_the_place_and_the_claims_of_its_system_judge_a_mutant() -> None:
     (tests, claims) = mutants.commands("replications/systems/ioi/measurements/backup.py")
-    assert tests == ("tests", ["tests/systems/ioi", "-m", "not packaging and not tutorial"])
+    assert tests == (
+        "tests",
+        ["tests/systems/ioi", "-m", "not packaging and not tutorial and not slow"],
+    )
     assert claims[1][0] == "claims/ioi"
     assert len(mutants.commands("replications/judging/verdict.py")) == 1 + len(mutants.SUBJECTS)
 

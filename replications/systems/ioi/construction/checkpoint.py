@@ -30,8 +30,8 @@ ANSWER = 0.63
 """Logit of a name for each unit of it in the block of names that were written."""
 FAINT = 0.02
 """A name in the embedding, which is also the unembedding, compared with one that is written."""
-D_MLP = D_HEAD
-"""The MLPs are there and write nothing."""
+D_MLP = 4
+"""The MLPs are there and write nothing; wider ones would only take longer."""
 
 
 def files(heads: Mapping[Head, Wiring] | None = None) -> dict[str, bytes]:
