@@ -14,7 +14,8 @@ import pytest
 from claims.ioi import (
     test_1_early_induction,
     test_2_previous_tokens,
-    test_3_backup,
+    test_3a_backup,
+    test_3b_reasons,
     test_4_signals,
     test_5_decomposed,
     test_8_document,
@@ -30,7 +31,8 @@ from tests.systems.ioi.gpt2_files import published_tokenizer, random_gpt2
 FILES: tuple[ModuleType, ...] = (
     test_1_early_induction,
     test_2_previous_tokens,
-    test_3_backup,
+    test_3a_backup,
+    test_3b_reasons,
     test_4_signals,
     test_5_decomposed,
     test_8_document,
