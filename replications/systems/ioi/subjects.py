@@ -33,6 +33,8 @@ OWN = f"{GPT2}/own"
 OWN_PROMPTS = 48
 """Each of our six templates has both patterns four times."""
 TOY_PROMPTS = 96
+CIRCUIT_PROMPTS = 48
+"""Fewer, since these models have more heads and take longer."""
 TEXT = "text"
 CONSTRUCTION = "construction"
 CONSTRUCTION_PROMPTS = 12
@@ -191,7 +193,8 @@ def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
     weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, toy.shape)
     compared = _other(toy)
     other = partial(_open, compared, device, dtype) if compared else None
-    return _measured(toy.name, weights, toy.shape, device, dtype, other)
+    n = CIRCUIT_PROMPTS if toy.regime == CIRCUIT else TOY_PROMPTS
+    return _measured(toy.name, weights, toy.shape, device, dtype, other, n)
 
 
 def _measured(
@@ -201,9 +204,10 @@ def _measured(
     device: str,
     dtype: str,
     other: Callable[[], IoiSubject] | None = None,
+    n: int = TOY_PROMPTS,
 ) -> IoiSubject:
     lens = model.open_model(weights, shape, device=device, dtype=dtype)
-    return IoiSubject(name, _toy_task(lens, TOY_PROMPTS), other=other)
+    return IoiSubject(name, _toy_task(lens, n), other=other)
 
 
 def _by_hand(device: str, dtype: str) -> IoiSubject:
