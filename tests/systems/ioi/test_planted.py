@@ -1,7 +1,7 @@
 """Without one part of the construction exactly the claims about it turn red.
 
-The whole table takes two to three minutes on one core, so it is marked `slow`. Without the mark two
-parts are left out, and the claims that run path patching over every head with them.
+The whole table takes two to three minutes on one core, so it is marked `slow`. Without the mark one
+part is left out, and the claims that run path patching over every head with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.systems.ioi.test_gpt2_path import claims
 
 CLAIMS = {claim.id.removeprefix("ioi/"): claim for _, claim in claims([CONSTRUCTION])}
 COSTLY = {"prev-token-key-patching"}
-QUICK = ("backups", "token signal")
+QUICK = ("backups",)
 
 
 @cache
