@@ -43,6 +43,8 @@ TOPICS = ARENA / "Suggested topics (Alex Variengien)"
 
 TOYS = ("repairing", "plain", "circuit")
 CONSTRUCTION = "construction"
+IN_ALL_SEEDS = ("circuit",)
+"""The models trained here on all of which a claim was found to hold: it is asserted of them."""
 GPT2, OWN = "gpt2-small", "gpt2-small/own"
 MODELS = (GPT2, OWN, *TOYS, CONSTRUCTION)
 

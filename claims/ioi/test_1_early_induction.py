@@ -5,7 +5,16 @@ from __future__ import annotations
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, each, parts
 
-from .common import BY_ROLE, EARLY, TOPICS, any_prompts, known_roles, models, untrained
+from .common import (
+    BY_ROLE,
+    EARLY,
+    IN_ALL_SEEDS,
+    TOPICS,
+    any_prompts,
+    known_roles,
+    models,
+    untrained,
+)
 
 
 @claim(
@@ -43,6 +52,7 @@ from .common import BY_ROLE, EARLY, TOPICS, any_prompts, known_roles, models, un
     version=2,
     note="Both values of each head, on 32 rows of 15 repeated tokens (10 for toys): the score, "
     f"and how many times the duplicate-token score it is. {BY_ROLE}",
+    asserted_of=IN_ALL_SEEDS,
 )
 def test_two_heads_are_induction_heads(subject):
     return subject.early_heads.induction(subject.roles.induction)
@@ -167,6 +177,7 @@ def test_duplicate_heads_attend_to_the_copy(subject):
     ),
     version=2,
     note=f"The score of each head. {BY_ROLE}",
+    asserted_of=IN_ALL_SEEDS,
 )
 def test_previous_token_heads_look_back(subject):
     return subject.early_heads.scores("previous", subject.roles.previous)

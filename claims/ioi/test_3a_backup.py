@@ -8,6 +8,7 @@ from replications.judging.expectation import at_least, at_most, between, each, e
 from .common import (
     BACKUP,
     BY_ROLE,
+    IN_ALL_SEEDS,
     OTHER_PROMPTS,
     RUNS,
     known_roles,
@@ -82,6 +83,7 @@ def test_the_bottom_head_is_a_negative_name_mover(subject):
         untrained,
     ),
     note="Toys are trained towards 2.75 (`repairing`) or without a bound (`plain`).",
+    asserted_of=IN_ALL_SEEDS,
 )
 def test_the_intact_model_does_the_task(subject):
     return subject.name_movers.clean
@@ -169,6 +171,7 @@ def test_the_model_does_without_9_9(subject):
     "attribution that could be recovered. The control holds all later heads and MLPs at their "
     "outputs before the ablation. `plain` is the model without repair and is expected to miss "
     "this.",
+    asserted_of=IN_ALL_SEEDS,
 )
 def test_the_model_repairs_itself(subject):
     return subject.name_movers.ablation.recovery_interval["low"]
@@ -185,6 +188,7 @@ def test_the_model_repairs_itself(subject):
         "the next name mover", lambda s: s.name_movers.ablation.left_of(s.roles.name_movers[1])
     ),
     note="Attribution after the ablation as a share of that before.",
+    asserted_of=IN_ALL_SEEDS,
 )
 def test_the_ablated_head_contributes_less(subject):
     return subject.name_movers.ablation.left_of(subject.roles.name_mover)
