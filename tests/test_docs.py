@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import shlex
 import shutil
@@ -14,8 +13,9 @@ import pytest
 import torch
 
 from replications import cli
+from replications.commands.train import recipe_module
 from replications.errors import FixtureMissing
-from replications.systems import brackets, list_update, registry
+from replications.systems import brackets, list_update
 from replications.systems.brackets.measure import BracketSubject
 from replications.systems.list_update.data import printed_pair
 from replications.systems.list_update.measure import ListUpdateSubject
@@ -150,9 +150,9 @@ def understand(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise Parsed
 
     monkeypatch.setattr(training, "start", start)
-    registry.load(args.system)  # BadInput for an unknown one
+    recipe = recipe_module(args.system)  # BadInput for an unknown one
     with pytest.raises(Parsed):
-        importlib.import_module(f"replications.systems.{args.system}.train").main(args.options)
+        recipe.main(args.options)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)

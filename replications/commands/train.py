@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from types import ModuleType
 
 from replications.commands import Commands, add_command
 from replications.errors import BadInput
@@ -40,12 +41,15 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     train.add_argument("options", nargs=argparse.REMAINDER, help="see: train SYSTEM --help")
 
 
-def _run(args: argparse.Namespace) -> int:
+def recipe_module(name: str) -> ModuleType:
+    """The module with the `main` of a recipe. BadInput for an unknown one."""
     from replications.systems.registry import SYSTEMS
 
-    if args.system not in (*SYSTEMS, *MORE):
+    if name not in (*SYSTEMS, *MORE):
         known = ", ".join((*SYSTEMS, *MORE))
-        raise BadInput(f"unknown system {args.system!r}; there are: {known}")
-    name = MORE.get(args.system, f"{args.system}.train")
-    module = importlib.import_module(f"replications.systems.{name}")
-    return int(module.main(args.options))
+        raise BadInput(f"unknown system {name!r}; there are: {known}")
+    return importlib.import_module(f"replications.systems.{MORE.get(name, f'{name}.train')}")
+
+
+def _run(args: argparse.Namespace) -> int:
+    return int(recipe_module(args.system).main(args.options))

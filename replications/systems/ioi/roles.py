@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from replications.models import Head
-from replications.models.sites import Q
-from replications.patching import every_head
-from replications.systems.ioi.data import ABC
+from replications.models.sites import Q, Z
+from replications.patching import Grid, sweep
 from replications.systems.ioi.task import Task
 
 Heads = tuple[Head, ...]
@@ -132,24 +131,30 @@ def observe(task: Task) -> Seen:
     direct = task.attribution.heads.mean(-1)
     mover = top_heads(direct, 1)[0]
     repeated, fresh = (task.repeated_tokens.scores(repeated=again) for again in (True, False))
-    clean = task.difference().mean()
-    effects = task.path_effect_of_each(Q, [mover])
-    effect, fuzzy, matters = (torch.zeros_like(direct) for _ in range(3))
-    for (head,) in every_head(task.lens):
-        effect[head] = effects.get(head, 0.0)
-        on_abc = task.attention(head, "S2", "S1+1", tokens=task.abc.tokens)
-        fuzzy[head] = (task.attention(head, "S2", "S1+1") - on_abc).mean()
-        changed = task.difference(task.outputs_on(ABC, [head])).mean()
-        matters[head] = (changed / clean - 1).abs()
+    effect = torch.zeros_like(direct)
+    for head, value in task.path_effect_of_each(Q, [mover]).items():
+        effect[head] = value
+    fuzzy, on_abc = (
+        task.attention_of_every_head("S2", "S1+1", tokens) for tokens in (None, task.abc.tokens)
+    )
     return Seen(
         direct=direct,
         effect=effect,
         induction=(repeated.induction - fresh.induction).mean(-1),
         duplicate=(repeated.duplicate - fresh.duplicate).mean(-1),
         previous=repeated.previous.mean(-1),
-        fuzzy=fuzzy,
-        matters=matters,
+        fuzzy=(fuzzy - on_abc).mean(-1),
+        matters=_matters(task),
     )
+
+
+def _matters(task: Task) -> Tensor:
+    """How much the metric changes when one head's output comes from ABC prompts: [layer head]."""
+    batch, source = task.batch, task.abc.tokens
+    found = sweep(
+        task.lens, batch.tokens, source, Grid(Z, "layer head"), task.answers, at=batch.end
+    )
+    return (found.values.mean(-1) / task.difference().mean() - 1).abs()
 
 
 def assign(seen: Seen, count: int = 2) -> Roles:

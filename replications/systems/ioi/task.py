@@ -126,6 +126,15 @@ class Task:
         rows = torch.arange(len(pattern))
         return pattern[rows, self.positions[query], self.positions[key]].double()
 
+    def attention_of_every_head(self, query: str, key: str, tokens: Tensor | None = None) -> Tensor:
+        """Attention of every head between two of `positions`: float64 [layer head n]."""
+        layers = range(self.lens.shape.n_layers)
+        places = {str(layer): sites.PATTERN(layer) for layer in layers}
+        seen = self.lens.read(self.batch.tokens if tokens is None else tokens, places)
+        rows = torch.arange(len(self.batch))
+        at = (self.positions[query], self.positions[key])
+        return torch.stack([seen[name].double()[rows, :, *at].T for name in places])
+
     def source(self, head: Head) -> str:
         """The one of `positions` from which a head, at the end, takes most of its attribution."""
         layer, number = head

@@ -10,10 +10,19 @@ import pytest
 import torch
 
 from replications.models import Head
+from replications.models.sites import Q
 from replications.systems import ioi
 from replications.systems.ioi import IoiSubject, Task, construction
-from replications.systems.ioi.data import draw
-from replications.systems.ioi.roles import PUBLISHED, Roles, Seen, assign, find_roles
+from replications.systems.ioi.data import ABC, draw
+from replications.systems.ioi.roles import (
+    PUBLISHED,
+    Roles,
+    Seen,
+    assign,
+    find_roles,
+    observe,
+    top_heads,
+)
 
 SHAPE = (5, 3)
 """Five layers of three heads."""
@@ -183,3 +192,16 @@ def test_what_is_measured_of_an_absent_role_satisfies_no_claim(subject: IoiSubje
     table = without.position_against_token.together
     assert table.both_inverted == pytest.approx(1.0)
     assert table.position_steps["mean"] == pytest.approx(0.0)
+
+
+def test_what_heads_do_is_that_of_one_run_for_each_head(subject: IoiSubject) -> None:
+    task = subject.task
+    seen, clean = observe(task), task.difference().mean()
+    for head in ((0, 1), (1, 0), (2, 1)):
+        changed = task.difference(task.outputs_on(ABC, [head])).mean()
+        assert seen.matters[head].item() == pytest.approx(abs(changed / clean - 1).item(), abs=1e-9)
+        on_abc = task.attention(head, "S2", "S1+1", tokens=task.abc.tokens)
+        looks = (task.attention(head, "S2", "S1+1") - on_abc).mean().item()
+        assert seen.fuzzy[head].item() == pytest.approx(looks, abs=1e-12)
+        by_head = task.path_effect_of_each(Q, [top_heads(seen.direct, 1)[0]])
+        assert seen.effect[head].item() == by_head.get(head, 0.0)
