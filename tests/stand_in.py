@@ -129,6 +129,9 @@ def _config(vocabulary: int) -> bytes:
     settings = {
         "activation_function": "gelu_new",
         "architectures": ["GPT2LMHeadModel"],
+        # The first word; transformers warns of a number outside the vocabulary.
+        "bos_token_id": 0,
+        "eos_token_id": 0,
         "layer_norm_epsilon": 1e-05,
         "model_type": "gpt2",
         "n_ctx": CONTEXT,
