@@ -52,8 +52,9 @@ bench: $(HAS)test
 
 # Do tests and claims notice one wrong character?  An hour or two.
 mutants: $(HAS)mutants
-	$(PY) -m coverage run --source replications -m pytest claims/ --offline -q
-	$(PY) -m coverage json -q -o coverage.json
+	$(PY) -m coverage run --source replications -m pytest -p tests.mutants tests/ claims/ \
+	  -m "not tutorial and not packaging and not slow" --offline -q
+	$(PY) -m coverage json -q --show-contexts -o coverage.json
 	$(PY) -m tests.mutants --count 100 --reached coverage.json --out docs/mutants.md $(ARGS)
 
 lint: $(HAS)lint

@@ -6,12 +6,14 @@ draws single-point changes ("mutants") of judging/, analysis/, patching/ and the
 measurements, each in a copy of the repository, and runs the tests that mirror the changed file,
 then the claims of one subject. A mutant that makes any of them fail is *killed*; the others
 *survive* and are listed. With `--reached coverage.json` mutants are drawn only from lines that
-were executed:
+claims execute, and the tests and claims that execute the line come first, since one of them will
+probably notice; what they let through must still pass the rest:
 
-    python -m coverage run -m pytest claims/ --offline && python -m coverage json
+    python -m coverage run --source replications -m pytest -p tests.mutants tests/ claims/ --offline
+    python -m coverage json --show-contexts
 
-`make mutants` does both. Before anything is changed, everything must pass, or every mutant would
-seem to be killed.
+`make mutants` does all three. Before anything is changed, everything must pass, or every mutant
+would seem to be killed.
 
 Tools such as mutmut and cosmic-ray run every mutant against one fixed command; neither draws a
 seeded sample or chooses the tests of the changed place, hence this script.
@@ -33,6 +35,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 PLACES = ("judging", "analysis", "patching", "systems/*/measurements", "systems/*/roles.py")
@@ -198,39 +202,79 @@ def files(places: Sequence[str]) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in found)
 
 
-def draw(
-    places: Sequence[str], count: int, seed: int, reached: Mapping[str, Sequence[int]] | None
-) -> list[Mutant]:
-    """A seeded sample; with `reached` (file → lines) only of those lines."""
+def draw(places: Sequence[str], count: int, seed: int, reached: Reached | None) -> list[Mutant]:
+    """A seeded sample; with `reached` only of the lines that claims execute."""
     everything = []
     for path in files(places):
         of_file = mutants(path, (ROOT / path).read_text(encoding="utf-8"))
-        lines = None if reached is None else set(reached.get(path, ()))
+        lines = None if reached is None else _of_claims(reached.get(path, {}))
         everything += [m for m in of_file if lines is None or m.line in lines]
     return random.Random(seed).sample(everything, min(count, len(everything)))
 
 
-def _executed(path: Path) -> dict[str, list[int]]:
-    """File → executed lines, from `coverage json`."""
+def _of_claims(lines: Mapping[int, Sequence[str]]) -> set[int]:
+    return {line for line, names in lines.items() if any(n[:7] in ("claims/", "") for n in names)}
+
+
+# ---- what executes a line -----------------------------------------------------------------------
+
+Reached = Mapping[str, Mapping[int, Sequence[str]]]
+"""File → line → the test functions that execute it, as `tests/patching/test_x.py::test_y`, and ""
+for what is executed by importing the file."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """As a plugin (`-p tests.mutants`), under coverage: note which test executes a line."""
+    import coverage  # an extra of its own: `mutants`
+
+    measuring = coverage.Coverage.current()
+    assert measuring is not None, "run it under coverage"
+    measuring.switch_context(item.nodeid.partition("[")[0])
+    return (yield)
+
+
+def _reached(path: Path) -> dict[str, dict[int, list[str]]]:
+    """From `coverage json --show-contexts`."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    return {name: entry["executed_lines"] for name, entry in content["files"].items()}
+    return {
+        name: {int(line): names for line, names in entry["contexts"].items()}
+        for name, entry in content["files"].items()
+    }
 
 
 # ---- running one ----------------------------------------------------------------------------
 
 
-def commands(path: str) -> list[tuple[str, list[str]]]:
-    """What must notice a change of a file: the tests that mirror it, then claims of one subject."""
+def commands(path: str, reaching: Sequence[str] = ()) -> list[tuple[str, list[str]]]:
+    """What must notice a change of a file.
+
+    The test functions `reaching` the line, then the tests that mirror the file, then the claims of
+    one subject of each system that uses it.
+    """
     parts = Path(path).parts
     folder = Path("tests", *parts[1:3]) if parts[1] == "systems" else Path("tests", parts[1])
     systems = [parts[2]] if parts[1] == "systems" else list(SUBJECTS)
-    found = [("tests", [str(folder), "-m", "not packaging and not tutorial and not slow"])]
+    usual = ["-m", "not packaging and not tutorial and not slow"]
+    found = []
+    first = [name for name in reaching if name.startswith(f"{folder.as_posix()}/")]
+    if first:
+        found.append(("tests", [*first, *usual]))
     for system in systems:
-        found.append(("claims", [f"claims/{system}", "--offline", "-k", SUBJECTS[system]]))
-    return found
+        here = [name for name in reaching if name.startswith(f"claims/{system}/")]
+        if here:
+            found.append(("claims", [*here, *_of_subject(system)]))
+    found.append(("tests", [str(folder), *usual]))
+    return found + [("claims", [f"claims/{s}", *_of_subject(s)]) for s in systems]
 
 
-def judge(mutant: Mutant, folder: Path, seconds: float = SECONDS) -> Result:
+def _of_subject(system: str) -> list[str]:
+    return ["--offline", "-k", SUBJECTS[system]]
+
+
+def judge(
+    mutant: Mutant, folder: Path, seconds: float = SECONDS, reaching: Sequence[str] = ()
+) -> Result:
     """Apply a mutant to the copy in `folder`, run what must notice it, and restore the file."""
     target, started = folder / mutant.path, time.perf_counter()
     source = target.read_text(encoding="utf-8")
@@ -238,9 +282,9 @@ def judge(mutant: Mutant, folder: Path, seconds: float = SECONDS) -> Result:
     target.write_text(source[: mutant.start] + mutant.new + source[mutant.stop :], encoding="utf-8")
     killed_by = ""
     try:
-        for name, arguments in commands(mutant.path):
+        for name, arguments in commands(mutant.path, reaching):
             status = _pytest(arguments, folder, seconds)
-            if status != 0:
+            if status not in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
                 killed_by = name if status is not None else "time"
                 break
     finally:
@@ -263,7 +307,11 @@ def _pytest(arguments: Sequence[str], folder: Path, seconds: float) -> int | Non
 
 
 def run(
-    chosen: Sequence[Mutant], workers: int, seconds: float, say: Callable[[str], None]
+    chosen: Sequence[Mutant],
+    workers: int,
+    seconds: float,
+    say: Callable[[str], None],
+    reached: Reached | None = None,
 ) -> list[Result]:
     """Judge mutants, each worker in a copy of its own."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -276,7 +324,8 @@ def run(
         def one(mutant: Mutant) -> Result:
             folder = free.pop()
             try:
-                result = judge(mutant, folder, seconds)
+                reaching = (reached or {}).get(mutant.path, {}).get(mutant.line, ())
+                result = judge(mutant, folder, seconds, reaching)
             finally:
                 free.append(folder)
             say(f"{result.killed_by or 'SURVIVED':8} {result.seconds:5.0f} s  {mutant}")
@@ -325,16 +374,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--where", nargs="+", default=PLACES, help="under replications/")
     parser.add_argument(
-        "--reached", type=Path, help="a JSON of coverage.py: draw from executed lines"
+        "--reached", type=Path, help="a JSON of coverage.py: draw from lines that claims execute"
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="Markdown")
     parser.add_argument("--json", type=Path, help="every mutant with its fate")
     args = parser.parse_args(argv)
-    reached = _executed(args.reached) if args.reached else None
+    reached = _reached(args.reached) if args.reached else None
     chosen = draw(args.where, args.count, args.seed, reached)
-    results = run(chosen, args.workers, args.seconds, lambda line: print(line, flush=True))
+    results = run(chosen, args.workers, args.seconds, lambda line: print(line, flush=True), reached)
     text = report(results, "python -m tests.mutants " + " ".join(argv or sys.argv[1:]))
     print(text)
     if args.out:

@@ -41,15 +41,12 @@ def test_every_change_is_made_where_it_should(source: str, expected: list[str] |
         assert sorted(found) == sorted(expected)
 
 
-def test_every_mutant_of_the_package_is_valid_python() -> None:
+def test_mutants_of_the_package_are_valid_python() -> None:
     paths = mutants.files(mutants.PLACES)
     assert len(paths) > 20
-    for path in paths:
-        source = (mutants.ROOT / path).read_text(encoding="utf-8")
-        for text in (
-            source[: m.start] + m.new + source[m.stop :] for m in mutants.mutants(path, source)
-        ):
-            ast.parse(text)
+    for m in mutants.draw(mutants.PLACES, 300, 0, None):
+        source = (mutants.ROOT / m.path).read_text(encoding="utf-8")
+        ast.parse(source[: m.start] + m.new + source[m.stop :])
 
 
 def test_a_sample_is_the_same_for_one_seed_and_keeps_to_the_reached_lines() -> None:
@@ -57,7 +54,8 @@ def test_a_sample_is_the_same_for_one_seed_and_keeps_to_the_reached_lines() -> N
     assert first == mutants.draw(mutants.PLACES, 20, 0, None)
     assert first != mutants.draw(mutants.PLACES, 20, 1, None)
     one = first[0]
-    drawn = mutants.draw(mutants.PLACES, 1000, 0, {one.path: [one.line]})
+    reached = {one.path: {one.line: ["claims/x.py::test_x"], one.line + 1: ["tests/x.py::test_x"]}}
+    drawn = mutants.draw(mutants.PLACES, 1000, 0, reached)
     assert {(m.path, m.line) for m in drawn} == {(one.path, one.line)}
 
 
@@ -69,6 +67,24 @@ def test_the_tests_of_the_place_and_the_claims_of_its_system_judge_a_mutant() ->
     )
     assert claims[1][0] == "claims/ioi"
     assert len(mutants.commands("replications/judging/verdict.py")) == 1 + len(mutants.SUBJECTS)
+
+
+def test_what_executes_the_line_comes_first() -> None:
+    path = "replications/systems/ioi/measurements/backup.py"
+    reaching = [
+        "tests/systems/ioi/test_a.py::test_b",
+        "tests/commands/test_c.py::test_d",
+        "claims/ioi/test_e.py::test_f",
+        "claims/brackets/test_g.py::test_h",
+    ]
+    found = mutants.commands(path, reaching)
+    assert [(name, arguments[0]) for name, arguments in found] == [
+        ("tests", "tests/systems/ioi/test_a.py::test_b"),
+        ("claims", "claims/ioi/test_e.py::test_f"),
+        ("tests", "tests/systems/ioi"),
+        ("claims", "claims/ioi"),
+    ]
+    assert found[2:] == mutants.commands(path)
 
 
 def test_the_report_names_every_survivor() -> None:
