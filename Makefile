@@ -13,7 +13,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))' 
 ARGS ?=
 
 .DEFAULT_GOAL := help
-TARGETS := claims test tutorials package bench lint format docs ledger mutants matrix clean
+TARGETS := claims test slow tutorials package bench lint format docs ledger mutants matrix clean
 .PHONY: help venv $(TARGETS)
 
 help:
@@ -37,7 +37,12 @@ claims: $(HAS)parallel
 	$(PY) -m pytest claims/ -n $(WORKERS) --claims-json $(LEDGER) $(ARGS)
 
 test: $(HAS)test
-	$(PY) -m pytest tests/ -n $(WORKERS) -m "not tutorial and not packaging and not slow" $(ARGS)
+	$(PY) -m pytest tests/ -n $(WORKERS) --dist loadfile \
+	  -m "not tutorial and not packaging and not slow" $(ARGS)
+
+# What takes minutes: more of what a quicker test samples.
+slow: $(HAS)test
+	$(PY) -m pytest tests/ -n $(WORKERS) -m slow $(ARGS)
 
 # The pages of docs/ that add a claim and a system, carried out as written on a copy.
 tutorials: $(HAS)test $(HAS)lint

@@ -76,8 +76,9 @@ def truth(name: str, shared: int) -> list[list[Tensor]]:
     return [one_by_one(model, *texts, grid.places(model, 6)) for grid in grids(name)]
 
 
-@pytest.mark.parametrize("shared", [0, 2])
-@pytest.mark.parametrize("at", [-1, 0, AT], ids=["last", "first", "each"])
+@pytest.mark.parametrize(
+    ("at", "shared"), [(-1, 0), (0, 2), (AT, 2)], ids=["last-0", "first-2", "each-2"]
+)
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_kind_equals_one_forward_pass_per_place(
     name: str, at: int | Tensor, shared: int

@@ -147,6 +147,7 @@ def test_tables_of_signals_say_their_numbers(subject: IoiSubject) -> None:
     assert first == second
 
 
+@pytest.mark.slow
 def test_gpt2s_heads_and_layers_are_drawn(stand_ins: dict[str, IoiSubject]) -> None:
     figure = {picture.name: picture.draw(stand_ins["gpt2-small"]) for picture in drawn.PICTURES}
     titles = [axes.get_title() for axes in figure["induction-attention"].axes[:2]]

@@ -57,6 +57,7 @@ def claims() -> Iterator[Claim]:
 CLAIMS = list(claims())
 ON_FIGURES = [claim for claim in CLAIMS if claim.expect[GPT2].edges[0] is None and not claim.parts]
 """The claims whose value is a distance from a figure."""
+COSTLY = ("ioi/published-circuit",)
 NEED_HEADS = ("previous-token", "duplicate-token", "induction")
 """Scores of attention: on a model whose heads do nothing, controls score alike."""
 
@@ -123,7 +124,12 @@ def test_ids_are_unique() -> None:
     assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+@pytest.mark.parametrize(
+    "claim",
+    # 60 faithfulness values, and for each control again.
+    [pytest.param(c, marks=[pytest.mark.slow] * (c.id in COSTLY)) for c in CLAIMS],
+    ids=lambda claim: claim.id,
+)
 def test_on_random_weights_a_claim_fails_cleanly(claim: Claim, model: Published) -> None:
     row = judge(claim, INFO, Stand(model))
     assert row.status == "fail"

@@ -9,7 +9,7 @@ from replications.errors import BadInput, FixtureMissing
 from replications.systems import ioi
 from replications.systems.ioi import IoiSubject, model, subjects
 from replications.systems.ioi.measurements import Arithmetic
-from replications.systems.ioi.subjects import TOYS
+from replications.systems.ioi.subjects import TOYS, _Toy
 from replications.training import transformer as gpt
 
 
@@ -25,18 +25,15 @@ def test_only_what_the_document_speaks_of_gates() -> None:
 SHIPPED = [toy for toy in TOYS if toy.weights in fixtures.manifest()]
 
 
-@pytest.mark.parametrize("name", [toy.name for toy in SHIPPED])
-def test_every_toy_does_the_task(name: str) -> None:
-    found = ioi.subject(name)
+@pytest.mark.parametrize("toy", SHIPPED, ids=lambda toy: toy.name)
+def test_every_toy_does_the_task_and_one_of_one_sentence_has_another_regime_beside_it(
+    toy: _Toy,
+) -> None:
+    found = ioi.subject(toy.name)
     assert isinstance(found, IoiSubject)
     assert found.task.accuracy == 1.0
-
-
-@pytest.mark.parametrize("name", [toy.name for toy in SHIPPED if toy.regime != "circuit"])
-def test_toys_of_one_sentence_are_compared_with_another_regime(name: str) -> None:
-    found = ioi.subject(name)
-    assert isinstance(found, IoiSubject)
-    assert found.other.name.split("/")[0] != name.split("/")[0]
+    if toy.regime != "circuit":
+        assert found.other.name.split("/")[0] != toy.regime
 
 
 def test_one_toy_repairs_itself_and_the_other_does_not() -> None:
