@@ -26,7 +26,8 @@ def test_one_parameter_or_one_entry_of_it_is_changed_by_one_per_cent() -> None:
 
 
 def test_the_run_fails_and_names_what_moved() -> None:
-    status, output = changed_weight.run("list_update/seed1", 0, "--no-controls", "-k", "seed1 and test_2")
+    options = ("--no-controls", "-k", "seed1 and test_2")
+    status, output = changed_weight.run("list_update/seed1", 0, *options)
     assert status == 1, output
     assert "changed: list_update/" in output
     assert "on seed1: the value moved from" in output
