@@ -18,6 +18,10 @@ class FixtureMissing(ReplicationError):
         self.command = command
 
 
+class FixtureLost(FixtureMissing):
+    """A file that the repository ships is not there, which is never a reason to skip a claim."""
+
+
 class FixtureCorrupt(ReplicationError):
     """A file was found, but it is not the one that the manifest names. This is never skipped."""
 

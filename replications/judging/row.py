@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from replications.errors import BadInput, FixtureMissing, Unsupported
+from replications.errors import BadInput, FixtureLost, FixtureMissing, Unsupported
 from replications.judging.claim import Claim, SubjectInfo
 from replications.judging.outcome import Outcome
 from replications.judging.values import to_json
@@ -113,7 +113,7 @@ class Row:
     ) -> Row:
         """The row of a claim that could not be judged: skip, unsupported or error."""
         reason = " ".join(str(exc).split())
-        if isinstance(exc, FixtureMissing):
+        if isinstance(exc, FixtureMissing) and not isinstance(exc, FixtureLost):
             remedy = exc.command if info.remedy in reason else info.remedy
             reason = reason if info.remedy in reason else f"{reason} ({info.remedy})"
             facts = {"status": "skip", "reason": reason, "remedy": remedy}

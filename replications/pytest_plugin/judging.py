@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from replications.errors import FixtureMissing, ReplicationError, Unsupported
+from replications.errors import FixtureMissing, ReplicationError
 from replications.judging.claim import Claim, SubjectInfo
 from replications.judging.ledger import describe
 from replications.judging.row import FAILURES, Row
@@ -69,7 +69,7 @@ def _record(item: pytest.Item, claim: Claim, info: SubjectInfo, row: Row) -> Non
 
 def _raise(exc: Exception, row: Row) -> NoReturn:
     """Tell pytest of a claim that could not be judged."""
-    if isinstance(exc, (FixtureMissing, Unsupported)):
+    if row.status in ("skip", "unsupported"):
         pytest.skip(row.reason)
     if isinstance(exc, ReplicationError) and exc.__cause__ is None:
         pytest.fail(f"{row.claim} on {row.subject}: {row.reason}", pytrace=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from replications.errors import FixtureCorrupt, FixtureMissing, Unsupported
+from replications.errors import FixtureCorrupt, FixtureLost, FixtureMissing, Unsupported
 from replications.judging.claim import Claim, Source, SubjectInfo, claim
 from replications.judging.control import Control, instead, on
 from replications.judging.expectation import (
@@ -424,6 +424,7 @@ def test_of_a_lesion_nothing_is_asserted_or_recorded(value: float, status: str) 
     ("exc", "status", "reason"),
     [
         (FixtureMissing("no file"), "skip", "no file (run: fetch it)"),
+        (FixtureLost("no file of ours"), "error", "FixtureLost: no file of ours"),
         (FixtureMissing("no file; run: fetch it"), "skip", "no file; run: fetch it"),
         (Unsupported("too old"), "unsupported", "too old"),
         (FixtureCorrupt("wrong\nbytes"), "error", "FixtureCorrupt: wrong bytes"),

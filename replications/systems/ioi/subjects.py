@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from replications import fixtures
-from replications.errors import BadInput, FixtureMissing
+from replications.errors import BadInput, FixtureLost
 from replications.judging.claim import SubjectInfo
 from replications.lens import PRETRAINED, Lens, open_pretrained
 from replications.models.shape import Shape
@@ -189,7 +189,7 @@ def _intact(name: str, device: str, dtype: str) -> IoiSubject:
 
 def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
     if toy.weights not in fixtures.manifest():
-        raise FixtureMissing(f"{toy.weights} is not among the files that are shipped yet")
+        raise FixtureLost(f"{toy.weights} is not among the files that are shipped yet")
     weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, toy.shape)
     compared = _other(toy)
     other = partial(_open, compared, device, dtype) if compared else None
