@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-import tokenizers
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import models, pre_tokenizers, trainers
 
 from replications.errors import BadInput
 from replications.models.tokenizers import Tokenizer
@@ -28,6 +26,7 @@ from replications.systems.ioi.data import (
     toy_tokenizer,
 )
 from replications.systems.ioi.data.words import pieces
+from tests.systems.ioi.gpt2_files import word_tokenizer
 
 
 def byte_pairs() -> Tokenizer:
@@ -35,20 +34,10 @@ def byte_pairs() -> Tokenizer:
 
     These are the words of our own prompts and of the document's.
     """
-    inner = tokenizers.Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = tokenizers.decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=1500,
-        special_tokens=["<|endoftext|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
     listed = (NAMES, PLACES, OBJECTS, document.NAMES, document.PLACES, document.OBJECTS)
     words = [f" {word}" for some in listed for word in some]
     texts = [*p.generate(50, 3).texts(), *(s.text for s in document.sentences())]
-    inner.train_from_iterator([*words * 5, *texts], trainer)
-    return Tokenizer(inner)
+    return word_tokenizer([*words * 5, *texts], 1500)
 
 
 def names_of(text: str) -> list[str]:
@@ -179,14 +168,8 @@ def test_prompts_of_one_template_are_aligned() -> None:
 
 
 def test_a_name_of_several_tokens_is_refused() -> None:
-    inner = tokenizers.Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), vocab_size=256, show_progress=False
-    )
-    inner.train_from_iterator(["a"], trainer)
     with pytest.raises(BadInput, match="Mary"):
-        p.name_tokens(Tokenizer(inner))
+        p.name_tokens(word_tokenizer(["a"], 257))
 
 
 def test_names_are_those_of_the_tokenizer_at_hand() -> None:

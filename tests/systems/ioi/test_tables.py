@@ -1,0 +1,35 @@
+"""Small numbers that are read off a table or a sentence: the right cell, and the right sign."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from replications.systems.ioi.data import POSITION, TOKEN
+from replications.systems.ioi.measurements import Arithmetic, arithmetic
+from replications.systems.ioi.measurements.signal_table import Table
+
+
+def test_the_closest_other_cell_is_not_the_clean_one_and_not_the_furthest() -> None:
+    table = Table(torch.tensor([[2.0, 1.5], [0.5, -1.0], [3.5, -2.0]]).double(), clean=2.0)
+    assert table.identity_error == 0
+    assert table.closest_other_cell == 0.5
+    assert table.both_inverted == -1
+
+
+@pytest.mark.parametrize("token", TOKEN)
+@pytest.mark.parametrize("position", POSITION)
+def test_the_printed_example_asks_for_a_random_token_and_an_inverted_position(
+    token: str, position: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Arithmetic().printed_example == 0  # the document's own sentence is something else
+    monkeypatch.setattr(arithmetic, "signals_of", lambda before, after: (token, position))
+    assert Arithmetic().printed_example == ((token, position) == ("random", "inverted"))
+
+
+def test_a_softmax_of_two_scores() -> None:
+    found = Arithmetic().softmax()
+    assert found["one_head"] == pytest.approx(1 / (1 + math.exp(4)))
+    assert found["both_heads"] == 0.5
