@@ -3,3 +3,16 @@
 Every edge of a model patched exactly, circuits found by exact effects or by estimates of them, and
 causal scrubbing.
 """
+
+from replications.circuits.edges import EdgeSweep, edge_sweep, expected_edge_flops
+from replications.circuits.graph import Edge, Graph, Node, edges
+
+__all__ = [
+    "Edge",
+    "EdgeSweep",
+    "Graph",
+    "Node",
+    "edge_sweep",
+    "edges",
+    "expected_edge_flops",
+]

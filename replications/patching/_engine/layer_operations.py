@@ -59,6 +59,19 @@ class LayerOperations:
         q, k, v = split
         return [Heads(q[i], k[i], v[i], first) for i, (_, first) in enumerate(parts)]
 
+    def input(self, layer: int, name: str, x: Tensor, start: int) -> Tensor:
+        """q, k or v (`name`) of all heads: [copies batch pos head d_head].
+
+        `start` is the first position of the streams x [copies batch pos d_model].
+        """
+        network = self.network
+        x = network.norm("ln1", layer, x)
+        if network.shape.positions == "shortformer" and name != "v":
+            x = x + network.W_pos[start : start + x.shape[2]]
+        found = self._product(getattr(self._layers[layer], name), x.flatten(0, 2))
+        size = (*x.shape[:3], network.shape.n_heads, network.shape.d_head)
+        return found.view(size)
+
     def some_heads(
         self, layer: int, name: str, heads: Tensor, x: Tensor, positions: Tensor
     ) -> Tensor:
@@ -96,6 +109,12 @@ class LayerOperations:
         """
         W_O = self.network.W_O[layer]
         return self._einsum("bphk,hkd->hbpd", z, W_O if len(heads) == len(W_O) else W_O[heads])
+
+    def write(self, layer: int, head: int, z: Tensor) -> Tensor:
+        """What z [… d_head] of one head adds to the stream, without the bias: [… d_model]."""
+        W_O = self.network.W_O[layer, head]
+        self.flops += 2 * z.numel() * W_O.shape[1]
+        return z @ W_O
 
     def out(self, layer: int, z: Sequence[Tensor]) -> list[Tensor]:
         """Attention's outputs of z [copies batch pos head d_head]."""
