@@ -4,15 +4,25 @@ Every edge of a model patched exactly, circuits found by exact effects or by est
 causal scrubbing.
 """
 
+from replications.circuits.edge_sets import (
+    EdgeSetSweep,
+    NodeOutputs,
+    node_outputs,
+    patch_edge_sets,
+)
 from replications.circuits.edges import EdgeSweep, edge_sweep, expected_edge_flops
 from replications.circuits.graph import Edge, Graph, Node, edges
 
 __all__ = [
     "Edge",
+    "EdgeSetSweep",
     "EdgeSweep",
     "Graph",
     "Node",
+    "NodeOutputs",
     "edge_sweep",
     "edges",
     "expected_edge_flops",
+    "node_outputs",
+    "patch_edge_sets",
 ]

@@ -28,7 +28,8 @@ from replications.models.network import Network
 from replications.models.shape import Head, Shape
 
 Kind = Literal["embed", "head", "mlp", "logits"]
-INPUTS: tuple[Literal["q", "k", "v"], ...] = ("q", "k", "v")
+Input = Literal["q", "k", "v"]
+INPUTS: tuple[Input, ...] = ("q", "k", "v")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Edge:
 
     sender: Node
     receiver: Node
-    input: Literal["q", "k", "v"] | None = None
+    input: Input | None = None
     """Which input of a head; None for an MLP and the logits."""
 
     def __str__(self) -> str:
@@ -88,7 +89,7 @@ class Graph:
             return 0
         return 1 + self._layer(node) * self.writers + self._within(node, "sender")
 
-    def receiver(self, node: Node, name: Literal["q", "k", "v"] | None) -> int:
+    def receiver(self, node: Node, name: Input | None) -> int:
         """The number of a receiver. Raises BadInput for one that the model lacks."""
         if (node.kind == "head") != (name in INPUTS) or (node.kind != "head" and name is not None):
             raise BadInput(f"{name!r} of {node}: heads have the inputs q, k, v, others have one")
@@ -122,9 +123,9 @@ class Graph:
         return (Node("embed"), *(node for layer in self._layers() for node in self._nodes(layer)))
 
     @cached_property
-    def receivers(self) -> tuple[tuple[Node, Literal["q", "k", "v"] | None], ...]:
+    def receivers(self) -> tuple[tuple[Node, Input | None], ...]:
         """All receivers in order: a node, and which of its inputs."""
-        found: list[tuple[Node, Literal["q", "k", "v"] | None]] = []
+        found: list[tuple[Node, Input | None]] = []
         for layer in self._layers():
             heads = [node for node in self._nodes(layer) if node.kind == "head"]
             found += [(node, name) for name in INPUTS for node in heads]

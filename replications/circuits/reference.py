@@ -1,14 +1,16 @@
-"""Edges by plain forward passes: one for each edge, nothing clever.
+"""Edges by plain forward passes: one for each edge or set of edges, nothing clever.
 
-The definition that `replications.circuits.edges` computes fast, and the oracle of its tests.
+The definition that `edges` and `edge_sets` compute fast, and the oracle of their tests.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from replications.circuits.graph import Edge, Node
+from replications.circuits.graph import INPUTS, Edge, Graph, Input, Node
 from replications.models import sites
 from replications.models.edits import Edit, put_rows
 from replications.models.network import Network
@@ -86,3 +88,53 @@ def edge_metric(
     return torch.stack(
         [logits[rows, answers[:, 0]] - logits[rows, answers[:, 1]] for logits in found]
     )
+
+
+# -------------------------------------------------------------------- sets of edges
+def edge_set_logits(network: Network, base: Tensor, source: Tensor, edges: set[Edge]) -> Tensor:
+    """Logits [batch pos d_vocab_out] with a set of edges patched, node after node.
+
+    `base` and `source` are tokens [batch pos].
+    """
+    theirs = network.cache(source)
+    graph = Graph(network.shape)
+    outputs = {Node("embed"): network.W_E[base]}
+    # What no sender writes: the positions, and the biases of attention.
+    rest = network.cache(base)[sites.RESID_PRE(0)] - network.W_E[base]
+
+    def read(receiver: Node, name: Input | None) -> Tensor:
+        x = rest
+        for node, out in outputs.items():
+            patched = Edge(node, receiver, name) in edges
+            x = x + (written(network, theirs, node) if patched else out)
+        return x
+
+    for layer in range(network.shape.n_layers):
+        heads = [node for node in graph.senders if (node.kind, node.layer) == ("head", layer)]
+        outputs |= {node: _head(network, node, read, base) for node in heads}
+        rest = rest + network.b_O[layer]
+        if not network.shape.attn_only:
+            mlp = Node("mlp", layer)
+            outputs[mlp] = _mlp(network, layer, read(mlp, None))
+    x = network.norm("ln_final", None, read(Node("logits"), None))
+    return x @ network.W_U + network.b_U
+
+
+def _head(
+    network: Network, node: Node, read: Callable[[Node, Input | None], Tensor], base: Tensor
+) -> Tensor:
+    """What one head writes, given what its queries, keys and values read."""
+    layer, head = node.layer, node.head
+    assert layer is not None
+    parts: dict[Input, Tensor] = {}
+    for name in INPUTS:
+        x = network.norm("ln1", layer, read(node, name))
+        if network.shape.positions == "shortformer" and name != "v":
+            x = x + network.W_pos[: x.shape[1]]
+        W, b = (getattr(network, f"{kind}_{name.upper()}")[layer, head] for kind in "Wb")
+        parts[name] = x @ W + b
+    allowed = network.allowed(base)[:, 0]
+    scores = parts["q"] @ parts["k"].transpose(1, 2) / network.shape.d_head**0.5
+    pattern = scores.masked_fill(~allowed, -torch.inf).softmax(-1).masked_fill(~allowed, 0.0)
+    z: Tensor = pattern @ parts["v"]
+    return z @ network.W_O[layer, head]

@@ -27,8 +27,8 @@ from replications.circuits._engine.two_runs import (
     base_heads,
     metric_row,
 )
-from replications.circuits.graph import INPUTS, Graph
-from replications.patching._engine.layer_operations import LayerOperations
+from replications.circuits.graph import INPUTS, Graph, Input
+from replications.patching._engine.layer_operations import Heads, LayerOperations
 from replications.patching._engine.streams import Stream
 
 
@@ -95,16 +95,16 @@ class EdgeRuns:
         z = self._new_z(layer, name, senders) - self._runs.z[layer]
         return pairs, z.permute(3, 0, 1, 2, 4)[head, column]
 
-    def _new_z(self, layer: int, name: str, senders: Tensor) -> Tensor:
+    def _new_z(self, layer: int, name: Input, senders: Tensor) -> Tensor:
         """z [sender batch pos head d_head] of heads with only q (k, v) from the patched stream."""
         runs, last = self._runs, layer == self._last
         x, start = runs.pre[layer] + runs.change[senders], runs.start
         if last and name == "q":
             x, start = metric_row(runs, x), runs.at
-        own = base_heads(runs, layer, last)
-        own = own._replace(**{name: self._operations.input(layer, name, x, start)})
-        q, k, v = (part.expand(len(senders), *part.shape[1:]) for part in own[:3])
-        own = own._replace(q=q, k=k, v=v)
+        parts = dict(zip(INPUTS, base_heads(runs, layer, last)[:3], strict=True))
+        parts[name] = self._operations.input(layer, name, x, start)
+        q, k, v = (part.expand(len(senders), *part.shape[1:]) for part in parts.values())
+        own = Heads(q, k, v, runs.start)
         return allowed_from(runs, last).attend(self._operations, own, runs.heads[layer])
 
     def _after_attention(self, layer: int, heads: Tensor, change: Tensor) -> Tensor:
