@@ -11,15 +11,19 @@ from replications.circuits.edge_sets import (
     patch_edge_sets,
 )
 from replications.circuits.edges import EdgeSweep, edge_sweep, expected_edge_flops
+from replications.circuits.estimates import EdgeEstimate, eap, eap_ig
 from replications.circuits.graph import Edge, Graph, Node, edges
 
 __all__ = [
     "Edge",
+    "EdgeEstimate",
     "EdgeSetSweep",
     "EdgeSweep",
     "Graph",
     "Node",
     "NodeOutputs",
+    "eap",
+    "eap_ig",
     "edge_sweep",
     "edges",
     "expected_edge_flops",
