@@ -4,6 +4,8 @@ Every edge of a model patched exactly, circuits found by exact effects or by est
 causal scrubbing.
 """
 
+from replications.circuits.circuit import Circuit, edges_over, top_edges
+from replications.circuits.discovery import Discovery, acdc
 from replications.circuits.edge_sets import (
     EdgeSetSweep,
     NodeOutputs,
@@ -15,6 +17,8 @@ from replications.circuits.estimates import EdgeEstimate, eap, eap_ig
 from replications.circuits.graph import Edge, Graph, Node, edges
 
 __all__ = [
+    "Circuit",
+    "Discovery",
     "Edge",
     "EdgeEstimate",
     "EdgeSetSweep",
@@ -22,11 +26,14 @@ __all__ = [
     "Graph",
     "Node",
     "NodeOutputs",
+    "acdc",
     "eap",
     "eap_ig",
     "edge_sweep",
     "edges",
+    "edges_over",
     "expected_edge_flops",
     "node_outputs",
     "patch_edge_sets",
+    "top_edges",
 ]
