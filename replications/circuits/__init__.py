@@ -15,25 +15,47 @@ from replications.circuits.edge_sets import (
 from replications.circuits.edges import EdgeSweep, edge_sweep, expected_edge_flops
 from replications.circuits.estimates import EdgeEstimate, eap, eap_ig
 from replications.circuits.graph import Edge, Graph, Node, edges
+from replications.circuits.quality import (
+    Completeness,
+    Curve,
+    Faithfulness,
+    Minimality,
+    Prompts,
+    completeness,
+    faithfulness,
+    faithfulness_curve,
+    minimality,
+    worst_part,
+)
 
 __all__ = [
     "Circuit",
+    "Completeness",
+    "Curve",
     "Discovery",
     "Edge",
     "EdgeEstimate",
     "EdgeSetSweep",
     "EdgeSweep",
+    "Faithfulness",
     "Graph",
+    "Minimality",
     "Node",
     "NodeOutputs",
+    "Prompts",
     "acdc",
+    "completeness",
     "eap",
     "eap_ig",
     "edge_sweep",
     "edges",
     "edges_over",
     "expected_edge_flops",
+    "faithfulness",
+    "faithfulness_curve",
+    "minimality",
     "node_outputs",
     "patch_edge_sets",
     "top_edges",
+    "worst_part",
 ]

@@ -8,7 +8,7 @@ Nodes are computed in the order of the model. A circuit is tested by patching al
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -85,13 +85,16 @@ def patch_edge_sets(
     *,
     answers: Tensor,
     at: int | Tensor = -1,
+    ablated_at: Tensor | None = None,
     execution: Execution = DEFAULT,
 ) -> EdgeSetSweep:
     """The metric with all edges of a set patched together, for each of some sets.
 
     `sets` are lists of edges, or bool [set receiver sender] as `Graph.mask` makes one. `source` is
-    tokens [batch pos], or what the senders are to write instead. The other arguments are those of
-    `edge_sweep`.
+    tokens [batch pos], or what the senders are to write instead. `ablated_at`, bool
+    [sender batch pos] or with a batch of 1, has positions at which all edges out of a sender are
+    patched in every set: a circuit may have a head at some positions only. The other arguments are
+    those of `edge_sweep`. `base` of the result is the run with no edge patched anywhere.
 
     Raises BadInput for arguments that do not fit the model or each other, Unsupported for a lens
     with standing edits.
@@ -100,10 +103,11 @@ def patch_edge_sets(
     masks = set_masks(problem.graph, sets)
     both = torch.stack([torch.zeros_like(problem.graph.every), problem.graph.every])
     with torch.no_grad(), execution.precision(problem.network):
-        logits = problem.logits(torch.cat([both, masks]), execution)
-    values = metrics.of_answers(logits).to(base.device)
+        ends = problem.logits(both, replace(execution, progress=None))
+        logits = problem.where(ablated_at).logits(masks, execution)
+    values, (low, high) = (metrics.of_answers(part).to(base.device) for part in (logits, ends))
     labels = {"set": tuple(range(len(masks)))}
-    return EdgeSetSweep(values[2:], ("set",), labels, values[0], values[1], masks)
+    return EdgeSetSweep(values, ("set",), labels, low, high, masks)
 
 
 def set_masks(graph: Graph, sets: Tensor | Sequence[Iterable[Edge]]) -> Tensor:
@@ -134,6 +138,8 @@ class Problem:
     start: int
     """The first position that patched edges may change."""
     stop: int
+    ablated_at: Tensor | None = None
+    """Where all edges out of a sender are patched: bool [sender batch|1 pos]"""
 
     @property
     def network(self) -> Network:
@@ -173,18 +179,38 @@ class Problem:
 
     def some(self, examples: Tensor) -> Problem:
         """The same of some examples."""
-        source = self.source if self.source.shape[1] == 1 else self.source[:, examples]
-        return Problem(
-            self.operations, self.graph, self.base[examples], source, self.answers[examples],
-            self.at[examples], self.start, self.stop,
-        )  # fmt: skip
+
+        def pick(values: Tensor) -> Tensor:
+            return values if values.shape[1] == 1 else values[:, examples]
+
+        return replace(
+            self,
+            base=self.base[examples],
+            source=pick(self.source),
+            answers=self.answers[examples],
+            at=self.at[examples],
+            ablated_at=None if self.ablated_at is None else pick(self.ablated_at),
+        )
+
+    def where(self, ablated_at: Tensor | None) -> Problem:
+        """The same with edges patched at more positions. BadInput if they do not fit."""
+        if ablated_at is None:
+            return self
+        if ablated_at.dtype != torch.bool or ablated_at.ndim != 3:
+            raise BadInput("ablated_at: give bool [sender batch pos]")
+        given = _fitting(
+            ablated_at[..., None].expand(-1, -1, -1, self.graph.shape.d_model),
+            self.graph,
+            self.base,
+        )[..., 0]
+        return replace(self, ablated_at=given[:, :, self.start : self.stop].to(self.base.device))
 
     def forward(self) -> SplitForward:
         return SplitForward(self.operations, self.graph, self.base, self.start, self.stop)
 
     def streams(self, sets: Tensor) -> Tensor:
         """The final stream at the metric's position: [set batch d_model]."""
-        patched = PatchedEdges(sets.to(self.base.device), self.source)
+        patched = PatchedEdges(sets.to(self.base.device), self.source, self.ablated_at)
         found = self.forward().run(patched)
         return at_metric(found, self.at, self.start).expand(len(sets), -1, -1)
 

@@ -81,7 +81,7 @@ def test_all_edges_make_the_source_run_and_none_the_base_run(name: str) -> None:
     for tokens_of, metric in zip(runs, (found.base, found.source), strict=True):
         logits = model.forward(tokens_of)[torch.arange(3), at].gather(1, ANSWERS)
         assert (metric - (logits[:, 0] - logits[:, 1])).abs().max() < EXACT
-    assert (found.values[0] == found.base).all()
+    assert (found.values[0] - found.base).abs().max() < EXACT
 
 
 @pytest.mark.parametrize("name", ["gpt", "shortformer"])
@@ -102,8 +102,8 @@ def test_blocks_do_not_change_results(name: str) -> None:
     small = Execution(memory_mb=0.001, progress=lambda done, of: calls.append((done, of)))
     parts = patch_edge_sets(model, *runs, sets, answers=ANSWERS, at=at, execution=small)
     assert (whole.values - parts.values).abs().max() < 1e-12
-    assert calls[-1] == (15, 15)
-    assert len(calls) == 15
+    assert calls[-1] == (9, 9)
+    assert len(calls) == 9
 
 
 # ---------------------------------------------------------------------------------- ablation

@@ -152,19 +152,28 @@ class PatchedEdges:
     copies are one.
     """
 
-    def __init__(self, sets: Tensor, source: Tensor) -> None:
-        """`sets` are bool [set receiver sender], `source` is [sender batch|1 pos d_model]."""
+    def __init__(self, sets: Tensor, source: Tensor, ablated_at: Tensor | None = None) -> None:
+        """`sets` are bool [set receiver sender], `source` is [sender batch|1 pos d_model].
+
+        `ablated_at`, bool [sender batch|1 pos], is where all other edges are patched as well.
+        """
         self._sets = sets.to(source.dtype)
         self._source = source
+        self._ablated_at = ablated_at
         self._changes: list[tuple[int, Tensor]] = []
 
     def into(self, receivers: slice) -> Tensor | None:
         found: Tensor | None = None
         for first, change in self._changes:
-            share = self._sets[:, receivers, first : first + change.shape[1]]
-            if share.any():
-                part = torch.einsum("crs,csbpd->crbpd", share, change)
-                found = part if found is None else found.add_(part)
+            some = slice(first, first + change.shape[1])
+            share = self._sets[:, receivers, some]
+            parts = [(share, change)]
+            if self._ablated_at is not None:
+                parts.append((1 - share, change * self._ablated_at[some, :, :, None]))
+            for weight, part in parts:
+                if weight.any() and part.any():
+                    added = torch.einsum("crs,csbpd->crbpd", weight, part)
+                    found = added if found is None else found.add_(added)
         return found
 
     def wrote(self, first: int, out: Tensor) -> None:
