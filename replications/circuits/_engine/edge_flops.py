@@ -8,9 +8,10 @@ see: all up to the metric's position, or all of a model that is not causal. For 
     the MLP            4 d d_mlp for each row
     attention          4 a T for each query, masked or not
 
-A whole layer has n rows and n queries; the last layer has n rows of q, k and v, and one query and
-row for the rest. The base run is a run of T positions, the source run one of its window; each layer
-also computes what every head's change would write, n 2 a d in all, or 2 a d in the last layer.
+A whole layer has n rows; the last layer has n rows of keys and values, and one query and row for
+the rest. The base run is a run of T positions, the source run one of its window, both with all
+queries. Each layer also computes what every head's change would write, n 2 a d in all, or 2 a d in
+the last layer.
 
 An edge into a head costs its share of what its sender makes for all heads: one product (q, k or v)
 and one attention; then 2 d_head d for each row it changes, the MLP of its layer, and all later
@@ -58,7 +59,11 @@ class Prices:
     def layer(self, layer: int, rows: int) -> int:
         """A layer of a run with so many rows."""
         left = self.rows(layer, rows)
-        return rows * 3 * self.product + left * (self.query + self.product + self.mlp)
+        return 2 * rows * self.product + left * (2 * self.product + self.query + self.mlp)
+
+    def unpatched(self, rows: int) -> int:
+        """All layers of an unpatched run, whose queries are computed at all its rows."""
+        return self.after(-1, rows) + (rows - 1) * self.product
 
     def rows(self, layer: int, rows: int) -> int:
         """How many rows of them a layer has after q, k and v."""
@@ -77,7 +82,7 @@ def expected(graph: Graph, wanted: Tensor, *, window: tuple[int, int], at: int) 
     """
     start, stop = window
     prices, shape = Prices(graph.shape, stop), graph.shape
-    total = prices.after(-1, stop) + prices.after(-1, stop - min(start, at))
+    total = prices.unpatched(stop) + prices.unpatched(stop - min(start, at))
     if start >= stop:
         return total
     n = stop - start

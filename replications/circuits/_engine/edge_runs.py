@@ -144,9 +144,11 @@ class EdgeRuns:
     def _later_layers(self, first: int, x: Tensor) -> Tensor:
         stream = Stream(x, self._runs.start, self._runs.allowed)
         for layer in range(first, self._last + 1):
-            (own,) = self._operations.heads(layer, [(stream.x, stream.start)])
             if layer == self._last:
-                own = stream.narrow(own, self._runs.at)
+                own = self._operations.one_query(layer, stream.x, stream.start, self._runs.at)
+                stream.keep(self._runs.at)
+            else:
+                (own,) = self._operations.heads(layer, [(stream.x, stream.start)])
             z = stream.attend(self._operations, own, self._runs.heads[layer])
             stream.x = stream.x + self._operations.out(layer, [z])[0]
             if not self._graph.shape.attn_only:

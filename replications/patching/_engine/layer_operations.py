@@ -39,6 +39,12 @@ class LayerOperations:
         """Arithmetic so far: 2 for each multiplication with an addition, of matrices alone."""
         self._layers = packed.layers
 
+    def one_query(self, layer: int, x: Tensor, start: int, at: int) -> Heads:
+        """Keys and values of all positions of a stream, and the query of position `at` alone."""
+        row = x[:, :, at - start : at - start + 1]
+        k, v = (self.input(layer, name, x, start) for name in "kv")
+        return Heads(self.input(layer, "q", row, at), k, v, start)
+
     def heads(self, layer: int, parts: Sequence[tuple[Tensor, int]]) -> list[Heads]:
         """q, k and v of streams, each given with its first position."""
         network = self.network
@@ -129,7 +135,7 @@ class LayerOperations:
             self._product(down, self._product(up, self.network.norm("ln2", layer, some)))
             for some in rows.split(ROWS if rows.device.type == "cpu" else len(rows))
         ]
-        return _apart(torch.cat(found), parts)
+        return _apart(found[0] if len(found) == 1 else torch.cat(found), parts)
 
     def _product(self, linear: Linear, rows: Tensor) -> Tensor:
         self.flops += len(rows) * linear.flops_per_row
@@ -144,7 +150,8 @@ class LayerOperations:
 
 
 def _rows(parts: Sequence[Tensor]) -> Tensor:
-    return torch.cat([part.flatten(0, -2) for part in parts])
+    rows = [part.flatten(0, -2) for part in parts]
+    return rows[0].contiguous() if len(rows) == 1 else torch.cat(rows)
 
 
 def _apart(rows: Tensor, parts: Sequence[Tensor]) -> list[Tensor]:

@@ -37,8 +37,12 @@ class Stream:
     def narrow(self, own: Heads, at: int) -> Heads:
         """Keep position `at` alone, and its queries of `own`; all keys and values stay."""
         row = slice(at - self.start, at - self.start + 1)
-        self.x, self.start = self.x[:, :, row], at
+        self.keep(at)
         return own._replace(q=own.q[:, :, row])
+
+    def keep(self, at: int) -> None:
+        """Keep position `at` alone."""
+        self.x, self.start = self.x[:, :, at - self.start : at - self.start + 1], at
 
 
 def embedded(network: Network, tokens: Tensor, start: int = 0) -> Stream:
