@@ -4,7 +4,7 @@ Every edge of a model patched exactly, circuits found by exact effects or by est
 causal scrubbing.
 """
 
-from replications.circuits.circuit import Circuit, edges_over, top_edges
+from replications.circuits.circuit import Circuit, edges_over, random_edges, top_edges
 from replications.circuits.discovery import Discovery, acdc
 from replications.circuits.edge_sets import (
     EdgeSetSweep,
@@ -56,6 +56,7 @@ __all__ = [
     "minimality",
     "node_outputs",
     "patch_edge_sets",
+    "random_edges",
     "top_edges",
     "worst_part",
 ]

@@ -136,6 +136,21 @@ def edges_over(model: Model, found: Effects, threshold: float, *, by: Rank = "si
     return Circuit.of(model, [found.edges[i] for i in some.tolist()])
 
 
+def random_edges(model: Model, n: int, *, seed: int) -> Circuit:
+    """A circuit of `n` edges drawn at random, to compare others of that size with.
+
+    Raises BadInput for `n` not between 0 and the number of edges.
+    """
+    graph = graph_of(model)
+    pairs = graph.every.nonzero()
+    if not 0 <= n <= len(pairs):
+        raise BadInput(f"n={n}: give between 0 and the number of edges, {len(pairs)}")
+    drawn = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(seed))[:n]
+    kept = torch.zeros_like(graph.every)
+    kept[tuple(pairs[drawn].T)] = True
+    return Circuit(graph, kept)
+
+
 def _scores(found: Effects, by: Rank) -> Tensor:
     effects = found.effects().cpu()
     if effects.ndim != 1:

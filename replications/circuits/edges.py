@@ -64,6 +64,9 @@ def edge_sweep(
     examples or long [batch]. With `answers` long [batch 2], correct and incorrect, it is the
     difference of their logits; with another number of answers, their logits.
 
+    Exact: what one forward pass for each edge would give, up to rounding. It has not been run on
+    CUDA.
+
     Raises BadInput for tokens, edges, positions or answers that do not fit the model or each other,
     Unsupported for a lens with standing edits.
     """
@@ -93,6 +96,9 @@ def edge_sweep(
                 done += len(found.senders) * len(rows)
                 if execution.progress is not None:
                     execution.progress(done, every)
+    if execution.progress is not None and done < every:
+        # Prompts that do not differ before the metric's position, or edges named twice.
+        execution.progress(every, every)
     pairs = graph.pairs(listed)
     values, low, high = (
         metrics.of_answers(part).to(given_on)

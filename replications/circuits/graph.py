@@ -14,6 +14,7 @@ mlp11 -> logits
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +46,17 @@ class Node:
         """The node of head (layer, head)."""
         return cls("head", *head)
 
+    @classmethod
+    def parse(cls, name: str) -> Node:
+        """The node that `str` calls "0.1", "mlp3", "embed" or "logits". BadInput for no node."""
+        if name in ("embed", "logits"):
+            return cls("embed" if name == "embed" else "logits")
+        if found := re.fullmatch(r"mlp(\d+)", name):
+            return cls("mlp", int(found[1]))
+        if found := re.fullmatch(r"(\d+)\.(\d+)", name):
+            return cls("head", int(found[1]), int(found[2]))
+        raise BadInput(f"node {name!r}: write a head as '0.1', or 'mlp3', 'embed', 'logits'")
+
     def __str__(self) -> str:
         if self.kind == "head":
             return f"{self.layer}.{self.head}"
@@ -59,6 +71,17 @@ class Edge:
     receiver: Node
     input: Input | None = None
     """Which input of a head; None for an MLP and the logits."""
+
+    @classmethod
+    def parse(cls, name: str) -> Edge:
+        """The edge that `str` calls "0.1 -> 2.3.q" or "mlp0 -> logits". BadInput for no edge."""
+        sender, arrow, end = name.partition(" -> ")
+        if not arrow:
+            raise BadInput(f"edge {name!r}: write one as '0.1 -> 2.3.q' or 'mlp0 -> logits'")
+        for which in INPUTS:
+            if end.endswith(f".{which}"):
+                return cls(Node.parse(sender), Node.parse(end[:-2]), which)
+        return cls(Node.parse(sender), Node.parse(end))
 
     def __str__(self) -> str:
         end = str(self.receiver) if self.input is None else f"{self.receiver}.{self.input}"

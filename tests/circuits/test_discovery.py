@@ -21,6 +21,7 @@ from replications.circuits import (
     edge_sweep,
     edges_over,
     patch_edge_sets,
+    random_edges,
     top_edges,
 )
 from replications.circuits.reference import edge_set_logits
@@ -155,6 +156,15 @@ def test_circuits_of_the_largest_effects() -> None:
         assert set(falls.edges) == {edge for edge in effects if effects[edge] < 0}
         rises = edges_over(model, found, 0.0, by="rise")
         assert set(rises.edges) == {edge for edge in effects if effects[edge] > 0}
+
+
+def test_random_circuits_have_the_size_that_was_asked_for() -> None:
+    one, same, other = (random_edges(SMALL, 9, seed=seed) for seed in (0, 0, 1))
+    assert len(one) == len(one.edges) == 9
+    assert (one.kept == same.kept).all()
+    assert (one.kept != other.kept).any()
+    with pytest.raises(BadInput, match="between 0"):
+        random_edges(SMALL, 1000, seed=0)
 
 
 def test_edges_on_no_path_are_left_out() -> None:

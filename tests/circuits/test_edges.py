@@ -7,12 +7,23 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
-from replications.circuits import Edge, Graph, Node, edge_sweep, edges, expected_edge_flops
+from replications.circuits import (
+    Edge,
+    Graph,
+    Node,
+    edge_sweep,
+    edges,
+    expected_edge_flops,
+    patch_edge_sets,
+)
 from replications.circuits.reference import edge_metric
 from replications.errors import BadInput
 from replications.models.network import Network
+from replications.models.shape import Shape
 from replications.patching import Execution
 from replications.patching._engine.gemm import onednn_works
 from tests.random_models import SHAPES, lens, network, state_dict, tokens
@@ -110,6 +121,10 @@ def test_prompts_that_differ_behind_the_metric_change_nothing() -> None:
     assert (found.values == found.base).all()
     assert (found.source - found.base).abs().max() < EXACT
     assert found.flops == expected_edge_flops(model, base, source, at=1)
+    calls: list[tuple[int, int]] = []
+    how = Execution(progress=lambda done, of: calls.append((done, of)))
+    edge_sweep(model, base, source, answers=ANSWERS, at=1, execution=how)
+    assert calls == [(len(found.edges) * 3,) * 2]
 
 
 # ---------------------------------------------------------------------------------- arithmetic
@@ -137,6 +152,13 @@ def test_nodes_and_edges_are_found_again_by_their_numbers(name: str) -> None:
     assert numbers == list(range(graph.n_receivers))
     assert tuple(graph.of_mask(graph.mask(graph.edges))) == graph.edges
     assert len(set(map(str, graph.edges))) == len(graph.edges) == graph.every.sum()
+    assert tuple(Edge.parse(str(edge)) for edge in graph.edges) == graph.edges
+
+
+@pytest.mark.parametrize("name", ["0.1", "0.1 -> 2", "x -> logits", "0.1 -> mlp", "0.1->1.1.q"])
+def test_names_of_no_edge_are_refused(name: str) -> None:
+    with pytest.raises(BadInput, match="write"):
+        Edge.parse(name)
 
 
 @pytest.mark.parametrize(
@@ -170,3 +192,46 @@ def test_larger_models_with_wider_heads() -> None:
     found = edge_sweep(model, *runs, some, answers=ANSWERS)
     slow = edge_metric(model, *runs, some, ANSWERS, torch.full((3,), 5))
     assert (found.values - slow).abs().max() < EXACT
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> dict[str, Any]:
+    """A random architecture, prompts with a shared prefix, and where the metric is read."""
+    kind = draw(st.sampled_from(["mlps", "attention", "shortformer"]))
+    length = draw(st.integers(1, 5))
+    shape = Shape(
+        n_layers=draw(st.integers(1, 3)), n_heads=draw(st.integers(1, 3)), d_model=6, d_head=4,
+        d_mlp=5 if kind == "mlps" else 0, n_ctx=6, d_vocab=5, d_vocab_out=4, act_fn="gelu_new",
+        attn_only=kind != "mlps", normalization=None if kind == "shortformer" else "LN",
+        positions="shortformer" if kind == "shortformer" else "standard",
+        attention=draw(st.sampled_from(["causal", "bidirectional"])),
+    )  # fmt: skip
+    batch, prefix = draw(st.integers(1, 3)), draw(st.integers(0, length))
+    draws = torch.Generator().manual_seed(draw(st.integers(0, 99)))
+    base, source = torch.randint(5, (2, batch, length), generator=draws)
+    source[:, :prefix] = base[:, :prefix]
+    return {
+        "shape": shape, "base": base, "source": source,
+        "at": torch.randint(length, (batch,), generator=draws),
+        "answers": torch.tensor([[0, 1], [3, 2], [1, 3]])[:batch],
+        "memory_mb": draw(st.sampled_from([0.002, 256])),
+    }  # fmt: skip
+
+
+@settings(max_examples=25, deadline=None)
+@given(problems())
+def test_random_models_and_prompts(problem: dict[str, Any]) -> None:
+    model = Network.from_state_dict(problem["shape"], state_dict(problem["shape"]))
+    runs, at, answers = (problem["base"], problem["source"]), problem["at"], problem["answers"]
+    some = edges(model)[::3]
+    found = edge_sweep(
+        model,
+        *runs,
+        some,
+        answers=answers,
+        at=at,
+        execution=Execution(memory_mb=problem["memory_mb"]),
+    )
+    assert (found.values - edge_metric(model, *runs, some, answers, at)).abs().max() < EXACT
+    sets = patch_edge_sets(model, *runs, [[edge] for edge in some], answers=answers, at=at)
+    assert (found.values - sets.values).abs().max() < EXACT
