@@ -4,7 +4,7 @@ Every edge of a model patched exactly, circuits found by exact effects or by est
 causal scrubbing.
 """
 
-from replications.circuits.circuit import Circuit, edges_over, random_edges, top_edges
+from replications.circuits.circuit import Circuit, edge_auroc, edges_over, random_edges, top_edges
 from replications.circuits.discovery import Discovery, acdc
 from replications.circuits.edge_sets import (
     EdgeSetSweep,
@@ -47,6 +47,7 @@ __all__ = [
     "completeness",
     "eap",
     "eap_ig",
+    "edge_auroc",
     "edge_sweep",
     "edges",
     "edges_over",

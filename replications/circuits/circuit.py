@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from replications.analysis import statistics as stats
 from replications.circuits.graph import Edge, Graph, Node
 from replications.errors import BadInput
 from replications.lens import Lens
@@ -134,6 +135,18 @@ def edges_over(model: Model, found: Effects, threshold: float, *, by: Rank = "si
         raise BadInput("threshold: give a number, not NaN")
     some = (_scores(found, by) > threshold).nonzero()[:, 0]
     return Circuit.of(model, [found.edges[i] for i in some.tolist()])
+
+
+def edge_auroc(found: Effects, circuit: Circuit, *, by: Rank = "size") -> float:
+    """The probability that an edge of a known circuit has a larger effect than another edge.
+
+    Ties count half. Raises BadInput unless there are edges in the circuit, and edges outside it.
+    """
+    scores, known = _scores(found, by), set(circuit.edges)
+    inside = torch.tensor([edge in known for edge in found.edges])
+    if inside.all() or not inside.any():
+        raise BadInput("the area under the ROC curve needs edges in the circuit and outside it")
+    return stats.auroc(scores[inside], scores[~inside])
 
 
 def random_edges(model: Model, n: int, *, seed: int) -> Circuit:

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from replications.analysis import statistics as stats
 from replications.circuits import (
     Circuit,
     Edge,
@@ -18,6 +17,7 @@ from replications.circuits import (
     Node,
     acdc,
     eap,
+    edge_auroc,
     edge_sweep,
     edges_over,
     patch_edge_sets,
@@ -131,7 +131,11 @@ def test_exact_edges_and_acdc_find_a_planted_circuit() -> None:
     found = edge_sweep(model, *pair(), answers=ANSWERS)
     sizes = found.effects().abs()
     true = torch.tensor([edge in edges for edge in found.edges])
-    assert stats.auroc(sizes[true], sizes[~true]) == 1
+    assert edge_auroc(found, Circuit.of(model, edges)) == 1
+    assert edge_auroc(eap(model, *pair(), answers=ANSWERS), Circuit.of(model, edges)) == 1
+    assert edge_auroc(found, Circuit.of(model, edges), by="fall") < 1
+    with pytest.raises(BadInput, match="outside"):
+        edge_auroc(found, Circuit.of(model, []))
     assert sizes[~true].max() < 1e-12
     assert set(top_edges(model, found, len(edges)).edges) == edges
     assert set(edges_over(model, found, 1e-9).edges) == edges
