@@ -103,15 +103,27 @@ class Rival:
         )
 
 
-def measure(benchmark: Any, workload: Workload, setting: Setting) -> dict[str, Any]:
-    """Check, time and gate one workload; returns its row of the table, in JSON types."""
+Rivals = tuple[list[Rival], dict[str, str]]
+"""Those that can do a workload, and why others cannot."""
+
+
+def measure(
+    benchmark: Any,
+    workload: Workload,
+    setting: Setting,
+    find: Callable[[Any, Case, Setting], Rivals] | None = None,
+) -> dict[str, Any]:
+    """Check, time and gate one workload; returns its row of the table, in JSON types.
+
+    `find` gives the rivals of a workload that `find_rivals` does not know.
+    """
     case = setting.case(workload)
     parts = workload.parts(case.network)
     cold, first = setting.timed(lambda: workload.run(case))
     error = check(workload, case, parts, first)
     least = workload.least_flops(case)
     check_flops(workload, first, least)
-    rivals, skipped = find_rivals(workload, case, setting)
+    rivals, skipped = (find or find_rivals)(workload, case, setting)
     draw = random.Random(0)
     times: list[float] = []
     rates: list[float | None] = []
@@ -199,9 +211,7 @@ def check_time(row: dict[str, Any], workload: Workload, setting: Setting) -> Non
 
 
 # -------------------------------------------------------------------- rivals
-def find_rivals(
-    workload: Workload, case: Case, setting: Setting
-) -> tuple[list[Rival], dict[str, str]]:
+def find_rivals(workload: Workload, case: Case, setting: Setting) -> Rivals:
     """Those that can do the workload here, warmed up, and why the others cannot."""
     if isinstance(workload, Attribution):
         return [_exact_sweep(workload, case)], {}

@@ -3,3 +3,61 @@
 Every edge of a model patched exactly, circuits found by exact effects or by estimates of them, and
 causal scrubbing.
 """
+
+from replications.circuits.circuit import Circuit, edge_auroc, edges_over, random_edges, top_edges
+from replications.circuits.discovery import Discovery, acdc
+from replications.circuits.edge_sets import (
+    EdgeSetSweep,
+    NodeOutputs,
+    node_outputs,
+    patch_edge_sets,
+)
+from replications.circuits.edges import EdgeSweep, edge_sweep, expected_edge_flops
+from replications.circuits.estimates import EdgeEstimate, eap, eap_ig
+from replications.circuits.graph import Edge, Graph, Node, edges
+from replications.circuits.quality import (
+    Completeness,
+    Curve,
+    Faithfulness,
+    Minimality,
+    Prompts,
+    completeness,
+    faithfulness,
+    faithfulness_curve,
+    minimality,
+    worst_part,
+)
+
+__all__ = [
+    "Circuit",
+    "Completeness",
+    "Curve",
+    "Discovery",
+    "Edge",
+    "EdgeEstimate",
+    "EdgeSetSweep",
+    "EdgeSweep",
+    "Faithfulness",
+    "Graph",
+    "Minimality",
+    "Node",
+    "NodeOutputs",
+    "Prompts",
+    "acdc",
+    "completeness",
+    "eap",
+    "eap_ig",
+    "edge_auroc",
+    "edge_sweep",
+    "edges",
+    "edges_over",
+    "expected_edge_flops",
+    "faithfulness",
+    "faithfulness_curve",
+    "minimality",
+    "node_outputs",
+    "patch_edge_sets",
+    "random_edges",
+    "top_edges",
+    "worst_part",
+]

@@ -25,7 +25,6 @@ from replications.models.network import Network
 from replications.models.sites import Place
 from replications.patching._engine import metric as metrics
 from replications.patching._engine.problem import PatchTable
-from replications.patching.activation import Sweep
 from replications.patching.execution import DEFAULT, Execution
 from replications.patching.grid import Grid, list_places
 from replications.patching.results import PatchingResult
@@ -130,8 +129,8 @@ class Agreement:
     """The place whose effect is estimated worst."""
 
 
-def agreement(estimate: AttributionPatching, exact: Sweep, *, k: int = 10) -> Agreement:
-    """Compare the estimate's mean effects with those of an exact sweep of the same places.
+def agreement(estimate: PatchingResult, exact: PatchingResult, *, k: int = 10) -> Agreement:
+    """Compare an estimate's mean effects with those of an exact sweep of the same places or edges.
 
     Raises BadInput for a sweep of other places, or `k` not between 1 and their number.
     """
@@ -159,7 +158,7 @@ def agreement(estimate: AttributionPatching, exact: Sweep, *, k: int = 10) -> Ag
     )
 
 
-def _label(sweep: Sweep, index: int) -> str:
+def _label(sweep: PatchingResult, index: int) -> str:
     """What the index of a flattened sweep stands for: "layer 3, head 2"."""
     sizes = [len(sweep.labels[axis]) for axis in sweep.axes]
     indices = torch.unravel_index(torch.tensor(index), sizes)

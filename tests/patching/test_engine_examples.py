@@ -11,16 +11,16 @@ from replications.patching._engine import (
     attention_batches,
     chunks,
     flops,
-    path_wave,
     plan,
     problem,
     row_table,
+    streams,
 )
 
 
 @pytest.mark.parametrize(
     "module",
-    [attention_batches, chunks, flops, path_wave, plan, problem, row_table],
+    [attention_batches, chunks, flops, plan, problem, row_table, streams],
     ids=lambda module: module.__name__.rpartition(".")[2],
 )
 def test_the_worked_examples_of_the_engine_are_true(module: ModuleType) -> None:

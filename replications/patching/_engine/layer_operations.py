@@ -39,6 +39,12 @@ class LayerOperations:
         """Arithmetic so far: 2 for each multiplication with an addition, of matrices alone."""
         self._layers = packed.layers
 
+    def one_query(self, layer: int, x: Tensor, start: int, at: int) -> Heads:
+        """Keys and values of all positions of a stream, and the query of position `at` alone."""
+        row = x[:, :, at - start : at - start + 1]
+        k, v = (self.input(layer, name, x, start) for name in "kv")
+        return Heads(self.input(layer, "q", row, at), k, v, start)
+
     def heads(self, layer: int, parts: Sequence[tuple[Tensor, int]]) -> list[Heads]:
         """q, k and v of streams, each given with its first position."""
         network = self.network
@@ -58,6 +64,19 @@ class LayerOperations:
         ]
         q, k, v = split
         return [Heads(q[i], k[i], v[i], first) for i, (_, first) in enumerate(parts)]
+
+    def input(self, layer: int, name: str, x: Tensor, start: int) -> Tensor:
+        """q, k or v (`name`) of all heads: [copies batch pos head d_head].
+
+        `start` is the first position of the streams x [copies batch pos d_model].
+        """
+        network = self.network
+        x = network.norm("ln1", layer, x)
+        if network.shape.positions == "shortformer" and name != "v":
+            x = x + network.W_pos[start : start + x.shape[2]]
+        found = self._product(getattr(self._layers[layer], name), x.flatten(0, 2))
+        size = (*x.shape[:3], network.shape.n_heads, network.shape.d_head)
+        return found.view(size)
 
     def some_heads(
         self, layer: int, name: str, heads: Tensor, x: Tensor, positions: Tensor
@@ -97,6 +116,12 @@ class LayerOperations:
         W_O = self.network.W_O[layer]
         return self._einsum("bphk,hkd->hbpd", z, W_O if len(heads) == len(W_O) else W_O[heads])
 
+    def write(self, layer: int, head: int, z: Tensor) -> Tensor:
+        """What z [… d_head] of one head adds to the stream, without the bias: [… d_model]."""
+        W_O = self.network.W_O[layer, head]
+        self.flops += 2 * z.numel() * W_O.shape[1]
+        return z @ W_O
+
     def out(self, layer: int, z: Sequence[Tensor]) -> list[Tensor]:
         """Attention's outputs of z [copies batch pos head d_head]."""
         rows = _rows([part.flatten(-2) for part in z])
@@ -110,7 +135,7 @@ class LayerOperations:
             self._product(down, self._product(up, self.network.norm("ln2", layer, some)))
             for some in rows.split(ROWS if rows.device.type == "cpu" else len(rows))
         ]
-        return _apart(torch.cat(found), parts)
+        return _apart(found[0] if len(found) == 1 else torch.cat(found), parts)
 
     def _product(self, linear: Linear, rows: Tensor) -> Tensor:
         self.flops += len(rows) * linear.flops_per_row
@@ -125,7 +150,8 @@ class LayerOperations:
 
 
 def _rows(parts: Sequence[Tensor]) -> Tensor:
-    return torch.cat([part.flatten(0, -2) for part in parts])
+    rows = [part.flatten(0, -2) for part in parts]
+    return rows[0].contiguous() if len(rows) == 1 else torch.cat(rows)
 
 
 def _apart(rows: Tensor, parts: Sequence[Tensor]) -> list[Tensor]:

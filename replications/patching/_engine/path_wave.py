@@ -20,7 +20,6 @@ It ends with the metric's position alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -30,6 +29,7 @@ from torch import Tensor
 
 from replications.models.shape import Head
 from replications.patching._engine.layer_operations import Heads, LayerOperations
+from replications.patching._engine.streams import Stream, changed_window, embedded
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,6 @@ class Paths:
         return [(i, head) for i, sender in numbered for at, head in sender if at == layer]
 
 
-@dataclass
-class Stream:
-    """Residual streams [copies batch pos d_model], of the positions from `start` on."""
-
-    x: Tensor
-    start: int
-    allowed: Tensor
-    """Which keys a query may look at: bool [batch|1 1 query key], from position 0 on."""
-
-
 @dataclass(frozen=True)
 class FinalStreams:
     """Residual streams at the metric position, before the last LayerNorm."""
@@ -78,22 +68,6 @@ class FinalStreams:
     """[batch d_model]"""
     source: Tensor
     """[batch d_model]"""
-
-
-def changed_window(base: Tensor, source: Tensor, at: int) -> tuple[int, int]:
-    """The positions of a causal model that may differ between the runs and are read at `at`.
-
-    From the first token that differs in some example, to `at`; empty if they differ later only.
-    Two examples, which differ from position 2 and from position 1 on:
-
-    >>> base = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 8]])
-    >>> source = torch.tensor([[5, 6, 0, 8], [5, 1, 7, 8]])
-    >>> changed_window(base, source, at=2), changed_window(base, source, at=0)
-    ((1, 3), (1, 1))
-    """
-    stop = at + 1
-    differs = (base != source)[:, :stop].any(0).nonzero()
-    return (int(differs[0]) if len(differs) else stop), stop
 
 
 class PathWave:
@@ -117,21 +91,15 @@ class PathWave:
         if not changed:
             self._paths = paths = replace(paths, senders=())
         self._chosen = torch.tensor(changed, dtype=torch.long, device=base.device)
-        self._base = self._embed(base, 0)
+        base, source = base[:, : self._stop], source[:, : self._stop]
+        self._base = embedded(self._network, base)
         # The source run keeps its metric position, whatever is equal, for its own metric.
-        self._source = self._embed(source, min(start, at))
+        self._source = embedded(self._network, source, min(start, at))
         first = min(changed, default=at) if causal else 0
         nothing = self._base.x[:0]
         self._free = Stream(nothing[:, :, first:], first, self._base.allowed)
         size = (len(paths.senders), len(base), len(changed), nothing.shape[-1])
         self._shift = nothing.new_zeros(size)
-
-    def _embed(self, tokens: Tensor, start: int) -> Stream:
-        tokens = tokens[:, : self._stop]
-        x = self._network.W_E[tokens[:, start:]]
-        if self._network.shape.positions == "standard":
-            x = x + self._network.W_pos[start : self._stop]
-        return Stream(x[None], start, self._network.allowed(tokens))
 
     @torch.no_grad()
     def run(self) -> FinalStreams:
@@ -152,8 +120,10 @@ class PathWave:
         if layer in self._paths.targets:
             heads[2] = self._patched(layer, heads[0], heads[2])
         if layer == self._network.shape.n_layers - 1:
-            heads = [self._narrowed(s, own) for s, own in zip(streams, heads, strict=True)]
-        z = [self._attend(s, own, heads[0]) for s, own in zip(streams, heads, strict=True)]
+            heads = [s.narrow(own, self._at) for s, own in zip(streams, heads, strict=True)]
+        z = [
+            s.attend(self._operations, own, heads[0]) for s, own in zip(streams, heads, strict=True)
+        ]
         if layer in self._paths.targets and self._paths.softmax != "exact":
             self._linearise(layer, heads[0], heads[2], z[2])
         self._send(layer, z[0], z[1])
@@ -180,24 +150,6 @@ class PathWave:
         getattr(free, self._paths.end)[:, :, (self._chosen - start)[:, None], ends] = new
         return free
 
-    def _narrowed(self, stream: Stream, own: Heads) -> Heads:
-        """The last layer has queries at the metric position only."""
-        row = slice(self._at - stream.start, self._at - stream.start + 1)
-        stream.x, stream.start = stream.x[:, :, row], self._at
-        return own._replace(q=own.q[:, :, row])
-
-    def _attend(self, stream: Stream, own: Heads, base: Heads) -> Tensor:
-        """z of a stream's queries: [copies batch pos head d_head]."""
-        return self._operations.mixed(
-            self._pattern(stream, self._operations.scores(own, base)), own, base
-        )
-
-    def _pattern(self, stream: Stream, scores: Tensor) -> Tensor:
-        allowed = stream.allowed[..., stream.start : stream.start + scores.shape[-2], :]
-        scores = scores.masked_fill(~allowed, -math.inf)
-        # A query without a single key to see would be NaN.
-        return scores.softmax(-1).masked_fill(~allowed, 0.0)
-
     def _linearise(self, layer: int, base: Heads, free: Heads, z: Tensor) -> None:
         """Overwrite z of the patched heads, with patterns to first order in their scores.
 
@@ -207,7 +159,7 @@ class PathWave:
         base, free = base.some(ends), free.some(ends)
         queries = base.q[:, :, self._free.start - self._base.start :]
         old = self._operations.scores(base._replace(q=queries), base)
-        pattern = self._pattern(self._free, old)
+        pattern = self._free.pattern(old)
         if self._paths.softmax == "linear":
             change = self._operations.scores(free, base) - old
             # The derivative of a softmax: p_k (ds_k - sum of p ds).

@@ -1,0 +1,140 @@
+"""Edges by plain forward passes: one for each edge or set of edges, nothing clever.
+
+The definition that `edges` and `edge_sets` compute fast, and the oracle of their tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from replications.circuits.graph import INPUTS, Edge, Graph, Input, Node
+from replications.models import sites
+from replications.models.edits import Edit, put_rows
+from replications.models.network import Network
+from replications.models.sites import Place
+
+Activations = dict[Place, Tensor]
+
+
+def written(network: Network, seen: Activations, node: Node) -> Tensor:
+    """What a node writes in a run whose activations were kept, without b_O: [batch pos d_model]."""
+    if node.kind == "embed":
+        return seen[sites.EMBED()]
+    assert node.layer is not None
+    if node.kind == "mlp":
+        return seen[sites.MLP_OUT(node.layer)]
+    assert node.head is not None
+    return seen[sites.Z(node.layer)][:, :, node.head] @ network.W_O[node.layer, node.head]
+
+
+def edge_logits(
+    network: Network, base: Tensor, source: Tensor, edge: Edge, runs: tuple[Activations, ...] = ()
+) -> Tensor:
+    """Logits [batch pos d_vocab_out] with one edge patched.
+
+    `base` and `source` are tokens [batch pos]; `runs` are their activations, if they are at hand.
+    """
+    ours, theirs = runs or (network.cache(base), network.cache(source))
+    change = written(network, theirs, edge.sender) - written(network, ours, edge.sender)
+    node, layer = edge.receiver, edge.receiver.layer
+    if node.kind == "logits":
+        last = sites.RESID_POST(network.shape.n_layers - 1)
+        return network.forward(base, [put_rows(last, ours[last] + change)])
+    assert layer is not None
+    if node.kind == "mlp":
+        out = _mlp(network, layer, ours[sites.RESID_MID(layer)] + change)
+        return network.forward(base, [put_rows(sites.MLP_OUT(layer), out)])
+    return network.forward(base, [_head_input(network, edge, ours, change)])
+
+
+def _mlp(network: Network, layer: int, x: Tensor) -> Tensor:
+    x = network.norm("ln2", layer, x)
+    x = network.activation(x @ network.W_in[layer] + network.b_in[layer])
+    return x @ network.W_out[layer] + network.b_out[layer]
+
+
+def _head_input(network: Network, edge: Edge, ours: Activations, change: Tensor) -> Edit:
+    """The queries, keys or values of one head, computed from its changed stream."""
+    layer, head, name = edge.receiver.layer, edge.receiver.head, edge.input
+    assert layer is not None
+    assert head is not None
+    assert name is not None
+    x = network.norm("ln1", layer, ours[sites.RESID_PRE(layer)] + change)
+    if network.shape.positions == "shortformer" and name != "v":
+        x = x + network.W_pos[: x.shape[1]]
+    W, b = (getattr(network, f"{kind}_{name.upper()}")[layer, head] for kind in "Wb")
+    site = {"q": sites.Q, "k": sites.K, "v": sites.V}[name]
+    return put_rows(site(layer).pick(head=head), x @ W + b)
+
+
+def edge_metric(
+    network: Network,
+    base: Tensor,
+    source: Tensor,
+    edges: tuple[Edge, ...],
+    answers: Tensor,
+    at: Tensor,
+) -> Tensor:
+    """The difference of two answers' logits with each edge patched: [edge batch].
+
+    `answers` are long [batch 2], `at` long [batch].
+    """
+    runs = (network.cache(base), network.cache(source))
+    rows = torch.arange(len(base))
+    found = [edge_logits(network, base, source, edge, runs)[rows, at] for edge in edges]
+    return torch.stack(
+        [logits[rows, answers[:, 0]] - logits[rows, answers[:, 1]] for logits in found]
+    )
+
+
+# -------------------------------------------------------------------- sets of edges
+def edge_set_logits(network: Network, base: Tensor, source: Tensor, edges: set[Edge]) -> Tensor:
+    """Logits [batch pos d_vocab_out] with a set of edges patched, node after node.
+
+    `base` and `source` are tokens [batch pos].
+    """
+    theirs = network.cache(source)
+    graph = Graph(network.shape)
+    outputs = {Node("embed"): network.W_E[base]}
+    # What no sender writes: the positions, and the biases of attention.
+    rest = network.cache(base)[sites.RESID_PRE(0)] - network.W_E[base]
+
+    def read(receiver: Node, name: Input | None) -> Tensor:
+        x = rest
+        for node, out in outputs.items():
+            patched = Edge(node, receiver, name) in edges
+            x = x + (written(network, theirs, node) if patched else out)
+        return x
+
+    for layer in range(network.shape.n_layers):
+        heads = [node for node in graph.senders if (node.kind, node.layer) == ("head", layer)]
+        outputs |= {node: _head(network, node, read, base) for node in heads}
+        rest = rest + network.b_O[layer]
+        if not network.shape.attn_only:
+            mlp = Node("mlp", layer)
+            outputs[mlp] = _mlp(network, layer, read(mlp, None))
+    x = network.norm("ln_final", None, read(Node("logits"), None))
+    return x @ network.W_U + network.b_U
+
+
+def _head(
+    network: Network, node: Node, read: Callable[[Node, Input | None], Tensor], base: Tensor
+) -> Tensor:
+    """What one head writes, given what its queries, keys and values read."""
+    layer, head = node.layer, node.head
+    assert layer is not None
+    parts: dict[Input, Tensor] = {}
+    for name in INPUTS:
+        x = network.norm("ln1", layer, read(node, name))
+        if network.shape.positions == "shortformer" and name != "v":
+            x = x + network.W_pos[: x.shape[1]]
+        W, b = (getattr(network, f"{kind}_{name.upper()}")[layer, head] for kind in "Wb")
+        parts[name] = x @ W + b
+    allowed = network.allowed(base)[:, 0]
+    scores = parts["q"] @ parts["k"].transpose(1, 2) / network.shape.d_head**0.5
+    pattern = scores.masked_fill(~allowed, -torch.inf).softmax(-1).masked_fill(~allowed, 0.0)
+    z: Tensor = pattern @ parts["v"]
+    return z @ network.W_O[layer, head]
