@@ -170,8 +170,8 @@ def test_the_model_does_without_9_9(subject):
     "nothing reacts, 1 if nothing is lost. An S-inhibition head is no control: it has next to no "
     "attribution that could be recovered. The control holds all later heads and MLPs at their "
     "outputs before the ablation. `plain` is the model without repair and is expected to miss "
-    "this. Of the `circuit` models it was asserted when it held on seeds 0 to 3; on seed 4, trained "
-    "afterwards, the lower end is 0.496, so their outcomes are recorded.",
+    "this. Of the `circuit` models it was asserted when it held on seeds 0 to 3; on seed 4, "
+    "trained afterwards, the lower end is 0.496, so their outcomes are recorded.",
 )
 def test_the_model_repairs_itself(subject):
     return subject.name_movers.ablation.recovery_interval["low"]
