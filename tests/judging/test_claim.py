@@ -269,6 +269,9 @@ def test_a_row_that_is_neither_asserted_nor_recorded_is_an_error(value: float) -
     assert (row.status, row.holds) == ("error", value > 0.5)
     assert row.reason.startswith("no outcome is recorded: write a ledger with --claims-json")
     assert row.found is not None  # so that it can be recorded
+    before_versions = replace(row, version=None).found  # as in a ledger of schema 1
+    assert before_versions is not None
+    assert before_versions.version == 1
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
-from replications.systems.ioi.data import POSITION, TOKEN
+from replications.systems.ioi.data import POSITION, RULES, TOKEN
 from replications.systems.ioi.measurements import Arithmetic, arithmetic
 from replications.systems.ioi.measurements.signal_table import Table
 
@@ -33,3 +34,11 @@ def test_a_softmax_of_two_scores() -> None:
     found = Arithmetic().softmax()
     assert found["one_head"] == pytest.approx(1 / (1 + math.exp(4)))
     assert found["both_heads"] == 0.5
+
+
+def test_the_control_of_the_flips_exchanges_two_cells_of_one_column(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arithmetic, "share_realised", lambda prompts, rules, seed: rules)
+    rules: Any = Arithmetic().signals_realised(two_exchanged=True)
+    assert rules == RULES | {(1, 0): RULES[2, 0], (2, 0): RULES[1, 0]}
