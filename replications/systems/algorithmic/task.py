@@ -64,7 +64,9 @@ class Task:
     def heads(self) -> list[Head]:
         """All heads, in reading order."""
         shape = self.lens.shape
-        return [(layer, number) for layer in range(shape.n_layers) for number in range(shape.n_heads)]
+        return [
+            (layer, number) for layer in range(shape.n_layers) for number in range(shape.n_heads)
+        ]
 
     def OV(self, head: Head) -> Tensor:
         """W_V W_O of a head: [d_model d_model]."""

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from replications.models import Head, sites
 from replications.systems.algorithmic.data.palindrome import (
-    AT_END, SECOND, YES, all_unequal, equal_pairs, generate, mirror, mirrored,
+    AT_END,
+    SECOND,
+    YES,
+    all_unequal,
+    equal_pairs,
+    generate,
+    mirror,
+    mirrored,
 )  # fmt: skip
 from replications.systems.algorithmic.measurements.palindrome.mistakes import BLIND
 from replications.systems.algorithmic.roles import PalindromeRoles
@@ -103,6 +110,10 @@ class Attention:
             "falls": fall.tolist(),
         }
 
+    def moved_at(self, position: int) -> float:
+        """The rise of the attention of one position to itself in head 0.0."""
+        return self.difference()[0][SECOND.index(position)].item()
+
     # ---------------------------------------------------------------- from END
     def from_end(self, head: Head) -> tuple[Tensor, Tensor]:
         """Mean attention from END to each position of the second half: two vectors [second].
@@ -113,11 +124,13 @@ class Attention:
         equal = equal_pairs(self._task.tokens)
         return _share(weights, ~equal), _share(weights, equal)
 
-    def end(self, *, exchanged: bool = False) -> Mapping[str, float | list[float]]:
+    def end(
+        self, *, exchanged: bool = False, resting: Head | None = None
+    ) -> Mapping[str, float | list[float]]:
         """What END attends to in head 1.0, and in head 1.1 at position 20.
 
-        `start` is the mean attention of head 1.0 to START over palindromes. `exchanged` exchanges
-        the heads, for controls.
+        `start` is the mean attention of head 1.0, or of `resting`, to START over palindromes.
+        `exchanged` exchanges the heads, for controls.
         """
         collect, last = self._roles.collect, self._roles.last
         if exchanged:
@@ -130,7 +143,7 @@ class Attention:
             "equal": equal.tolist(),
             "last_at_20": at_20,
             "last_ratio": at_20 / at_20_equal,
-            "start": self._task.pattern(collect)[palindromes, AT_END, 0].mean().item(),
+            "start": self._task.pattern(resting or collect)[palindromes, AT_END, 0].mean().item(),
         }
 
 

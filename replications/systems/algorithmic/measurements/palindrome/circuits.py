@@ -21,7 +21,13 @@ from torch.nn import functional
 from replications.analysis import composition
 from replications.models import Head
 from replications.systems.algorithmic.data.palindrome import (
-    AT_END, CONTEXT, NO, SECOND, VALUES, YES, mirror,
+    AT_END,
+    CONTEXT,
+    NO,
+    SECOND,
+    VALUES,
+    YES,
+    mirror,
 )  # fmt: skip
 from replications.systems.algorithmic.roles import PalindromeRoles, label
 from replications.systems.algorithmic.task import Task

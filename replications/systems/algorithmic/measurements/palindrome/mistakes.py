@@ -11,7 +11,12 @@ from torch import Tensor
 
 from replications.systems.algorithmic.data import Examples
 from replications.systems.algorithmic.data.palindrome import (
-    NO, SECOND, YES, changed, equal_pairs, values_of,
+    NO,
+    SECOND,
+    YES,
+    changed,
+    equal_pairs,
+    values_of,
 )  # fmt: skip
 from replications.systems.algorithmic.task import Task
 

@@ -11,13 +11,18 @@ from torch import Tensor
 from replications.analysis.statistics import ratio
 from replications.models import Head, sites
 from replications.systems.algorithmic.data.unique import (
-    ADVERSARIAL, LETTERS, SYMBOLS, of_text, of_tokens, rounds,
+    ADVERSARIAL,
+    LETTERS,
+    SYMBOLS,
+    of_text,
+    of_tokens,
+    rounds,
 )  # fmt: skip
 from replications.systems.algorithmic.roles import UniqueRoles
 from replications.systems.algorithmic.task import Task
 
 ONCE, SECOND = "h", "a"
-"""The letters that occur once in the document's string; h is the right answer from position 7 on."""
+"""The letters that occur once in the document's string; from position 7 on the answer is h."""
 FROM, AFTER = 7, 9
 """Where the first of them stands, and where the repeated letters go on."""
 REPEATS = (2, 4, 6)
@@ -63,7 +68,7 @@ class Adversarial:
         return self.answers(text, SECOND, ONCE)
 
     def other_letters(self) -> Mapping[str, float | str]:
-        """The same with g, b and i replaced by three letters of 1.1: the choice with most errors."""
+        """The same with three letters of 1.1 for g, b and i: the choice with the most errors."""
         replaced = [
             ADVERSARIAL.translate(str.maketrans("gbi", "".join(letters)))
             for letters in permutations(self._letters_of(1), 3)

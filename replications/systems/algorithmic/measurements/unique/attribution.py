@@ -20,6 +20,8 @@ from replications.systems.algorithmic.task import Task
 
 ROW = 0
 """The sequence that the document explains: ?chgegfaeadieaebcffh."""
+REPEAT = 16
+"""Where c occurs for the second time in it."""
 
 
 class Attribution:
@@ -70,6 +72,20 @@ class Attribution:
         found = self.path(early, late, divisor=divisor)[:, :, LETTERS.index(letter)]
         return found[ROW] - found.mean(0)
 
+    def _read(self, divisor: int, c_head: Head | None, g_head: Head | None) -> dict[str, Tensor]:
+        """The paths that the document reads in row 0; see `printed`."""
+        (first, second), duplicates = self._roles.early, self._roles.duplicates
+        own_c, own_g = c_head or self._roles.owners["c"], g_head or self._roles.owners["g"]
+        c = [self._of("c", early, own_c, divisor) for early in (first, second, duplicates, None)]
+        g = [self._of("g", early, own_g, divisor) for early in (first, None, second)]
+        return {
+            "c_at_1": torch.stack([values[1] for values in c]),
+            "boosts": (c[0] + c[1])[REPEAT:],
+            "suppresses": (c[2] + c[3])[REPEAT:],
+            "g": g[0][3:5],
+            "g_after": (g[1] + g[2])[5:6],
+        }
+
     def printed(
         self, *, divisor: int = 0, c_head: Head | None = None, g_head: Head | None = None
     ) -> Mapping[str, list[float]]:
@@ -78,29 +94,22 @@ class Attribution:
         `c_at_1` are the paths of c through 0.0, 0.2, 0.1 and directly into 1.0 at position 1;
         `boosts` and `suppresses` the sums of the first and the last two at 16 to 19. `g` is the
         path 0.0 -> 1.2 of g at positions 3 and 4, before g repeats, and `g_after` the sum of the
-        direct path and 0.2 -> 1.2 at 5. Other heads of layer 1 may take the place of the owners.
+        direct path and of 0.2 -> 1.2 at 5. `signs` are the signs of all of these with the divisor
+        with which the paths add up to the logits. Other heads of layer 1 may take the place of
+        those that c and g belong to.
         """
-        (first, second), duplicates = self._roles.early, self._roles.duplicates
-        owners = self._roles.owners
-        own_c, own_g = c_head or owners["c"], g_head or owners["g"]
-        c = [self._of("c", early, own_c, divisor) for early in (first, second, duplicates, None)]
-        g = [self._of("g", early, own_g, divisor) for early in (first, None, second)]
+        found = self._read(divisor, c_head, g_head)
+        signs = torch.cat(list(self._read(1, c_head, g_head).values())).sign()
         return {
-            "c_at_1": [values[1].item() for values in c],
-            "boosts": (c[0] + c[1])[16:].tolist(),
-            "suppresses": (c[2] + c[3])[16:].tolist(),
-            "g": g[0][3:5].tolist(),
-            "g_after": (g[1] + g[2])[5:6].tolist(),
+            **{name: values.tolist() for name, values in found.items()},
+            "signs": signs.tolist(),
         }
 
-    def signs(self, **options: Head) -> Mapping[str, list[float]]:
-        """The signs of `printed`, with the divisor with which all paths add up to the logits."""
-        found = self.printed(divisor=1, **options)
-        return {name: torch.tensor(values).sign().tolist() for name, values in found.items()}
+    def steps_until_suppressed(self, head: Head | None = None) -> int:
+        """How long after c repeats, at 16, its suppression outweighs its boost; 4 means not at all.
 
-    @cached_property
-    def wins_from(self) -> int:
-        """The first of positions 16 to 19 at which suppression of c outweighs its boost, else 20."""
-        found = self.printed(divisor=0)
-        totals = zip(found["boosts"], found["suppresses"], strict=True)
-        return next((16 + i for i, (up, down) in enumerate(totals) if up + down < 0), 20)
+        Through the head of layer 1 that c belongs to, or through another.
+        """
+        found = self._read(0, head, None)
+        lost = (found["boosts"] + found["suppresses"] < 0).tolist()
+        return lost.index(True) if True in lost else len(lost)

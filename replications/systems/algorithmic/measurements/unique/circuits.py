@@ -78,25 +78,25 @@ class Circuits:
     ) -> Mapping[str, float]:
         """How position 1, or another, matches itself, and how 0.1 avoids its own position.
 
-        The positional scores of a position for itself in 0.0, 0.2 and 0.1; the smaller attention
-        of position 1 to itself in 0.0 and 0.2. `avoids` is the mean over positions 3 to 19 of the
-        score for itself less the mean score for earlier ones, in 0.1; `margin` is how much further
-        it is below zero than twice that of 0.0 and 0.2. Another head may take the place of both.
+        The positional scores of a position for itself in 0.0, 0.2 and 0.1, and in `pattern` the
+        smaller attention of position 1 to itself in 0.0 and 0.2. A head avoids its own position by
+        the mean score for earlier positions less that for itself, averaged over 3 to 19; `avoids`
+        is by how much 0.1 exceeds twice what 0.0 and 0.2 do (or zero). Another head may take the
+        place of 0.0 and 0.2.
         """
         first, second = (early, early) if early else self._roles.early
         duplicates = self._roles.duplicates
         own = {h: self._positional(h)[position, position].item() for h in {first, second}}
-        avoids = {h: self._avoids(h) for h in {first, second, duplicates}}
+        others = max(self._avoids(first), self._avoids(second), 0.0)
         looks = [
             self._task.pattern(h)[:, position, position].mean().item() for h in (first, second)
         ]
         return {
             "0.0": own[first],
             "0.2": own[second],
-            "0.1": self._positional(early or duplicates)[position, position].item(),
+            "0.1": self._positional(duplicates)[position, position].item(),
             "pattern": min(looks),
-            "avoids": avoids[early or duplicates],
-            "margin": 2 * min(avoids[first], avoids[second], 0.0) - avoids[early or duplicates],
+            "avoids": self._avoids(duplicates) - 2 * others,
         }
 
     def _positional(self, head: Head) -> Tensor:
@@ -104,7 +104,7 @@ class Circuits:
 
     def _avoids(self, head: Head) -> float:
         scores = self._positional(head)
-        apart = [scores[i, i] - scores[i, 1:i].mean() for i in range(3, CONTEXT)]
+        apart = [scores[i, 1:i].mean() - scores[i, i] for i in range(3, CONTEXT)]
         return torch.stack(apart).mean().item()
 
     # ---------------------------------------------------------------- paths
