@@ -294,7 +294,7 @@ def test_the_classifier_is_blind_at_17_and_19(subject):
 
 @claim(
     "algorithmic/palindrome-natural-adversarial",
-    says="Of three errors in the set two are unequal only at 17 or 19, and that type is never right.",
+    says="Two of three errors in the set are unequal only at 17 or 19; that type is never right.",
     source=PALINDROME / "Adversarial examples",
     tier=1,
     published="2; 1; 0, and three sequences",
@@ -305,7 +305,7 @@ def test_the_classifier_is_blind_at_17_and_19(subject):
             right=exactly(0),
             sequences=exactly(published.ERRORS),
         )
-    },  # fmt: skip
+    },
     control=(
         instead(
             "all other pairs of positions",
@@ -346,9 +346,10 @@ def test_two_errors_of_the_set_are_at_blind_spots(subject):
             lambda s: s.attention.end(resting=s.roles.compare),
             accepted_if="a model in which END finds something to look at in 0.0",
         ),
+        untrained,
     ),
-    note="`last_ratio`: the attention of 1.1 to 20 over that where the pair is equal. `start`: that "
-    "of 1.0 to START over palindromes.",
+    note="`last_ratio`: the attention of 1.1 to 20 over that where the pair is equal. `start`: the "
+    "attention of 1.0 to START over palindromes.",
 )
 def test_end_looks_at_unequal_pairs(subject):
     return subject.attention.end()
@@ -398,8 +399,8 @@ def test_unequal_pairs_are_keys(subject):
             accepted_if="a document that scales by the fall of attention",
         ),
     ),
-    note="logit(no) - logit(yes). The document scales by 0.373, the rise of attention, for the sole "
-    "reason that it is the more conservative of two.",
+    note="logit(no) - logit(yes). The document scales by 0.373, the rise of attention, and not by "
+    "0.544, its fall, for the sole reason that this is more conservative.",
 )
 def test_unequal_pairs_say_no(subject):
     return subject.circuits.as_value()

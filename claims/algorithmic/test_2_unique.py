@@ -1,4 +1,4 @@
-"""Which letter is the first that has occurred exactly once so far? Duplicates, domains, overload."""
+"""Which letter is the first that occurs exactly once so far? Duplicates, domains, overload."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def test_the_right_letter_is_nearly_certain(subject):
             accepted_if="sequences that consist of copies",
         ),
     ),
-    note="Weight on all earlier copies together, mean by letter. `every` is that of 0.1, smallest of "
-    "b to j; `letters` are the three highest of 0.2, `above` and `rest` how far these and the others "
+    note="Weight on all earlier copies together, mean by letter. `every`: the smallest of 0.1 for b "
+    "to j. `letters`: the three highest of 0.2; `above` and `rest`: how far these and the others "
     "are above uniform attention.",
 )
 def test_two_heads_look_for_duplicates(subject):
@@ -311,8 +311,8 @@ def test_layer_1_divides_the_letters(subject):
         lambda s: s.behaviour.domains(LAYER_0),
         accepted_if="a model that divides the letters in layer 0 already",
     ),
-    note="Beyond the document: the division is causal. `factor`: the smallest rise in loss inside a "
-    "domain over the largest outside.",
+    note="Beyond the document: the division is causal. `factor`: the smallest rise in loss inside "
+    "a domain over the largest outside.",
 )
 def test_the_division_is_causal(subject):
     return subject.behaviour.domains()
@@ -346,8 +346,8 @@ def test_the_division_is_causal(subject):
             accepted_if="heads of layer 1 that do the same to all letters",
         ),
     ),
-    note="Row 0, ?chgegfaeadieaebcffh. The figure is met only if the paths of layer 1 are divided by "
-    "the scale of the first LayerNorm, as the page does; they add up to the logits only with that "
+    note="Row 0, ?chgegfaeadieaebcffh. The figure is met only if the paths of layer 1 are divided "
+    "by the scale of the first LayerNorm, as on the page; they add up to the logits only with that "
     "of the second (c at 1: 43.0, 45.2, -24.0, -9.8). The signs are the same.",
 )
 def test_paths_boost_and_suppress_c(subject):
@@ -443,8 +443,8 @@ def test_head_1_2_is_busy(subject):
         lambda s: s.adversarial.overload_by_others(),
         accepted_if="a model whose 1.2 is busy with letters of other heads",
     ),
-    not_asserted="only h is missed often (0.49), i sometimes (0.08), b and g never: overload of 1.2 "
-    "is not the whole cause",
+    not_asserted="only h is missed often (0.49), i sometimes (0.08), b and g never: overload of "
+    "1.2 is not the whole cause",
     note="Share of wrong answers from position 9 on, over all orders of the repeated letters and "
     "both letters of 1.0 after the single one.",
 )

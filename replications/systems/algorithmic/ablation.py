@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from replications.models import Edit, Head, apply, put, sites
-from replications.systems.algorithmic.task import Task
-
-SITES = {"z": sites.Z, "v": sites.V}
+from replications.systems.algorithmic.task import PER_HEAD, Task
 
 
 def mean(
@@ -38,7 +36,7 @@ def mean(
         means = values.to(current).expand_as(current)
         return torch.where(kept.to(current.device), current, means)
 
-    return apply(SITES[of](head[0]).pick(head=head[1]), change)
+    return apply(PER_HEAD[of](head[0]).pick(head=head[1]), change)
 
 
 def zero(head: Head) -> Edit:

@@ -14,13 +14,17 @@ import torch
 from torch import Tensor
 
 from replications.lens import Lens, as_network
-from replications.models import Edit, Head, Network, sites
+from replications.models import Edit, Head, Network, Place, sites
 from replications.models.network import EPSILON
 from replications.systems.algorithmic.data import Examples
 from replications.systems.algorithmic.processing import processed
 
 Preparation = Literal["processed", "value biases kept", "raw"]
 """Processed as in the published analysis; without its last step; or not at all."""
+
+Kind = Literal["q", "v", "z"]
+PER_HEAD = {"q": sites.Q, "v": sites.V, "z": sites.Z}
+"""Activations that each head has for itself."""
 
 
 class Task:
@@ -36,14 +40,7 @@ class Task:
         self.lens = lens
         self.examples = examples
         self.preparation = preparation
-
-    def with_lens(self, lens: Lens) -> Task:
-        """Another model on the same sequences, prepared in the same way."""
-        return Task(lens, self.examples, self.preparation)
-
-    def prepared_as(self, preparation: Preparation) -> Task:
-        """The same model on the same sequences, with other preparation."""
-        return Task(self.lens, self.examples, preparation)
+        self._activations: dict[Place, Tensor] = {}
 
     # ---------------------------------------------------------------- the model
     @cached_property
@@ -81,51 +78,44 @@ class Task:
         """The root of d_head, by which scores are divided."""
         return float(self.lens.shape.d_head**0.5)
 
-    # ---------------------------------------------------------------- runs
+    # ---------------------------------------------------------------- the unedited run
     @property
     def tokens(self) -> Tensor:
         """The sequences: long [n pos]."""
         return self.examples.tokens
 
     @cached_property
-    def run(self) -> dict[str, Tensor]:
-        """The unedited run: "logits" and, for each layer, "pattern0", "resid0", "q0", "v0", "z0" …
+    def all_logits(self) -> Tensor:
+        """Logits at every position: [n pos output]."""
+        return self.prepared.run(self.tokens).logits.double()
 
-        "resid" is the stream before the layer; the one with no layer, "resid", is the last.
-        """
-        layers = range(self.lens.shape.n_layers)
-        kinds = {
-            "pattern": sites.PATTERN,
-            "resid": sites.RESID_PRE,
-            "q": sites.Q,
-            "v": sites.V,
-            "z": sites.Z,
-        }
-        reads = {f"{kind}{i}": site(i) for kind, site in kinds.items() for i in layers}
-        reads["resid"] = sites.RESID_POST(layers[-1])
-        found = self.prepared.run(self.tokens, reads)
-        every = {"logits": found.logits} | {name: found[name] for name in reads}
-        return {name: value.double() for name, value in every.items()}
+    def activation(self, place: Place) -> Tensor:
+        """What stands at a place, in float64; each place is read once."""
+        if place not in self._activations:
+            found = self.prepared.read(self.tokens, {"value": place})["value"]
+            self._activations[place] = found.double()
+        return self._activations[place]
 
     def pattern(self, head: Head) -> Tensor:
         """Attention of a head: [n query key]."""
-        return self.run[f"pattern{head[0]}"][:, head[1]]
+        return self.activation(sites.PATTERN(head[0]))[:, head[1]]
 
-    def per_head(self, kind: Literal["q", "v", "z"], head: Head) -> Tensor:
+    def per_head(self, kind: Kind, head: Head) -> Tensor:
         """Queries, values or outputs of a head: [n pos d_head]."""
-        return self.run[f"{kind}{head[0]}"][:, :, head[1]]
+        return self.activation(PER_HEAD[kind](head[0]))[:, :, head[1]]
 
     def scale(self, layer: int | None) -> Tensor:
         """The divisor of the LayerNorm before a layer, or of the final one: [n pos]."""
-        stream = self.run["resid" if layer is None else f"resid{layer}"]
-        return (stream.var(-1, unbiased=False) + EPSILON).sqrt()
+        last = self.lens.shape.n_layers - 1
+        place = sites.RESID_POST(last) if layer is None else sites.RESID_PRE(layer)
+        return (self.activation(place).var(-1, unbiased=False) + EPSILON).sqrt()
 
     # ---------------------------------------------------------------- metrics
     def logits(self, edits: Sequence[Edit] = (), examples: Examples | None = None) -> Tensor:
         """Logits where answers are read, of a run with edits: [n answer output]."""
         given = self.examples if examples is None else examples
         if not edits and examples is None:
-            found = self.run["logits"]
+            found = self.all_logits
         else:
             found = self.prepared.run(given.tokens, edits=edits).logits.double()
         return found[:, list(given.answered)]

@@ -30,6 +30,7 @@ class Attribution:
     def __init__(self, task: Task, roles: UniqueRoles) -> None:
         self._task = task
         self._roles = roles
+        self._found: dict[tuple[str, Head | None, Head, int], Tensor] = {}
 
     # ---------------------------------------------------------------- parts and paths
     @cached_property
@@ -69,8 +70,11 @@ class Attribution:
     # ---------------------------------------------------------------- the document's sequence
     def _of(self, letter: str, early: Head | None, late: Head, divisor: int) -> Tensor:
         """What a path adds to a letter in the document's row, less the mean over rows: [pos]."""
-        found = self.path(early, late, divisor=divisor)[:, :, LETTERS.index(letter)]
-        return found[ROW] - found.mean(0)
+        key = (letter, early, late, divisor)
+        if key not in self._found:
+            found = self.path(early, late, divisor=divisor)[:, :, LETTERS.index(letter)]
+            self._found[key] = found[ROW] - found.mean(0)
+        return self._found[key]
 
     def _read(self, divisor: int, c_head: Head | None, g_head: Head | None) -> dict[str, Tensor]:
         """The paths that the document reads in row 0; see `printed`."""
