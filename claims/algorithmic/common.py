@@ -17,8 +17,8 @@ DOCUMENT = Source(
     "e805ad8772b81fa44252ab3b7590ac614aa29376/chapter1_transformers/instructions/pages/"
     "09_Monthly_Algorithmic_Problems.py",
 )
-PALINDROME = DOCUMENT / "July: Palindromes"
-UNIQUE = DOCUMENT / "August: First Unique Character"
+PALINDROME = DOCUMENT / "July 2023: Palindromes"
+UNIQUE = DOCUMENT / "August 2023: First Unique Character"
 
 ROUNDED = "half of the last printed digit"
 FIGURE = "read off the published figure"

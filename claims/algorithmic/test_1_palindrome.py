@@ -7,6 +7,9 @@ from replications.judging import at_least, at_most, claim, exactly, instead, nea
 from . import published
 from .common import PALINDROME, figure, printed, raw, untrained
 
+COMPOSITION = PALINDROME / "5. Composition of 0.0 and 1.0"
+MORE = PALINDROME / "A few more experiments"
+STORED = MORE / 'How is the "non-palindromic" information stored?'
 SET = "2,500 sequences, seed 42."
 BLIND = "17 and 19 instead"
 """The control that puts the blind spots in the place of other positions."""
@@ -15,7 +18,7 @@ BLIND = "17 and 19 instead"
 @claim(
     "algorithmic/palindrome-headline",
     says="The classifier is nearly always right at END.",
-    source=PALINDROME / "The model",
+    source=PALINDROME / "Solutions",
     tier=1,
     published="loss 0.008, logit difference 7.489",
     expect={"palindrome": parts(loss=printed(0.008), logit_difference=printed(7.489))},
@@ -41,7 +44,7 @@ def test_the_classifier_is_nearly_always_right(subject):
 @claim(
     "algorithmic/palindrome-mean-ablation",
     says="Heads 0.0 and 1.0 carry the task; 0.1 and 1.1 hardly matter.",
-    source=PALINDROME / "Mean ablation",
+    source=PALINDROME / "2. Head ablations",
     tier=1,
     published="0.614, 6.642, 0.299, 6.815",
     expect={
@@ -71,7 +74,7 @@ def test_two_heads_carry_the_task(subject):
 @claim(
     "algorithmic/palindrome-zero-ablation",
     says="Zero ablation makes head 0.1 look important, which by mean ablation it is not.",
-    source=PALINDROME / "Zero ablation",
+    source=PALINDROME / "2. Head ablations",
     tier=1,
     published="1.672, 3.477, 2.847, 7.274",
     expect={
@@ -114,7 +117,7 @@ def test_zero_ablation_misleads(subject):
 @claim(
     "algorithmic/palindrome-targeted-ablation",
     says="Heads 0.1 and 1.1 work at position 20 alone; 1.1 does not raise the logit difference.",
-    source=PALINDROME / "Targeted ablations",
+    source=MORE / "Targeted ablations",
     tier=2,
     published="0.008; 0.118, 0.010; 0.014, 0.008",
     expect={
@@ -156,7 +159,7 @@ def test_two_heads_work_at_position_20(subject):
 @claim(
     "algorithmic/palindrome-lambda-pattern",
     says="In head 0.0 a number looks at its mirror if the two are equal, and else at itself.",
-    source=PALINDROME / "Attention patterns",
+    source=PALINDROME / "1. Eyeball attention patterns",
     tier=1,
     published="qualitative",
     expect={
@@ -186,7 +189,7 @@ def test_a_number_looks_at_its_mirror_or_at_itself(subject):
 @claim(
     "algorithmic/palindrome-attention-difference",
     says="Making a pair unequal moves the attention of 0.0 from the mirror to the number itself.",
-    source=PALINDROME / "Attention difference",
+    source=COMPOSITION,
     tier=1,
     published="0.373 and 0.544",
     expect={
@@ -219,7 +222,7 @@ def test_attention_moves_to_the_number_itself(subject):
 @claim(
     "algorithmic/palindrome-20-in-head-0.0",
     says="Head 0.0 does not see whether the pair of 1 and 20 is equal.",
-    source=PALINDROME / "Conclusion",
+    source=STORED,
     tier=2,
     published="stated at the end",
     expect={"palindrome": at_most(0.15, because="17 and 19, which it does not see: 0.112, 0.064")},
@@ -238,7 +241,7 @@ def test_head_0_0_is_blind_at_20(subject):
 @claim(
     "algorithmic/palindrome-qk-self",
     says="In 0.0 numbers ask for themselves and positions for mirror or self; 0.1 avoids equals.",
-    source=PALINDROME / "QK circuits of layer 0",
+    source=PALINDROME / "3. Full QK matrix of head 0.0",
     tier=2,
     published="diagonal 0.186 (14) to 0.760 (27); mirrors 0.245 … 0.539",
     expect={
@@ -275,7 +278,7 @@ def test_numbers_ask_for_themselves(subject):
 @claim(
     "algorithmic/palindrome-blind-spots",
     says="A palindrome broken at 17 alone, or at 19 alone, is still called a palindrome.",
-    source=PALINDROME / "Adversarial examples",
+    source=PALINDROME / "4. Investigating adversarial examples",
     tier=1,
     published="high probability",
     expect={"palindrome": parts(**{"17": at_least(0.99), "19": at_least(0.99)})},
@@ -295,7 +298,7 @@ def test_the_classifier_is_blind_at_17_and_19(subject):
 @claim(
     "algorithmic/palindrome-natural-adversarial",
     says="Two of three errors in the set are unequal only at 17 or 19; that type is never right.",
-    source=PALINDROME / "Adversarial examples",
+    source=PALINDROME / "4. Investigating adversarial examples",
     tier=1,
     published="2; 1; 0, and three sequences",
     expect={
@@ -323,7 +326,7 @@ def test_two_errors_of_the_set_are_at_blind_spots(subject):
 @claim(
     "algorithmic/palindrome-end-attention",
     says="END looks at unequal pairs in 1.0, never at 17, 19 and 20; in 1.1 it looks at 20.",
-    source=PALINDROME / "Attention patterns",
+    source=PALINDROME / "1. Eyeball attention patterns",
     tier=2,
     published="0.317 … 0.000 unequal, 0.081 … 0.006 equal",
     expect={
@@ -358,7 +361,7 @@ def test_end_looks_at_unequal_pairs(subject):
 @claim(
     "algorithmic/palindrome-k-composition",
     says="END's query in 1.0 wants what 0.0 writes at unequal pairs; at 17, 19, 20 1.1's does.",
-    source=PALINDROME / "K-composition",
+    source=COMPOSITION / "First experiment: K-composition",
     tier=1,
     published="1.0: 0.954 … -0.949; 1.1: -0.764 … 0.824",
     expect={
@@ -381,7 +384,7 @@ def test_unequal_pairs_are_keys(subject):
 @claim(
     "algorithmic/palindrome-v-composition",
     says="What 0.0 writes at unequal pairs says no through 1.0, and through 1.1 at 17, 19 and 20.",
-    source=PALINDROME / "V-composition",
+    source=COMPOSITION / "Second experiment: V-composition",
     tier=2,
     published="1.0: 9.34 … -6.80; 1.1: -1.61 … 2.64",
     expect={
@@ -409,7 +412,7 @@ def test_unequal_pairs_say_no(subject):
 @claim(
     "algorithmic/palindrome-difference-vectors",
     says="That a pair is unequal is one direction for all positions except 17, 19 and 20.",
-    source=PALINDROME / "Difference vectors",
+    source=STORED,
     tier=1,
     published="at least 0.960 within, at most -0.659 across",
     expect={
@@ -431,7 +434,7 @@ def test_unequal_pairs_share_a_direction(subject):
 @claim(
     "algorithmic/palindrome-composition",
     says="Composition is strong between 0.0 and 1.0, as key and value, and weak everywhere else.",
-    source=PALINDROME / "Composition scores",
+    source=MORE / "Composition scores",
     tier=2,
     published="qualitative",
     expect={"palindrome": parts(K=at_least(1.5), V=at_least(1.5), largest_other=at_most(1.2))},

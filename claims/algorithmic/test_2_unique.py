@@ -14,7 +14,7 @@ DOMAINS = ["ac", "defj", "bghi"]
 @claim(
     "algorithmic/unique-headline",
     says="The right letter gets almost all the probability, with rare failures.",
-    source=UNIQUE / "The model",
+    source=UNIQUE / "Solutions",
     tier=1,
     published="loss 0.017; mean 0.988; smallest 0.001",
     expect={"unique": parts(loss=printed(0.017), mean=printed(0.988), smallest=printed(0.001))},
@@ -67,8 +67,8 @@ def test_the_right_letter_is_nearly_certain(subject):
             accepted_if="sequences that consist of copies",
         ),
     ),
-    note="Weight on all earlier copies together, mean by letter. `every`: the smallest of 0.1 for b "
-    "to j. `letters`: the three highest of 0.2; `above` and `rest`: how far these and the others "
+    note="Weight on all earlier copies together, mean by letter. `every`: the smallest of 0.1 for "
+    "b to j. `letters`: the three highest of 0.2; `above` and `rest`: how far these and the others "
     "are above uniform attention.",
 )
 def test_two_heads_look_for_duplicates(subject):
@@ -321,7 +321,7 @@ def test_the_division_is_causal(subject):
 @claim(
     "algorithmic/unique-path-attribution",
     says="c is boosted through 0.0, 0.2 to 1.0 and suppressed through 0.1 and directly to 1.0.",
-    source=UNIQUE / "Path attribution",
+    source=UNIQUE / "Direct Logit Attribution",
     tier=2,
     published="c at 1: 136.7 142.7 -81.5 -46.4; g: 22.1 29.1",
     expect={
@@ -357,7 +357,7 @@ def test_paths_boost_and_suppress_c(subject):
 @claim(
     "algorithmic/unique-path-attribution-at-once",
     says="The suppression of c outweighs its boost as soon as c repeats, at position 16.",
-    source=UNIQUE / "Path attribution",
+    source=UNIQUE / "Direct Logit Attribution",
     tier=2,
     published="as soon as c repeats",
     expect={"unique": exactly(0)},

@@ -41,6 +41,7 @@ class Task:
         self.examples = examples
         self.preparation = preparation
         self._activations: dict[Place, Tensor] = {}
+        self._scales: dict[int | None, Tensor] = {}
 
     # ---------------------------------------------------------------- the model
     @cached_property
@@ -106,9 +107,12 @@ class Task:
 
     def scale(self, layer: int | None) -> Tensor:
         """The divisor of the LayerNorm before a layer, or of the final one: [n pos]."""
-        last = self.lens.shape.n_layers - 1
-        place = sites.RESID_POST(last) if layer is None else sites.RESID_PRE(layer)
-        return (self.activation(place).var(-1, unbiased=False) + EPSILON).sqrt()
+        if layer not in self._scales:
+            last = self.lens.shape.n_layers - 1
+            place = sites.RESID_POST(last) if layer is None else sites.RESID_PRE(layer)
+            variance = self.activation(place).var(-1, unbiased=False)
+            self._scales[layer] = (variance + EPSILON).sqrt()
+        return self._scales[layer]
 
     # ---------------------------------------------------------------- metrics
     def logits(self, edits: Sequence[Edit] = (), examples: Examples | None = None) -> Tensor:

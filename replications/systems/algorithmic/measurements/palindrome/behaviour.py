@@ -25,6 +25,7 @@ class Behaviour:
     def __init__(self, task: Task, roles: PalindromeRoles) -> None:
         self._task = task
         self._roles = roles
+        self._ablated: dict[tuple[Head, str], float] = {}
         self._losses: dict[tuple[Head, str, tuple[int, ...]], float] = {}
 
     # ---------------------------------------------------------------- the whole model
@@ -61,18 +62,23 @@ class Behaviour:
         return self.logit_difference()
 
     # ---------------------------------------------------------------- one head at a time
+    def _without(self, head: Head, how: Literal["mean", "one mean", "zero"]) -> float:
+        """The logit difference with one head ablated at all positions."""
+        if (head, how) not in self._ablated:
+            if how == "zero":
+                edit = ablation.zero(head)
+            else:
+                edit = ablation.mean(self._task, head, by_position=how == "mean")
+            self._ablated[head, how] = self.logit_difference([edit])
+        return self._ablated[head, how]
+
     def mean_ablated(self, *, by_position: bool = True) -> Mapping[str, float]:
         """The logit difference with each head mean-ablated at all positions, by head.
 
         Without `by_position` there is one mean over rows and positions, for controls.
         """
-        edits = {h: ablation.mean(self._task, h, by_position=by_position) for h in self._task.heads}
-        return {label(head): self.logit_difference([edit]) for head, edit in edits.items()}
-
-    @cached_property
-    def _zero_ablated(self) -> Mapping[str, float]:
-        heads = self._task.heads
-        return {label(head): self.logit_difference([ablation.zero(head)]) for head in heads}
+        how: Literal["mean", "one mean"] = "mean" if by_position else "one mean"
+        return {label(head): self._without(head, how) for head in self._task.heads}
 
     def zero_ablated(self, head: Head | None = None) -> Mapping[str, float]:
         """The logit difference with each head zero-ablated, by head.
@@ -81,12 +87,11 @@ class Behaviour:
         leave of the clean logit difference.
         """
         head = self._roles.other if head is None else head
-        mean = self.logit_difference([ablation.mean(self._task, head)])
         shares = {
-            "zero_share": self._zero_ablated[label(head)] / self.clean,
-            "mean_share": mean / self.clean,
+            "zero_share": self._without(head, "zero") / self.clean,
+            "mean_share": self._without(head, "mean") / self.clean,
         }
-        return {**self._zero_ablated, **shares}
+        return {label(h): self._without(h, "zero") for h in self._task.heads} | shares
 
     # ---------------------------------------------------------------- at one position
     def targeted(
