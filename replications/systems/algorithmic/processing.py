@@ -20,11 +20,11 @@ Weights = dict[str, Tensor]
 def processed(
     state_dict: Mapping[str, Tensor], shape: Shape, *, fold_value_biases: bool = True
 ) -> Weights:
-    """Processed weights in the classic layout, without LayerNorm parameters, in the same dtype.
+    """Processed weights in the classic layout, without LayerNorm parameters, in float64.
 
     In this order: what writes to the residual stream is centred over d_model; the unembedding is
     centred over its outputs; LayerNorms are folded into the matrices that read them, which are
-    then centred over d_model; value biases are folded into output biases. Computed in float64.
+    then centred over d_model; value biases are folded into output biases.
     """
     weights = {name: value.double() for name, value in state_dict.items()}
     _centre_writing(weights, shape)
@@ -36,8 +36,7 @@ def processed(
     _fold(weights, "ln_final", "unembed.W_U", "unembed.b_U")
     if fold_value_biases:
         _fold_value_biases(weights, shape)
-    dtype = next(iter(state_dict.values())).dtype
-    return {name: value.to(dtype) for name, value in weights.items() if not _of_norm(name)}
+    return {name: value for name, value in weights.items() if not _of_norm(name)}
 
 
 def _centre_writing(weights: Weights, shape: Shape) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from replications.lens import Lens, as_network
+from replications.lens import Lens
 from replications.models import Edit, Head, Network, Place, sites
 from replications.models.network import EPSILON
 from replications.systems.algorithmic.data import Examples
@@ -56,7 +56,8 @@ class Task:
     @cached_property
     def network(self) -> Network:
         """The prepared weights: float64, on the CPU."""
-        return as_network(self.prepared).to("cpu", torch.float64)
+        found = Network.from_state_dict(self.lens.shape, self.prepared.state_dict)
+        return found.to("cpu", torch.float64)
 
     @cached_property
     def heads(self) -> list[Head]:
