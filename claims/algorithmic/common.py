@@ -7,9 +7,9 @@ room for other hardware and rejects the other preparation of the weights whereve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from replications.judging import Expectation, Source, listed, near, on
+from replications.judging import Expectation, Source, listed, near, on, parts
 
 DOCUMENT = Source(
     "ARENA: monthly algorithmic problems",
@@ -38,6 +38,16 @@ raw = on(
 def printed(value: float) -> Expectation:
     """The value to half of the third decimal."""
     return near(value, abs=5e-4, because=ROUNDED)
+
+
+def named(expected: Mapping[str, Expectation], **more: Expectation) -> Expectation:
+    """Parts whose names are no words of Python, such as "0.1", and others after them."""
+    return parts(because="", **expected, **more)
+
+
+def figures(values: Mapping[str, Sequence[float]], abs: float, rel: float = 0.0):
+    """Parts that are figures, by name."""
+    return {name: figure(of, abs, rel) for name, of in values.items()}
 
 
 def figure(values: Sequence[float], abs: float, rel: float = 0.0, because: str = FIGURE):

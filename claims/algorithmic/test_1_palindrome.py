@@ -5,7 +5,7 @@ from __future__ import annotations
 from replications.judging import at_least, at_most, claim, exactly, instead, near, parts
 
 from . import published
-from .common import PALINDROME, figure, printed, raw, untrained
+from .common import PALINDROME, figure, figures, named, printed, raw, untrained
 
 COMPOSITION = PALINDROME / "5. Composition of 0.0 and 1.0"
 MORE = PALINDROME / "A few more experiments"
@@ -48,8 +48,8 @@ def test_the_classifier_is_nearly_always_right(subject):
     tier=1,
     published="0.614, 6.642, 0.299, 6.815",
     expect={
-        "palindrome": parts(
-            **{
+        "palindrome": named(
+            {
                 "0.0": printed(0.614),
                 "0.1": printed(6.642),
                 "1.0": printed(0.299),
@@ -78,8 +78,8 @@ def test_two_heads_carry_the_task(subject):
     tier=1,
     published="1.672, 3.477, 2.847, 7.274",
     expect={
-        "palindrome": parts(
-            **{
+        "palindrome": named(
+            {
                 "0.0": printed(1.672),
                 "0.1": printed(3.477),
                 "1.0": printed(2.847),
@@ -281,7 +281,7 @@ def test_numbers_ask_for_themselves(subject):
     source=PALINDROME / "4. Investigating adversarial examples",
     tier=1,
     published="high probability",
-    expect={"palindrome": parts(**{"17": at_least(0.99), "19": at_least(0.99)})},
+    expect={"palindrome": named({"17": at_least(0.99), "19": at_least(0.99)})},
     control=(
         instead(
             "the best other position",
@@ -364,9 +364,7 @@ def test_end_looks_at_unequal_pairs(subject):
     source=COMPOSITION / "First experiment: K-composition",
     tier=1,
     published="1.0: 0.954 … -0.949; 1.1: -0.764 … 0.824",
-    expect={
-        "palindrome": parts(**{head: figure(v, abs=2e-3) for head, v in published.KEYS.items()})
-    },
+    expect={"palindrome": named(figures(published.KEYS, abs=2e-3))},
     control=(
         instead(
             "through 0.1",
@@ -387,9 +385,7 @@ def test_unequal_pairs_are_keys(subject):
     source=COMPOSITION / "Second experiment: V-composition",
     tier=2,
     published="1.0: 9.34 … -6.80; 1.1: -1.61 … 2.64",
-    expect={
-        "palindrome": parts(**{head: figure(v, abs=0.01) for head, v in published.VALUES.items()})
-    },
+    expect={"palindrome": named(figures(published.VALUES, abs=0.01))},
     control=(
         instead(
             "through 0.1",

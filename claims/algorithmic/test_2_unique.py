@@ -5,10 +5,18 @@ from __future__ import annotations
 from replications.judging import at_least, at_most, claim, each, exactly, instead, near, parts
 
 from . import published
-from .common import UNIQUE, figure, printed, untrained
+from .common import UNIQUE, figure, figures, named, printed, untrained
 
 LAYER_0 = [(0, 0), (0, 1), (0, 2)]
 DOMAINS = ["ac", "defj", "bghi"]
+
+
+def _another_rule(rule: str):
+    return instead(
+        f"by another rule: {rule}",
+        lambda s: s.behaviour.headline(rule),
+        accepted_if=f"a model that learned this rule: {rule}",
+    )
 
 
 @claim(
@@ -19,14 +27,9 @@ DOMAINS = ["ac", "defj", "bghi"]
     published="loss 0.017; mean 0.988; smallest 0.001",
     expect={"unique": parts(loss=printed(0.017), mean=printed(0.988), smallest=printed(0.001))},
     control=(
-        *(
-            instead(
-                f"by another rule: {rule}",
-                lambda s, rule=rule: s.behaviour.headline(rule),
-                accepted_if=f"a model that learned this rule: {rule}",
-            )
-            for rule in ("last unique", "first letter", "next position")
-        ),
+        _another_rule("last unique"),
+        _another_rule("first letter"),
+        _another_rule("next position"),
         untrained,
     ),
     note="1,000 sequences of 20 tokens, seed 42; all positions.",
@@ -81,11 +84,7 @@ def test_two_heads_look_for_duplicates(subject):
     source=UNIQUE / "QK circuits",
     tier=2,
     published="0.1: -2.40 4.38 …; 0.2: 1.97 1.06 …; 0.0: -2.51 -2.22 …",
-    expect={
-        "unique": parts(
-            **{head: figure(v, abs=6e-3) for head, v in published.LETTER_SCORES.items()}
-        )
-    },
+    expect={"unique": named(figures(published.LETTER_SCORES, abs=6e-3))},
     control=(
         instead(
             "without the LayerNorm's divisor",
@@ -109,7 +108,7 @@ def test_letters_score_for_themselves(subject):
     source=UNIQUE / "QK circuits",
     tier=2,
     published="qualitative",
-    expect={"unique": parts(**{"0.0": at_most(-0.7), "0.2": at_most(-0.7)})},
+    expect={"unique": named({"0.0": at_most(-0.7), "0.2": at_most(-0.7)})},
     control=(
         instead(
             "head 1.0",
@@ -151,8 +150,8 @@ def test_head_0_1_does_not_prefer_early_positions(subject):
     tier=2,
     published="2.67, 2.55, 0.10",
     expect={
-        "unique": parts(
-            **{
+        "unique": named(
+            {
                 "0.0": near(2.67, abs=6e-3),
                 "0.2": near(2.55, abs=6e-3),
                 "0.1": near(0.10, abs=6e-3),
@@ -186,9 +185,7 @@ def test_the_first_letter_looks_at_itself(subject):
     source=UNIQUE / "OV circuits",
     tier=2,
     published="0.0: 23.98 … 17.08; 0.2: 12.33 … 17.76",
-    expect={
-        "unique": parts(**{h: figure(v, abs=0.01, rel=1e-3) for h, v in published.COPYING.items()})
-    },
+    expect={"unique": named(figures(published.COPYING, abs=0.01, rel=1e-3))},
     control=(
         instead(
             "head 0.1",
@@ -208,9 +205,7 @@ def test_two_heads_copy_letters(subject):
     source=UNIQUE / "OV circuits",
     tier=1,
     published="0.1: 34.0 -71.1 …; 0.2: -152.1 -78.2 -124.7; direct: -51.2 -120.4 …",
-    expect={
-        "unique": parts(**{p: figure(v, abs=0.06, rel=1e-3) for p, v in published.NEGATIVE.items()})
-    },
+    expect={"unique": named(figures(published.NEGATIVE, abs=0.06, rel=1e-3))},
     control=(
         instead(
             "letters of other domains",
@@ -237,8 +232,8 @@ def test_paths_from_0_1_suppress_letters(subject):
     tier=1,
     published="0.0: 244.6 214.5 …; 0.2: 93.8 17.8 …",
     expect={
-        "unique": parts(
-            **{p: figure(v, abs=0.06, rel=1e-3) for p, v in published.POSITIVE.items()},
+        "unique": named(
+            figures(published.POSITIVE, abs=0.06, rel=1e-3),
             strongest=at_least(75),
         )
     },
@@ -437,7 +432,7 @@ def test_head_1_2_is_busy(subject):
     source=UNIQUE / "Adversarial examples",
     tier=2,
     published="the cause given for h",
-    expect={"unique": parts(**{letter: at_least(0.25) for letter in "bghi"})},
+    expect={"unique": named({letter: at_least(0.25) for letter in "bghi"})},
     control=instead(
         "letters of 1.1 repeated",
         lambda s: s.adversarial.overload_by_others(),

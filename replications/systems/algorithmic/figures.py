@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from replications.models import Head
 from replications.plotting import charts
 from replications.plotting.pictures import CannotDraw, picture
 from replications.systems.algorithmic.data.palindrome import CONTEXT, SECOND, VALUES, mirror
@@ -149,7 +150,10 @@ def letter_scores(subject: Any) -> Figure:
 def paths(subject: Any) -> Figure:
     s = _unique(subject)
     late = list(s.roles.domain)
-    starts = {"direct": (), **{label(h): (h,) for h in s.task.heads if h[0] == 0}}
+    starts: dict[str, tuple[Head, ...]] = {
+        "the letter": (),
+        **{label(h): (h,) for h in s.task.heads if h[0] == 0},
+    }
     panels = {
         f"from {name}": [s.circuits.through(*start, head).tolist() for head in late]
         for name, start in starts.items()
