@@ -11,9 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from replications.systems import brackets, ioi, list_update, name_recall
+    from replications.systems import algorithmic, brackets, ioi, list_update, name_recall
 
-__all__ = ["__version__", "brackets", "ioi", "list_update", "name_recall"]
+__all__ = ["__version__", "algorithmic", "brackets", "ioi", "list_update", "name_recall"]
 
 try:
     __version__ = version("interp-claims")

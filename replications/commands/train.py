@@ -23,7 +23,11 @@ python -m replications train ioi/circuit --seed 5
 python -m replications train ioi --help
     the options of one recipe
 """
-MORE = {"ioi/circuit": "ioi.train_circuit"}
+MORE = {
+    "ioi/circuit": "ioi.train_circuit",
+    "algorithmic/palindrome": "algorithmic.train_palindrome",
+    "algorithmic/unique": "algorithmic.train_unique",
+}
 """Further recipes: what the command calls them → the module under replications.systems."""
 
 

@@ -10,7 +10,7 @@ from replications.errors import BadInput
 from replications.judging.claim import SubjectInfo
 from replications.plotting.pictures import Picture
 
-SYSTEMS: tuple[str, ...] = ("brackets", "list_update", "ioi", "name_recall")
+SYSTEMS: tuple[str, ...] = ("brackets", "list_update", "ioi", "name_recall", "algorithmic")
 
 
 class System(Protocol):

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from replications import cli, fixtures
+from replications.commands.train import MORE
 from replications.errors import FixtureMissing
 from replications.judging.ledger import Ledger
 from replications.report import claims_md
@@ -137,7 +138,7 @@ def test_train_passes_its_options_to_the_recipe(monkeypatch: pytest.MonkeyPatch)
 
 def test_train_of_an_unknown_system_names_the_known(capsys: Captured) -> None:
     assert cli.main(["train", "nothing", "--seed", "1"]) == 2
-    known = ", ".join((*registry.SYSTEMS, "ioi/circuit"))
+    known = ", ".join((*registry.SYSTEMS, *MORE))
     assert capsys.readouterr().err == f"error: unknown system 'nothing'; there are: {known}\n"
 
 

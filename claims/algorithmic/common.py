@@ -1,0 +1,56 @@
+"""What the claims about algorithmic problems share: the source, tolerances and controls.
+
+Subjects: the published models, `palindrome` and `unique`. A printed number is met to half of its
+last digit. A number read off a figure is met to 1e-3, or to 1e-4 of itself above 10, which leaves
+room for other hardware and rejects the other preparation of the weights wherever the two differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from replications.judging import Expectation, Source, listed, near, on, parts
+
+DOCUMENT = Source(
+    "ARENA: monthly algorithmic problems",
+    "https://github.com/callummcdougall/ARENA_2.0/blob/"
+    "e805ad8772b81fa44252ab3b7590ac614aa29376/chapter1_transformers/instructions/pages/"
+    "09_Monthly_Algorithmic_Problems.py",
+)
+PALINDROME = DOCUMENT / "July 2023: Palindromes"
+UNIQUE = DOCUMENT / "August 2023: First Unique Character"
+
+ROUNDED = "half of the last printed digit"
+FIGURE = "read off the published figure"
+
+untrained = on(
+    "untrained weights",
+    lambda s: s.untrained,
+    accepted_if="training that starts from weights which show the finding already",
+)
+raw = on(
+    "raw weights",
+    lambda s: s.raw,
+    accepted_if="a document that reads this number off weights as they were trained",
+)
+
+
+def printed(value: float) -> Expectation:
+    """The value to half of the third decimal."""
+    return near(value, abs=5e-4, because=ROUNDED)
+
+
+def named(expected: Mapping[str, Expectation], **more: Expectation) -> Expectation:
+    """Parts whose names are no words of Python, such as "0.1", and others after them."""
+    return parts(because="", **expected, **more)
+
+
+def figures(values: Mapping[str, Sequence[float]], abs: float, rel: float = 0.0):
+    """Parts that are figures, by name."""
+    return {name: figure(of, abs, rel) for name, of in values.items()}
+
+
+def figure(values: Sequence[float], abs: float, rel: float = 0.0, because: str = FIGURE):
+    """Every value of a figure to `abs`, or to `rel` of itself where that is more."""
+    expected = [near(value, abs=max(abs, rel * (value**2) ** 0.5)) for value in values]
+    return listed(*expected, because=because)

@@ -1,0 +1,177 @@
+"""The pictures of the documents, drawn from the measurements of one model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from replications.models import Head
+from replications.plotting import charts
+from replications.plotting.pictures import CannotDraw, picture
+from replications.systems.algorithmic.data.palindrome import CONTEXT, SECOND, VALUES, mirror
+from replications.systems.algorithmic.data.unique import LETTERS
+from replications.systems.algorithmic.measure import PalindromeSubject, UniqueSubject
+from replications.systems.algorithmic.roles import label
+
+PLACES = ["START", *(str(i) for i in range(1, CONTEXT - 1)), "END"]
+PAIRS = [f"{mirror(i)}, {i}" for i in SECOND]
+
+
+# -------------------------------------------------------------------------------------- subjects
+def _palindrome(subject: Any) -> PalindromeSubject:
+    if not isinstance(subject, PalindromeSubject):
+        raise CannotDraw("it belongs to the palindrome classifier")
+    return subject
+
+
+def _unique(subject: Any) -> UniqueSubject:
+    if not isinstance(subject, UniqueSubject):
+        raise CannotDraw("it belongs to the first-unique-letter model")
+    return subject
+
+
+# ----------------------------------------------------------------------------------- palindromes
+@picture(
+    "What is left without one head",
+    "The mean logit difference with each head replaced by its mean over the data set, or by zero. "
+    "Without 0.0 or 1.0 little is left. Zero ablation makes 0.1 look important, too.",
+)
+def ablations(subject: Any) -> Figure:
+    s = _palindrome(subject)
+    both = {
+        "mean ablation": s.behaviour.mean_ablated(),
+        "zero ablation": s.behaviour.zero_ablated(),
+    }
+    names = [label(head) for head in s.task.heads]
+    figure, grid = charts.canvas(2, sharey=True)
+    for axes, (title, values) in zip(grid.flat, both.items(), strict=True):
+        charts.bars(axes, names, [values[name] for name in names])
+        charts.label(axes, "head", "logit difference", title)
+    return figure
+
+
+@picture(
+    "Head 0.0 matches numbers and positions",
+    "Attention among numbers by their scores alone: the diagonal shows that every number asks for "
+    "itself.",
+)
+def token_matching(subject: Any) -> Figure:
+    s = _palindrome(subject)
+    values = [str(value) for value in range(VALUES)]
+    heads = (s.roles.compare, s.roles.other)
+    panels = {f"head {label(head)}": s.circuits.token_attention(head) for head in heads}
+    return charts.heatmaps(
+        panels, charts.ATTENTION, x="key", y="query", x_ticks=values, y_ticks=values
+    )
+
+
+@picture(
+    "Where positions look by position alone",
+    "In head 0.0 every position of the second half (11 to 20) looks at its mirror or at itself.",
+)
+def position_matching(subject: Any) -> Figure:
+    s = _palindrome(subject)
+    heads = (s.roles.compare, s.roles.other)
+    panels = {f"head {label(head)}": s.circuits.positions(head) for head in heads}
+    return charts.heatmaps(
+        panels, charts.ATTENTION, x="key position", y="query position",
+        x_ticks=PLACES, y_ticks=PLACES,
+    )  # fmt: skip
+
+
+@picture(
+    "Where END looks",
+    "Mean attention from END to each position of the second half, where its pair is unequal and "
+    "where it is equal. Head 1.0 looks at unequal pairs, but not at 17, 19 and 20.",
+)
+def end_attention(subject: Any) -> Figure:
+    s = _palindrome(subject)
+    figure, grid = charts.canvas(2, sharey=True)
+    heads = (s.roles.collect, s.roles.last)
+    for axes, head in zip(grid.flat, heads, strict=True):
+        unequal, equal = s.attention.from_end(head)
+        charts.lines(axes, {"unequal": (SECOND, unequal), "equal": (SECOND, equal)})
+        charts.label(axes, "key position", "attention", f"head {label(head)}")
+    charts.legend(figure)
+    return figure
+
+
+@picture(
+    "One direction for unequal pairs",
+    "Cosines between what head 0.0 writes for each pair when it is unequal. Seven pairs share a "
+    "direction; 17, 19 and 20 have others.",
+)
+def difference_cosines(subject: Any) -> Figure:
+    s = _palindrome(subject)
+    return charts.heatmaps(
+        {"cosine": s.circuits.cosines()}, charts.Scale("cosine", "RdBu", -1.0, 1.0),
+        x="pair", y="pair", x_ticks=PAIRS, y_ticks=PAIRS,
+    )  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------- first unique
+@picture(
+    "Looking back at earlier copies",
+    "Mean attention to all earlier copies of a letter that has occurred before, by letter. Head "
+    "0.1 does it for all letters but a; head 0.2 for a, b and g.",
+)
+def duplicates(subject: Any) -> Figure:
+    s = _unique(subject)
+    heads = [head for head in s.task.heads if head[0] == 0]
+    figure, grid = charts.canvas(len(heads), sharey=True)
+    for axes, head in zip(grid.flat, heads, strict=True):
+        charts.bars(axes, LETTERS, s.attention.to_copies(head))
+        charts.label(axes, "letter", "attention to copies", f"head {label(head)}")
+    return figure
+
+
+@picture(
+    "Scores of letters for letters",
+    "Attention scores in layer 0 by letters alone. The diagonal of head 0.1 is positive but for a.",
+)
+def letter_scores(subject: Any) -> Figure:
+    s = _unique(subject)
+    panels = {
+        f"head {label(head)}": s.circuits.letter_scores(head)
+        for head in s.task.heads
+        if head[0] == 0
+    }
+    return charts.heatmaps(
+        panels, charts.SCORES, x="key", y="query", x_ticks=LETTERS, y_ticks=LETTERS
+    )
+
+
+@picture(
+    "Paths to the answer",
+    "What each path adds to the logit of a letter itself. Paths from 0.1 suppress letters, each "
+    "through the head of layer 1 that the letter belongs to.",
+)
+def paths(subject: Any) -> Figure:
+    s = _unique(subject)
+    late = list(s.roles.domain)
+    starts: dict[str, tuple[Head, ...]] = {
+        "the letter": (),
+        **{label(h): (h,) for h in s.task.heads if h[0] == 0},
+    }
+    panels = {
+        f"from {name}": [s.circuits.through(*start, head).tolist() for head in late]
+        for name, start in starts.items()
+    }
+    return charts.heatmaps(
+        panels, charts.LOGITS, x="letter", y="through", columns=2,
+        x_ticks=LETTERS, y_ticks=[label(head) for head in late],
+    )  # fmt: skip
+
+
+PICTURES = (
+    ablations,
+    token_matching,
+    position_matching,
+    end_attention,
+    difference_cosines,
+    duplicates,
+    letter_scores,
+    paths,
+)
+NOT_DRAWN: dict[str, str] = {}

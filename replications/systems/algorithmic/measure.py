@@ -1,0 +1,157 @@
+"""The models under the microscope: one kind of subject for each problem."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Self
+
+from torch import Tensor
+
+from replications.lens import Lens
+from replications.systems.algorithmic.data import Examples, Symbols, palindrome, unique
+from replications.systems.algorithmic.measurements import palindrome as of_palindrome
+from replications.systems.algorithmic.measurements import unique as of_unique
+from replications.systems.algorithmic.model import PALINDROME, UNIQUE, Model
+from replications.systems.algorithmic.roles import PalindromeRoles, UniqueRoles
+from replications.systems.algorithmic.task import Preparation, Task
+
+PUBLISHED_SEED = 42
+"""The seed from which the published models were trained."""
+
+
+class AlgorithmicSubject:
+    """One model of one problem with the sequences it is measured on.
+
+    `lens` has the weights as they were trained; measurements are made on processed weights unless
+    `preparation` says otherwise. `seed` is the seed that the model was trained from.
+    """
+
+    model: Model
+    symbols: Symbols
+
+    def __init__(
+        self,
+        name: str,
+        lens: Lens,
+        *,
+        seed: int = PUBLISHED_SEED,
+        preparation: Preparation = "processed",
+        examples: Examples | None = None,
+    ) -> None:
+        self.name = name
+        self.lens = lens
+        self.seed = seed
+        self.task = Task(lens, self._drawn() if examples is None else examples, preparation)
+
+    def __repr__(self) -> str:
+        return f"<{self.model.problem} model {self.name!r}, {len(self.task.examples)} sequences>"
+
+    @staticmethod
+    def _drawn() -> Examples:
+        """The published set."""
+        raise NotImplementedError
+
+    @property
+    def prompting(self) -> Symbols:
+        """How it is given a sequence."""
+        return self.symbols
+
+    @property
+    def tokens(self) -> Tensor:
+        """The sequences: long [n pos]."""
+        return self.task.tokens
+
+    # ---------------------------------------------------------------- other models
+    def variant(self, name: str, lens: Lens, preparation: Preparation | None = None) -> Self:
+        """Another model, or other preparation, on the same sequences, called NAME~name."""
+        return type(self)(
+            f"{self.name}~{name}",
+            lens,
+            seed=self.seed,
+            preparation=preparation or self.task.preparation,
+            examples=self.task.examples,
+        )
+
+    @cached_property
+    def untrained(self) -> Self:
+        """The weights its training started from."""
+        return self.variant("untrained", self.lens.reopen(self.model.untrained(self.seed)))
+
+    @cached_property
+    def raw(self) -> Self:
+        """The same model, measured without processing."""
+        return self.variant("raw", self.lens, "raw")
+
+    @cached_property
+    def value_biases_kept(self) -> Self:
+        """The same model, processed but for the last step."""
+        return self.variant("value biases kept", self.lens, "value biases kept")
+
+
+class PalindromeSubject(AlgorithmicSubject):
+    """A palindrome classifier."""
+
+    model = PALINDROME
+    symbols = palindrome.SYMBOLS
+    roles = PalindromeRoles()
+
+    @staticmethod
+    def _drawn() -> Examples:
+        return palindrome.generate(palindrome.SET_SIZE, palindrome.SET_SEED)
+
+    @cached_property
+    def behaviour(self) -> of_palindrome.Behaviour:
+        """Losses and logit differences, whole and ablated."""
+        return of_palindrome.Behaviour(self.task, self.roles)
+
+    @cached_property
+    def attention(self) -> of_palindrome.Attention:
+        """Where the heads look."""
+        return of_palindrome.Attention(self.task, self.roles)
+
+    @cached_property
+    def circuits(self) -> of_palindrome.Circuits:
+        """What the weights say."""
+        return of_palindrome.Circuits(self.task, self.roles)
+
+    @cached_property
+    def mistakes(self) -> of_palindrome.Mistakes:
+        """What it gets wrong."""
+        return of_palindrome.Mistakes(self.task)
+
+
+class UniqueSubject(AlgorithmicSubject):
+    """A first-unique-letter model."""
+
+    model = UNIQUE
+    symbols = unique.SYMBOLS
+    roles = UniqueRoles()
+
+    @staticmethod
+    def _drawn() -> Examples:
+        return unique.generate(unique.SET_SIZE, unique.SET_SEED)
+
+    @cached_property
+    def behaviour(self) -> of_unique.Behaviour:
+        """Losses and probabilities, whole and ablated."""
+        return of_unique.Behaviour(self.task, self.roles)
+
+    @cached_property
+    def attention(self) -> of_unique.Attention:
+        """Where the heads look."""
+        return of_unique.Attention(self.task, self.roles)
+
+    @cached_property
+    def circuits(self) -> of_unique.Circuits:
+        """What the weights say."""
+        return of_unique.Circuits(self.task, self.roles)
+
+    @cached_property
+    def attribution(self) -> of_unique.Attribution:
+        """Which paths lead to an answer."""
+        return of_unique.Attribution(self.task, self.roles)
+
+    @cached_property
+    def adversarial(self) -> of_unique.Adversarial:
+        """Strings that fool it."""
+        return of_unique.Adversarial(self.task, self.roles)

@@ -1,0 +1,97 @@
+"""The architectures of the problems, and how weights become a model that can be measured.
+
+Every model is causal, with learned positions that are added to the residual stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from replications.errors import BadInput
+from replications.lens import Lens, open_lens
+from replications.models import Shape, check_state_dict, parameters, read_state_dict, untrained
+from replications.systems.algorithmic.data import palindrome, unique
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model of one problem: what errors call it, its architecture and its published file."""
+
+    problem: str
+    called: str
+    shape: Shape
+    fixture: str
+
+    def check(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The parameters alone, checked against the architecture; attention masks are dropped.
+
+        Raises BadInput naming the first tensor that does not fit.
+        """
+        return check_state_dict(state_dict, self.shape, model=self.called)
+
+    def read(self, content: bytes, name: str) -> dict[str, Tensor]:
+        """Weights from the bytes of a `.pt` or `.safetensors` file whose sha256 was verified.
+
+        Raises BadInput when the bytes are not such a file or hold another model.
+        """
+        return read_state_dict(content, name, self.shape, model=self.called)
+
+    def untrained(self, seed: int) -> dict[str, Tensor]:
+        """The weights that training with this seed starts from; 42 is the published start.
+
+        Matrices are normal with standard deviation 0.8 / sqrt(d_model), LayerNorms the identity,
+        biases zero. Raises BadInput for a negative seed.
+        """
+        spread = untrained.by_width(self.shape.d_model)
+        return untrained.untrained(parameters.classic(self.shape), spread, seed)
+
+    def open(
+        self, state_dict: Mapping[str, Tensor], *, device: str = "cpu", dtype: str = "float32"
+    ) -> Lens:
+        """A lens on the model with these weights. Raises BadInput if they do not fit."""
+        return open_lens(self.shape, self.check(state_dict), device=device, dtype=dtype)
+
+
+PALINDROME = Model(
+    problem="palindrome",
+    called="the palindrome classifier",
+    shape=Shape(
+        n_layers=2,
+        n_heads=2,
+        d_model=28,
+        d_head=14,
+        d_mlp=0,
+        n_ctx=palindrome.CONTEXT,
+        d_vocab=palindrome.VALUES + 2,
+        d_vocab_out=2,
+        attn_only=True,
+    ),
+    fixture="algorithmic/palindrome_classifier.pt",
+)
+UNIQUE = Model(
+    problem="unique",
+    called="the first-unique-letter model",
+    shape=Shape(
+        n_layers=2,
+        n_heads=3,
+        d_model=42,
+        d_head=14,
+        d_mlp=0,
+        n_ctx=unique.CONTEXT,
+        d_vocab=unique.NONE + 1,
+        d_vocab_out=unique.NONE + 1,
+        attn_only=True,
+    ),
+    fixture="algorithmic/first_unique_char_model.pt",
+)
+MODELS: Mapping[str, Model] = {model.problem: model for model in (PALINDROME, UNIQUE)}
+
+
+def model_of(problem: str) -> Model:
+    """The model of a problem. Raises BadInput for an unknown one."""
+    if problem not in MODELS:
+        raise BadInput(f"unknown problem {problem!r}; there are: {', '.join(MODELS)}")
+    return MODELS[problem]

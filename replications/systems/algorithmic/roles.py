@@ -1,0 +1,49 @@
+"""Which head plays which part in each model: the published indices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from replications.models import Head
+
+
+@dataclass(frozen=True)
+class PalindromeRoles:
+    """The heads of the palindrome classifier."""
+
+    compare: Head = (0, 0)
+    """Looks from a number of the second half at its mirror, or at itself if they differ."""
+    other: Head = (0, 1)
+    """The other head of layer 0; it works at position 20 alone."""
+    collect: Head = (1, 0)
+    """Looks from END at unequal pairs, except at 17, 19 and 20."""
+    last: Head = (1, 1)
+    """Looks from END at position 20."""
+
+
+@dataclass(frozen=True)
+class UniqueRoles:
+    """The heads of the first-unique-letter model."""
+
+    duplicates: Head = (0, 1)
+    """Looks back at earlier copies of the same letter."""
+    early: tuple[Head, Head] = ((0, 0), (0, 2))
+    """Are said to find early letters; the second one also looks back at a, b and g."""
+    domains: tuple[tuple[Head, str], ...] = (((1, 0), "ac"), ((1, 1), "defj"), ((1, 2), "bghi"))
+    """The heads of layer 1, and the letters that each of them answers for."""
+
+    @property
+    def owners(self) -> Mapping[str, Head]:
+        """The head that answers for each letter."""
+        return {letter: head for head, letters in self.domains for letter in letters}
+
+    @property
+    def domain(self) -> Mapping[Head, str]:
+        """The letters that each head of layer 1 answers for."""
+        return dict(self.domains)
+
+
+def label(head: Head) -> str:
+    """A head as the document writes it: "0.1"."""
+    return f"{head[0]}.{head[1]}"
