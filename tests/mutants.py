@@ -42,6 +42,7 @@ ROOT = Path(__file__).parents[1]
 PLACES = ("judging", "analysis", "patching", "systems/*/measurements", "systems/*/roles.py")
 """Under replications/: what is mutated unless `--where` says otherwise."""
 SUBJECTS = {
+    "algorithmic": "palindrome",
     "brackets": "retrained/seed0",
     "ioi": "construction",
     "list_update": "seed0",
