@@ -1,5 +1,5 @@
 """Hypotheses about circuits: which nodes and edges do a task, and how to test that.
 
 Every edge of a model patched exactly, circuits found by exact effects or by estimates of them, and
-causal scrubbing.
+causal scrubbing (in `circuits.scrubbing`).
 """

@@ -1,0 +1,286 @@
+"""Causal scrubbing: a network's output, with every input computed as a hypothesis allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from replications.circuits.scrubbing import drawing
+from replications.circuits.scrubbing.clean import Clean, Pool, Wanted, batches
+from replications.circuits.scrubbing.drawing import Drawn
+from replications.circuits.scrubbing.hypothesis import (
+    Along,
+    Component,
+    DirectPath,
+    Embeddings,
+    Estimate,
+    Mask,
+    Output,
+    Position,
+)
+from replications.circuits.scrubbing.slices import edits_within, layers
+from replications.errors import BadInput
+from replications.models import Edit, Network, Place, apply, put_rows, sites
+from replications.patching.execution import DEFAULT, Execution
+
+
+@dataclass(frozen=True)
+class Scrubbed:
+    """The scrubbed output of n reference strings."""
+
+    references: Tensor
+    """Which strings they are: long [n]."""
+    logits: Tensor
+    """Where the output is read: [n d_vocab_out]."""
+
+
+def scrub(
+    network: Network,
+    tokens: Tensor,
+    hypotheses: Mapping[str, Output],
+    *,
+    references: int = 4000,
+    seeds: Sequence[int] = (0,),
+    reads_at: int = 0,
+    edits: Sequence[Edit] = (),
+    execution: Execution = DEFAULT,
+) -> dict[str, list[Scrubbed]]:
+    """Scrub the strings `tokens` [string pos] by several hypotheses: name → one result per seed.
+
+    The reference strings, and all others, are drawn from `tokens`; there are as many references as
+    asked for, or all strings if these are fewer. The output is read at position `reads_at`. `edits`
+    are made in every run. Hypotheses that are scrubbed together share their references and the
+    unedited runs, so they are quicker together than one by one. `execution.progress` is called with
+    the number of unedited runs that are done, and of all. Raises BadInput if a hypothesis does not
+    fit the network or the strings.
+    """
+    pool = Pool.of(network, tokens, tuple(edits), execution)
+    for name, hypothesis in hypotheses.items():
+        _check(name, hypothesis, pool, reads_at)
+    drawn = {
+        (name, seed): _draw(hypothesis, len(tokens), references, seed)
+        for name, hypothesis in hypotheses.items()
+        for seed in seeds
+    }
+    with torch.no_grad(), execution.precision(pool.network):
+        runs = _Runs(pool, reads_at)
+        runs.clean = Clean(pool, (w for tree in drawn.values() for w in runs.wanted(tree[1])))
+        return {
+            name: [
+                Scrubbed(drawn[name, seed][0], runs.logits(drawn[name, seed][1]).to(tokens.device))
+                for seed in seeds
+            ]
+            for name in hypotheses
+        }
+
+
+def _draw(hypothesis: Output, strings: int, n: int, seed: int) -> tuple[Tensor, Drawn]:
+    chosen = drawing.references(strings, n, seed)
+    return chosen, drawing.draw(hypothesis, chosen, strings, seed)
+
+
+def _check(name: str, hypothesis: Output, pool: Pool, reads_at: int) -> None:
+    shape, (strings, length) = pool.network.shape, pool.tokens.shape
+    for node in hypothesis.walk():
+        if node.on is not None and len(node.on.values) != strings:
+            raise BadInput(f"{name}: {node.on!r} is not of these {strings} strings")
+        if isinstance(node, Estimate) and len(node.values) != strings:
+            raise BadInput(f"{name}: an estimate needs a value for each of {strings} strings")
+        at = getattr(node, "at", reads_at)
+        if not 0 <= at < length:
+            raise BadInput(f"{name}: there is no position {at} in {length} tokens")
+        heads = [getattr(node, part, None) for part in ("source", "head")]
+        for layer, head in (h if isinstance(h, tuple) else (h, 0) for h in heads if h is not None):
+            if not (0 <= layer < shape.n_layers and 0 <= head < shape.n_heads):
+                raise BadInput(f"{name}: the network has no {node.name}")
+        if isinstance(node, DirectPath):
+            _check_below(name, node)
+
+
+def _check_below(name: str, node: DirectPath) -> None:
+    for below in node.walk():
+        if isinstance(below, Component) and below.head[0] >= node.layer:
+            raise BadInput(f"{name}: {below.name!r} does not lie before {node.name!r}")
+
+
+class _Runs:
+    """The values of drawn nodes. `wanted` says what of the unedited runs they need."""
+
+    clean: Clean
+
+    def __init__(self, pool: Pool, reads_at: int) -> None:
+        self._pool = pool
+        self._reads_at = reads_at
+        last = pool.network.shape.n_layers - 1
+        self._final = sites.RESID_POST(last).pick(pos=reads_at)
+
+    # ---------------------------------------------------------------- what is needed
+    def wanted(self, output: Drawn) -> Iterator[Wanted]:
+        """The unedited activations that the value of an output needs."""
+        yield self._final, output.rest
+        for path in output.inputs:
+            place = self._place(path)
+            yield place, output.rest
+            if not path.inputs:
+                yield place, path.strings
+            for position, needed in self._positions(path):
+                if not position.inputs:
+                    yield self._before(path, position), position.strings[needed]
+                for component in position.inputs:
+                    if isinstance(component.node, Component):
+                        place, *parts = _component(component.node), component, *component.inputs
+                        yield from ((place, part.strings) for part in parts)
+                        yield place, component.rest
+
+    def _place(self, path: Drawn) -> Place:
+        assert isinstance(path.node, DirectPath)
+        return path.node.place.pick(pos=self._reads_at)
+
+    def _before(self, path: Drawn, position: Drawn) -> Place:
+        assert isinstance(path.node, DirectPath) and isinstance(position.node, Position)
+        return sites.RESID_PRE(path.node.layer).pick(pos=position.node.at)
+
+    def _positions(self, path: Drawn) -> Iterator[tuple[Drawn, Tensor]]:
+        """The named positions of a head, and for which examples its output depends on them."""
+        seen = self._visible(_mask(path)) if path.inputs else None
+        for position in path.inputs:
+            if isinstance(position.node, Position):
+                assert seen is not None
+                yield position, seen[:, position.node.at]
+
+    def _visible(self, masks: Tensor) -> Tensor:
+        """Which positions a head reads, as a key or as the query: bool [n pos], on the CPU."""
+        network, tokens = self._pool.network, self._pool.tokens[masks]
+        keys = network.allowed(tokens)[:, 0]
+        query = torch.arange(tokens.shape[1], device=tokens.device) == self._reads_at
+        return (keys[:, self._reads_at] | query).expand(len(masks), -1).cpu()
+
+    # ---------------------------------------------------------------- values
+    def logits(self, output: Drawn) -> Tensor:
+        """[n d_vocab_out]"""
+        network = self._pool.network
+        x = self.clean.read(self._final, output.rest)
+        for path in output.inputs:
+            place = self._place(path)
+            value = self._head(path) if path.inputs else self.clean.read(place, path.strings)
+            x = x + self._written(place, value - self.clean.read(place, output.rest))
+        return network.norm("ln_final", None, x) @ network.W_U + network.b_U
+
+    def _written(self, place: Place, value: Tensor) -> Tensor:
+        """What z of a head adds to the residual stream: [n d_model]; an MLP's output as it is."""
+        if place.site != sites.Z:
+            return value
+        head = dict(place.picks)["head"]
+        return value @ self._pool.network.W_O[place.layer, head]
+
+    def _head(self, path: Drawn) -> Tensor:
+        """z of a head with named inputs, where the output is read: [n d_head]."""
+        assert isinstance(path.node, DirectPath)
+        pool, layer, masks = self._pool, path.node.layer, _mask(path)
+        named = [
+            (d.node.at, self._position(path, d, needed))  # type: ignore[attr-defined]
+            for d, needed in self._positions(path)
+        ]
+        all_named = len(named) == pool.tokens.shape[1]
+        before, before_edits = pool.upto(layer)
+        one = layers(pool.network, layer, layer + 1)
+        one_edits = edits_within(pool.edits, layer, layer + 1)
+        found = pool.network.W_O.new_empty(len(masks), pool.network.shape.d_head)
+        widths = pool.lengths[masks].clamp(min=self._reads_at + 1)
+        for some, width in batches(widths, before, pool.execution):
+            if all_named:
+                x = found.new_zeros(len(some), width, pool.network.shape.d_model)
+            else:
+                x = _stream(before, pool.tokens[path.rest[some], :width], before_edits, layer)
+            for at, value in named:
+                if at < width:
+                    x[:, at] = value[some]
+            edits = [put_rows(sites.RESID_PRE(0), x), *one_edits]
+            run = one.cache(pool.tokens[masks[some], :width], edits)
+            z = run[sites.Z(0)][:, self._reads_at]
+            found[some] = z[:, path.node.place.index[2]]
+        return found
+
+    def _position(self, path: Drawn, position: Drawn, needed: Tensor) -> Tensor:
+        """The residual stream before a head at a named position: [n d_model].
+
+        Zero for examples that do not need it.
+        """
+        place = self._before(path, position)
+        if position.inputs:
+            return self._mixed(place, position)
+        network = self._pool.network
+        found = network.W_O.new_zeros(len(needed), network.shape.d_model)
+        if needed.any():
+            found[needed] = self.clean.read(place, position.strings[needed])
+        return found
+
+    def _mixed(self, place: Place, position: Drawn) -> Tensor:
+        """The residual stream at a position, computed from named inputs: [n d_model]."""
+        assert place.layer is not None and isinstance(position.node, Position)
+        pool, at = self._pool, position.node.at
+        before, edits = pool.upto(place.layer)
+        embeddings = position.input(Embeddings)
+        words = position.rest if embeddings is None else embeddings.strings
+        components = [d for d in position.inputs if isinstance(d.node, Component)]
+        values = [self._component(d) for d in components]
+        highest = max([at, *(d.node.at for d in components)])  # type: ignore[attr-defined]
+        found = pool.network.W_O.new_empty(len(position.rest), pool.network.shape.d_model)
+        widths = pool.lengths[position.rest].clamp(min=highest + 1)
+        for some, width in batches(widths, before, pool.execution):
+            rest = pool.tokens[position.rest[some], :width]
+            embedded = pool.network.W_E[pool.tokens[words[some], :width]]
+            mixing = [put_rows(sites.EMBED(), embedded), *edits]
+            run = before.cache(rest, edits) if components else {}
+            for drawn, value in zip(components, values, strict=True):
+                mixing += self._replace(drawn, run, value[some])
+            found[some] = _stream(before, rest, mixing, place.layer)[:, at]
+        return found
+
+    def _replace(self, drawn: Drawn, run: Mapping[Place, Tensor], value: Tensor) -> list[Edit]:
+        """Edits that give a head its output in `run`, but `value` [m d_model] at its position."""
+        assert isinstance(drawn.node, Component)
+        (layer, head), at = drawn.node.head, drawn.node.at
+        z = run[sites.Z(layer)][:, :, head]
+        more = value - z[:, at] @ self._pool.network.W_O[layer, head]
+        return [
+            put_rows(sites.Z(layer).pick(head=head), z),
+            apply(sites.ATTN_OUT(layer).pick(pos=at), lambda current: current + more),
+        ]
+
+    def _component(self, drawn: Drawn) -> Tensor:
+        """The output of a head at its named position: [n d_model]."""
+        assert isinstance(drawn.node, Component)
+        place = _component(drawn.node)
+
+        def output(strings: Tensor) -> Tensor:
+            return self._written(place, self.clean.read(place, strings))
+
+        if not drawn.inputs:
+            return output(drawn.strings)
+        (part,), rest = drawn.inputs, output(drawn.rest)
+        if isinstance(part.node, Along):
+            v = part.node.direction.to(rest)
+            return rest + ((output(part.strings) - rest) @ v)[:, None] * v
+        assert isinstance(part.node, Estimate)
+        values = part.node.values.to(rest)
+        return rest + values[part.strings] - values[drawn.rest]
+
+
+def _mask(path: Drawn) -> Tensor:
+    """The strings whose padding a head with named inputs sees."""
+    mask = path.input(Mask)
+    return path.rest if mask is None else mask.strings
+
+
+def _component(node: Component) -> Place:
+    return sites.Z(node.head[0]).pick(head=node.head[1], pos=node.at)
+
+
+def _stream(network: Network, tokens: Tensor, edits: Sequence[Edit], layer: int) -> Tensor:
+    """The residual stream before `layer` of a network that ends there: [batch pos d_model]."""
+    run = network.cache(tokens, edits)
+    return run[sites.RESID_PRE(0)] if layer == 0 else run[sites.RESID_POST(layer - 1)]
