@@ -156,6 +156,9 @@ TREES = {
     ),
     "embeddings": Output(DirectPath((1, 0), F, Position(1, G, Embeddings(F)))),
     "a component": Output(DirectPath((1, 0), F, Position(6, G, Component((0, 1), 6, F)))),
+    "a component far from the position": Output(
+        DirectPath((1, 0), F, Position(7, G, Component((0, 1), 1, F)))
+    ),
     "two components": Output(
         DirectPath(
             (1, 0), F,
@@ -343,7 +346,7 @@ def test_standard_errors() -> None:
         (lambda: DirectPath(0, A, Position(1, A)), "no input"),
         (lambda: Feature("x", torch.tensor([1.0, float("nan")])), "NaN"),
         (lambda: Feature("x", torch.zeros(2, 2)), "one for each string"),
-        (lambda: Component((0, 0), 1, A, Along(A.values, A), Along(A.values, B)), "twice"),
+        (lambda: Component((0, 0), 1, A, Along(ESTIMATE[0], A), Along(ESTIMATE[0], B)), "twice"),
     ],
 )
 def test_trees_that_make_no_sense(make: Callable[[], object], says: str) -> None:

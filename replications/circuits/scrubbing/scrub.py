@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,7 @@ from replications.circuits.scrubbing.hypothesis import (
     Output,
     Position,
 )
-from replications.circuits.scrubbing.slices import edits_within, layers
+from replications.circuits.scrubbing.slices import edits_within, layers, one_head
 from replications.errors import BadInput
 from replications.models import Edit, Network, Place, apply, put_rows, sites
 from replications.patching.execution import DEFAULT, Execution
@@ -68,13 +68,13 @@ def scrub(
     with torch.no_grad(), execution.precision(pool.network):
         runs = _Runs(pool, reads_at)
         runs.clean = Clean(pool, (w for tree in drawn.values() for w in runs.wanted(tree[1])))
-        return {
-            name: [
-                Scrubbed(drawn[name, seed][0], runs.logits(drawn[name, seed][1]).to(tokens.device))
-                for seed in seeds
-            ]
-            for name in hypotheses
-        }
+        results: dict[str, list[Scrubbed]] = {name: [] for name in hypotheses}
+        for seed in seeds:
+            runs.forget()
+            for name, found in results.items():
+                chosen, tree = drawn[name, seed]
+                found.append(Scrubbed(chosen, runs.logits(tree).to(tokens.device)))
+        return results
 
 
 def _draw(hypothesis: Output, strings: int, n: int, seed: int) -> tuple[Tensor, Drawn]:
@@ -114,6 +114,7 @@ class _Runs:
     def __init__(self, pool: Pool, reads_at: int) -> None:
         self._pool = pool
         self._reads_at = reads_at
+        self._kept: dict[tuple[object, ...], Tensor] = {}
         last = pool.network.shape.n_layers - 1
         self._final = sites.RESID_POST(last).pick(pos=reads_at)
 
@@ -178,31 +179,85 @@ class _Runs:
 
     def _head(self, path: Drawn) -> Tensor:
         """z of a head with named inputs, where the output is read: [n d_head]."""
-        assert isinstance(path.node, DirectPath)
-        pool, layer, masks = self._pool, path.node.layer, _mask(path)
+        assert isinstance(path.node, DirectPath) and isinstance(path.node.source, tuple)
+        pool, (layer, head), masks = self._pool, path.node.source, _mask(path)
         named = [
             (d.node.at, self._position(path, d, needed))  # type: ignore[attr-defined]
             for d, needed in self._positions(path)
         ]
-        all_named = len(named) == pool.tokens.shape[1]
-        before, before_edits = pool.upto(layer)
-        one = layers(pool.network, layer, layer + 1)
-        one_edits = edits_within(pool.edits, layer, layer + 1)
-        found = pool.network.W_O.new_empty(len(masks), pool.network.shape.d_head)
-        widths = pool.lengths[masks].clamp(min=self._reads_at + 1)
-        for some, width in batches(widths, before, pool.execution):
-            if all_named:
-                x = found.new_zeros(len(some), width, pool.network.shape.d_model)
-            else:
-                x = _stream(before, pool.tokens[path.rest[some], :width], before_edits, layer)
+        if len(named) < pool.tokens.shape[1]:
+            stream = self._stream(layer, path.rest, masks)
+        else:
+            stream = named[0][1].new_zeros(len(masks), len(named), pool.network.shape.d_model)
+        if edits := edits_within(pool.edits, layer, layer + 1):
+            one = layers(pool.network, layer, layer + 1)
+        else:  # most of the layer is not needed
+            one, head = one_head(pool.network, layer, head), 0
+        found = stream.new_empty(len(masks), pool.network.shape.d_head)
+        for some, width in batches(self._widths(masks), one, pool.execution):
+            x = stream[some, :width]
             for at, value in named:
                 if at < width:
                     x[:, at] = value[some]
-            edits = [put_rows(sites.RESID_PRE(0), x), *one_edits]
-            run = one.cache(pool.tokens[masks[some], :width], edits)
-            z = run[sites.Z(0)][:, self._reads_at]
-            found[some] = z[:, path.node.place.index[2]]
+            tokens = pool.tokens[masks[some], :width]
+            run = one.cache(tokens, [put_rows(sites.RESID_PRE(0), x), *edits])
+            found[some] = run[sites.Z(0)][:, self._reads_at, head]
         return found
+
+    def _widths(self, masks: Tensor, at: int = 0) -> Tensor:
+        """How many positions matter, given the padding and the positions that are read."""
+        return self._pool.lengths[masks].clamp(min=1 + max(at, self._reads_at))
+
+    def _stream(self, layer: int, rest: Tensor, masks: Tensor) -> Tensor:
+        """The residual stream before a layer on the strings `rest`: [n pos d_model].
+
+        Zero where `masks` has padding.
+        """
+        shape = self._pool.network.shape
+        return self._run(
+            ("stream", layer, rest, masks),
+            rest,
+            self._widths(masks),
+            layer,
+            shape.d_model,
+            lambda run: _before(run, layer),
+        )
+
+    def _z(self, node: Component, rest: Tensor, highest: int) -> Tensor:
+        """z of a head on the strings `rest`, up to position `highest` at least: [n pos d_head]."""
+        layer, head = node.head
+        return self._run(
+            ("z", node.head, highest, rest),
+            rest,
+            self._widths(rest, highest),
+            layer + 1,
+            self._pool.network.shape.d_head,
+            lambda run: run[sites.Z(layer)][:, :, head],
+        )
+
+    def _run(
+        self,
+        key: tuple[object, ...],
+        strings: Tensor,
+        widths: Tensor,
+        depth: int,
+        size: int,
+        read: Callable[[Mapping[Place, Tensor]], Tensor],
+    ) -> Tensor:
+        """What `read` makes of the first layers' runs: [n pos size]. It is kept until `forget`."""
+        known = tuple(k.numpy().tobytes() if isinstance(k, Tensor) else k for k in key)
+        if known not in self._kept:
+            network, edits = self._pool.upto(depth)
+            tokens = self._pool.tokens
+            found = network.W_E.new_zeros(len(strings), tokens.shape[1], size)
+            for some, width in batches(widths, network, self._pool.execution):
+                found[some, :width] = read(network.cache(tokens[strings[some], :width], edits))
+            self._kept[known] = found
+        return self._kept[known]
+
+    def forget(self) -> None:
+        """Forget the runs that hypotheses of one seed share."""
+        self._kept.clear()
 
     def _position(self, path: Drawn, position: Drawn, needed: Tensor) -> Tensor:
         """The residual stream before a head at a named position: [n d_model].
@@ -229,22 +284,20 @@ class _Runs:
         values = [self._component(d) for d in components]
         highest = max([at, *(d.node.at for d in components)])  # type: ignore[attr-defined]
         found = pool.network.W_O.new_empty(len(position.rest), pool.network.shape.d_model)
-        widths = pool.lengths[position.rest].clamp(min=highest + 1)
-        for some, width in batches(widths, before, pool.execution):
-            rest = pool.tokens[position.rest[some], :width]
+        kept = [self._z(d.node, position.rest, highest) for d in components]  # type: ignore[arg-type]
+        for some, width in batches(self._widths(position.rest, highest), before, pool.execution):
             embedded = pool.network.W_E[pool.tokens[words[some], :width]]
             mixing = [put_rows(sites.EMBED(), embedded), *edits]
-            run = before.cache(rest, edits) if components else {}
-            for drawn, value in zip(components, values, strict=True):
-                mixing += self._replace(drawn, run, value[some])
-            found[some] = _stream(before, rest, mixing, place.layer)[:, at]
+            for drawn, value, z in zip(components, values, kept, strict=True):
+                mixing += self._replace(drawn, z[some, :width], value[some])
+            run = before.cache(pool.tokens[position.rest[some], :width], mixing)
+            found[some] = _before(run, place.layer)[:, at]
         return found
 
-    def _replace(self, drawn: Drawn, run: Mapping[Place, Tensor], value: Tensor) -> list[Edit]:
-        """Edits that give a head its output in `run`, but `value` [m d_model] at its position."""
+    def _replace(self, drawn: Drawn, z: Tensor, value: Tensor) -> list[Edit]:
+        """Edits that give a head the output of z [m pos d_head], but `value` at its position."""
         assert isinstance(drawn.node, Component)
         (layer, head), at = drawn.node.head, drawn.node.at
-        z = run[sites.Z(layer)][:, :, head]
         more = value - z[:, at] @ self._pool.network.W_O[layer, head]
         return [
             put_rows(sites.Z(layer).pick(head=head), z),
@@ -280,7 +333,6 @@ def _component(node: Component) -> Place:
     return sites.Z(node.head[0]).pick(head=node.head[1], pos=node.at)
 
 
-def _stream(network: Network, tokens: Tensor, edits: Sequence[Edit], layer: int) -> Tensor:
-    """The residual stream before `layer` of a network that ends there: [batch pos d_model]."""
-    run = network.cache(tokens, edits)
+def _before(run: Mapping[Place, Tensor], layer: int) -> Tensor:
+    """The residual stream before `layer` in a run that ends there: [batch pos d_model]."""
     return run[sites.RESID_PRE(0)] if layer == 0 else run[sites.RESID_POST(layer - 1)]

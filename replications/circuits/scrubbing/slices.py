@@ -27,6 +27,18 @@ def layers(network: Network, first: int, stop: int) -> Network:
     return replace(network, shape=replace(network.shape, n_layers=stop - first), **cut)
 
 
+def one_head(network: Network, layer: int, head: int) -> Network:
+    """A network of one head alone, as head 0 of layer 0, without an MLP."""
+    cut = layers(network, layer, layer + 1)
+    shape = replace(cut.shape, n_heads=1, d_mlp=0, attn_only=True)
+    heads: dict[str, Any] = {
+        name: getattr(cut, name)[:, head : head + 1]
+        for name in ("W_Q", "W_K", "W_V", "W_O", "b_Q", "b_K", "b_V")
+    }
+    neurons: dict[str, Any] = {name: getattr(cut, name)[..., :0] for name in ("W_in", "b_in")}
+    return replace(cut, shape=shape, W_out=cut.W_out[:, :0], **heads, **neurons)
+
+
 def edits_within(edits: Sequence[Edit], first: int, stop: int) -> list[Edit]:
     """The edits in these layers, with layers counted from `first`.
 
