@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from replications.circuits.scrubbing import lean
 from replications.circuits.scrubbing.slices import edits_within, layers
 from replications.models import Edit, Network, Place, sites
 from replications.patching.execution import Execution
@@ -111,7 +112,7 @@ class Clean:
             network, edits = self._pool.upto(stop)
             for some, wide in batches(width[mine], network, self._pool.execution):
                 batch = mine[some]
-                run = network.cache(self._pool.tokens[batch, :wide], edits)
+                run = lean.cache(network, self._pool.tokens[batch, :wide], edits)
                 for key, place in there.items():
                     self._keep(key, place, batch, run)
                 done += len(batch)

@@ -46,7 +46,8 @@ class Feature:
     @cached_property
     def classes(self) -> Tensor:
         """The class of each string, numbered from 0: long [string]."""
-        return self.values.unique(return_inverse=True)[1]
+        classes: Tensor = self.values.unique(return_inverse=True)[1]
+        return classes
 
     @cached_property
     def sizes(self) -> Tensor:

@@ -9,20 +9,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from replications.analysis.statistics import ratio
 from replications.circuits.scrubbing import Estimated, estimated, recovered_share, scrub
 from replications.models import Network
 from replications.systems.brackets.data import BracketData
 from replications.systems.brackets.model import BALANCED, UNBALANCED
 from replications.systems.brackets.roles import Roles
-from replications.systems.brackets.scrubbing import FAMILIES, Features, Hypotheses
-from replications.systems.brackets.scrubbing import elevation
+from replications.systems.brackets.scrubbing import FAMILIES, Features, Hypotheses, elevation
 from replications.systems.brackets.task import Task
 
 SEEDS = (0, 1)
+REFERENCES = 4000
+"""As many reference strings as published, or a fifth of the strings if there are fewer."""
 
 
 class Scrubbing:
-    """Hypotheses about the classifier, scrubbed on `data`, with as many references for each seed.
+    """Hypotheses about the classifier, scrubbed on the strings `data`, once for each seed.
 
     The loss is the cross-entropy of logit 1 - logit 0 at position 0, in nats. Hypotheses of one
     family are scrubbed together, when the first of them is asked for.
@@ -34,13 +36,12 @@ class Scrubbing:
         roles: Roles,
         data: BracketData,
         *,
-        references: int,
         seeds: Sequence[int] = SEEDS,
     ) -> None:
         self.data = data
         self._task = task
         self._roles = roles
-        self._references = references
+        self._references = min(REFERENCES, len(data) // 5)
         self._seeds = tuple(seeds)
         self._losses: dict[str, list[Tensor]] = {}
         self._chosen: list[Tensor] = []
@@ -110,6 +111,17 @@ class Scrubbing:
             "recovered": [e.mean for e in self.recovered(name)],
         }
 
+    def just_the_loss(self, name: str) -> dict[str, list[float]]:
+        """The mean loss under a hypothesis, for every seed."""
+        return {"loss": [e.mean for e in self.loss(name)]}
+
+    def against(self, name: str, over: str) -> dict[str, list[float] | float]:
+        """The share that a hypothesis recovers, and its advantage over one like it."""
+        return {
+            "recovered": self.found(name)["recovered"],
+            "over_an_orthogonal_one": self.advantage(name, over),
+        }
+
     def accuracy(self, name: str) -> list[float]:
         """How often the scrubbed model is right, for each seed: loss below log 2."""
         return [(x < torch.tensor(2.0).log()).double().mean().item() for x in self.losses(name)]
@@ -117,11 +129,19 @@ class Scrubbing:
     def advantage(self, name: str, over: str) -> float:
         """How many standard errors the loss lies below that of another hypothesis.
 
-        References are paired; the smallest over the seeds.
+        References are paired; the smallest over the seeds. NaN if the losses are the same.
         """
         pairs = zip(self.losses(name), self.losses(over), strict=True)
         gains = [estimated(wrong - right) for right, wrong in pairs]
-        return min(gain.mean / gain.error for gain in gains)
+        return min(ratio(gain.mean, gain.error) for gain in gains)
+
+    def advantages(self, name: str, **over: str) -> dict[str, float]:
+        """The advantage over several hypotheses, by the names given to them here."""
+        return {key: self.advantage(name, other) for key, other in over.items()}
+
+    def shares(self, **names: str) -> dict[str, list[float]]:
+        """The recovered shares of several hypotheses, by the names given to them here."""
+        return {key: self.found(name)["recovered"] for key, name in names.items()}
 
     def by_class(self, name: str) -> dict[str, float]:
         """The mean loss on each class of references, over all seeds together."""

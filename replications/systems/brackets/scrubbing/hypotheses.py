@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from replications.circuits.scrubbing import (
@@ -29,15 +30,18 @@ from replications.systems.brackets.roles import Roles
 from replications.systems.brackets.scrubbing.features import POSITIONS, Features
 
 DIRECT = (
-    "0a", "0b", "1a", "1b", "1-direct-00",
+    "0a", "0b", "1a", "1b", "1-direct-00", "1-direct-01",
     "features exchanged", "features exchanged, count(", "first count head left out",
     "horizon head left out", "total head alone", "first bracket alone", "the label", "other heads",
 )  # fmt: skip
-AT_POSITION_1 = ("2a", "2b", "2a with p1 of other strings")
-MORE_AT_POSITION_1 = ("2-position-1", "2-direction", "position 2", "2a with position 2 of 0.0")
 BY_POSITION = ("3a", "3b", "4", "3b positions of other strings", "4 positions of other strings")
-FAMILIES = (DIRECT, AT_POSITION_1, MORE_AT_POSITION_1, BY_POSITION)
-"""Hypotheses that take about as long, and are scrubbed together."""
+AT_POSITION_1 = ("2a", "2b", "2a from position 2")
+MORE_AT_POSITION_1 = (
+    "2-position-1", "2-direction", "position 2", "2a without p1", "2a with position 2 of 0.0",
+    "2-direction across",
+)  # fmt: skip
+FAMILIES = (DIRECT + BY_POSITION, AT_POSITION_1, MORE_AT_POSITION_1)
+"""Hypotheses that are scrubbed together, because they share much."""
 
 
 class Hypotheses:
@@ -92,7 +96,7 @@ class Hypotheses:
             "1-direct-00": lambda: self._direct(
                 f.count_open, f.horizon, DirectPath(self.roles.elevation, f.count_open)
             ),
-            "2-position-1": lambda: self._at_position_1(),
+            "2-position-1": self._at_position_1,
             "2a": lambda: self._at_position_1(*self._reads()),
             "2-direction": lambda: self._at_position_1(*self._reads(self._along())),
             "2b": lambda: self._at_position_1(*self._reads(self._phi())),
@@ -121,7 +125,14 @@ class Hypotheses:
             "the label": lambda: self._direct(f.label, f.label),
             "other heads": self._other_heads,
             "position 2": lambda: self._at_position_1(at=2),
-            "2a with p1 of other strings": lambda: self._at_position_1(
+            "1-direct-01": lambda: self._direct(
+                f.count_open, f.horizon, DirectPath(sibling(self.roles.elevation), f.count_open)
+            ),
+            "2a from position 2": lambda: self._at_position_1(
+                Embeddings(f.open), Component(self.roles.elevation, 2, f.p1_open), at=2
+            ),
+            "2-direction across": lambda: self._at_position_1(*self._reads(self._across())),
+            "2a without p1": lambda: self._at_position_1(
                 Embeddings(f.open), Component(self.roles.elevation, 1, f.open)
             ),
             "2a with position 2 of 0.0": lambda: self._at_position_1(
@@ -176,6 +187,12 @@ class Hypotheses:
 
     def _along(self) -> Along:
         return Along(self._direction, self.features.p1_open)
+
+    def _across(self) -> Along:
+        """A random direction that is orthogonal to v."""
+        v = self._direction / self._direction.norm()
+        other = torch.randn(v.shape, generator=torch.Generator().manual_seed(0)).to(v)
+        return Along(other - (other @ v) * v, self.features.p1_open)
 
     def _phi(self) -> Estimate:
         """φ(p) = (2p - 1) v, for every string."""
