@@ -24,7 +24,7 @@ OVER_2A = {
     "without_p1": "2a without p1",
     "position_2_of_00": "2a with position 2 of 0.0",
 }
-BY_POSITION = {"any_string": "3b positions of other strings"}
+OVER_DIRECT = {"without": "1b", "path_of_01": "1-direct-01"}
 
 
 @claim(
@@ -51,9 +51,9 @@ def test_the_count_test_is_better_than_wrong_ones(subject):
     tier=2,
     expect={g: parts(**dict.fromkeys(OVER_1B, CLEARLY)) for g in ("arena", "retrained")},
     control=instead(
-        "other heads as the hypothesis",
-        lambda s: s.scrubbing.advantages("other heads", **OVER_1B),
-        accepted_if=ELSEWHERE,
+        "nothing named",
+        lambda s: s.scrubbing.advantages("0b", **OVER_1B),
+        accepted_if="A model that wrong hypotheses mislead, so that they do worse than chance.",
     ),
 )
 def test_the_count_test_with_the_first_bracket_is_better_than_wrong_ones(subject):
@@ -82,19 +82,21 @@ def test_the_tests_are_better_than_the_label(subject):
 
 @claim(
     "brackets/scrub-1-direct-00",
-    says="The direct path of 0.0 depends on the count test and the first bracket too.",
+    says="The direct path of 0.0 depends on the count test and the first bracket too, and that of "
+    "0.1 does so less.",
     source=DIRECT / "Bonus",
     tier=2,
     published="qualitative",
-    expect={g: parts(without=CLEARLY) for g in ("arena", "retrained")},
+    expect={g: parts(**dict.fromkeys(OVER_DIRECT, CLEARLY)) for g in ("arena", "retrained")},
     control=instead(
-        "the other head of layer 0",
-        lambda s: s.scrubbing.advantages("1-direct-01", without="1b"),
-        accepted_if="A model whose 0.1 writes the count to position 0 as well.",
+        "other heads as the hypothesis",
+        lambda s: s.scrubbing.advantages("other heads", **OVER_DIRECT),
+        accepted_if=ELSEWHERE,
     ),
+    not_asserted="does not hold: to name the direct path of 0.1 recovers as much",
 )
 def test_the_direct_path_of_the_elevation_head(subject):
-    return subject.scrubbing.advantages("1-direct-00", without="1b")
+    return subject.scrubbing.advantages("1-direct-00", **OVER_DIRECT)
 
 
 @claim(
@@ -126,14 +128,16 @@ def test_position_1_is_enough(subject):
     published="qualitative",
     expect={
         "arena": parts(
-            recovered=each(at_least(0.8350, because="at least what 2a may, less nothing")),
+            recovered=each(
+                at_least(0.8350, because="at least what 2a, which names the whole output, may")
+            ),
             over_an_orthogonal_one=CLEARLY,
         )
     },
     control=instead(
-        "an orthogonal direction",
-        lambda s: s.scrubbing.against("2-direction across", over="2-direction across"),
-        accepted_if="A model whose 0.0 writes the share of '(' in many directions.",
+        "position 2",
+        lambda s: s.scrubbing.against("2a from position 2", over="2-direction across"),
+        accepted_if="A model whose 1.0 and 2.0 read position 2 instead of position 1.",
     ),
 )
 def test_one_direction_is_enough(subject):
@@ -175,7 +179,8 @@ def test_the_estimate_is_better_than_wrong_hypotheses(subject):
 
 @claim(
     "brackets/scrub-3b-beats-3a",
-    says="Shares of '(' weighted by 0.0's attention describe what 2.1 reads better than plain ones.",
+    says="Shares of '(' weighted by 0.0's attention describe what 2.1 reads clearly better than "
+    "plain shares.",
     source=HORIZON_HEAD,
     tier=2,
     published="qualitative",
@@ -185,6 +190,8 @@ def test_the_estimate_is_better_than_wrong_hypotheses(subject):
         lambda s: s.scrubbing.advantages("3b positions of other strings", plain_shares="3a"),
         accepted_if="A model whose 2.1 does not depend on what is at single positions.",
     ),
+    not_asserted="does not hold: better by 3.8 and 4.6 standard errors, which is less than four on "
+    "one seed",
     note="The text of the authors' replication has 1.17 against 1.23; its targets have 1.140 "
     "against 1.124.",
 )
