@@ -212,8 +212,8 @@ def test_the_horizon_head_by_adjusted_shares(subject):
     published=1.7,
     expect=losses(1.7, 0.1),
     control=instead(
-        "4 positions of other strings",
-        lambda s: s.scrubbing.just_the_loss("4 positions of other strings"),
+        "3b positions of other strings",
+        lambda s: s.scrubbing.just_the_loss("3b positions of other strings"),
         accepted_if="A model whose 2.1 does not depend on what is at single positions.",
     ),
     note="The authors print 1.7 as the target and about 1.64 in the text; the post has 1.22, see "
@@ -238,7 +238,7 @@ def test_all_together(subject):
         )
     },
     control=wrong(
-        "4 positions of other strings",
+        "3b positions of other strings",
         "A model whose 2.1 does not depend on what is at single positions.",
     ),
     not_asserted="does not hold: the authors' own replication finds 1.64 to 1.7 and says that the "

@@ -112,7 +112,7 @@ def test_the_direct_path_of_the_elevation_head(subject):
     },
     control=instead(
         "position 2",
-        lambda s: s.scrubbing.shares(recovered="position 2"),
+        lambda s: s.scrubbing.shares(recovered="2a from position 2"),
         accepted_if="A model whose 1.0 and 2.0 read position 2 instead of position 1.",
     ),
 )

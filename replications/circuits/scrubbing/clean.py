@@ -110,9 +110,11 @@ class Clean:
             mine = rows[depth[rows] == stop]
             there = {key: place for key, place in places.items() if _depth(place) <= stop}
             network, edits = self._pool.upto(stop)
+            ends = {_position(place) for place in there.values() if _in_last(place, stop)}
+            only = ends.pop() if len(ends) == 1 else None
             for some, wide in batches(width[mine], network, self._pool.execution):
                 batch = mine[some]
-                run = lean.cache(network, self._pool.tokens[batch, :wide], edits)
+                run = lean.cache(network, self._pool.tokens[batch, :wide], edits, only=only)
                 for key, place in there.items():
                     self._keep(key, place, batch, run)
                 done += len(batch)
@@ -124,7 +126,7 @@ class Clean:
         depth = torch.zeros(len(self._pool.tokens), dtype=torch.long)
         width = self._pool.lengths.clone()
         for key, place in places.items():
-            rows, position = self._rows[key], int(dict(place.picks)["pos"])  # type: ignore[arg-type]
+            rows, position = self._rows[key], _position(place)
             depth[rows] = depth[rows].clamp(min=_depth(place))
             width[rows] = width[rows].clamp(min=position + 1)
         return depth, width
@@ -153,6 +155,17 @@ def _depth(place: Place) -> int:
     """How many layers are run to reach a place."""
     assert place.layer is not None
     return max(1, place.layer + (place.site != sites.RESID_PRE))
+
+
+def _position(place: Place) -> int:
+    position = dict(place.picks)["pos"]
+    assert isinstance(position, int)
+    return position
+
+
+def _in_last(place: Place, stop: int) -> bool:
+    """Whether a place is computed by the last of `stop` layers."""
+    return _depth(place) == stop and (place.site, place.layer) != (sites.RESID_PRE, 0)
 
 
 def _key(place: Place) -> tuple[object, ...]:

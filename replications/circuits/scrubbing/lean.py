@@ -22,12 +22,21 @@ KNOWN: tuple[Site, ...] = (
 At = Callable[[Place, Tensor], Tensor]
 
 
-def cache(network: Network, tokens: Tensor, edits: Sequence[Edit] = ()) -> dict[Place, Tensor]:
-    """The activations of a run at the sites in `KNOWN`, after the edits: as `Network.cache`."""
+def cache(
+    network: Network, tokens: Tensor, edits: Sequence[Edit] = (), *, only: int | None = None
+) -> dict[Place, Tensor]:
+    """The activations of a run at the sites in `KNOWN`, after the edits: as `Network.cache`.
+
+    If only one position of the last layer's outputs is going to be read, say so: the others are not
+    computed, and hold what this position does.
+    """
     allowed = network.allowed(tokens)
     blind = not bool(allowed.any(-1).all())  # a query that may look at no key
     if blind or network.shape.positions != "standard" or any(_unknown(edit) for edit in edits):
         return network.cache(tokens, edits)
+    last = network.shape.n_layers - 1
+    if any(e.place.layer == last and e.place.site != sites.RESID_PRE for e in edits):
+        only = None
     seen: dict[Place, Tensor] = {}
 
     def at(place: Place, value: Tensor) -> Tensor:
@@ -40,12 +49,18 @@ def cache(network: Network, tokens: Tensor, edits: Sequence[Edit] = ()) -> dict[
 
     mask = None if bool(allowed.all()) else allowed
     x = at(sites.EMBED(), network.W_E[tokens]) + network.W_pos[: tokens.shape[1]]
-    for layer in range(network.shape.n_layers):
+    for layer in range(last + 1):
         x = at(sites.RESID_PRE(layer), x)
-        x = x + _attention(network, layer, x, mask, at)
+        queries = slice(None) if only is None or layer < last else slice(only, only + 1)
+        x = x[:, queries] + _attention(network, layer, x, queries, mask, at)
         if not network.shape.attn_only:
             x = x + _mlp(network, layer, x, at)
         x = at(sites.RESID_POST(layer), x)
+    if only is not None:
+        length = tokens.shape[1]
+        for place in seen:
+            if seen[place].shape[1] == 1:
+                seen[place] = seen[place].expand(-1, length, *seen[place].shape[2:])
     return seen
 
 
@@ -53,20 +68,32 @@ def _unknown(edit: Edit) -> bool:
     return edit.place.site not in KNOWN
 
 
-def _attention(network: Network, layer: int, x: Tensor, mask: Tensor | None, at: At) -> Tensor:
-    shape = network.shape
-    batch, length, _ = x.shape
-    # [d_model 3 head d_head] as one matrix
-    weights = torch.stack([network.W_Q[layer], network.W_K[layer], network.W_V[layer]])
-    matrix = weights.permute(2, 0, 1, 3).reshape(shape.d_model, -1)
-    bias = torch.stack([network.b_Q[layer], network.b_K[layer], network.b_V[layer]]).flatten()
-    made = torch.addmm(bias, network.norm("ln1", layer, x).flatten(0, 1), matrix)
-    made = made.view(batch, length, 3, shape.n_heads, shape.d_head)
-    q, k, v = made.permute(2, 0, 3, 1, 4)
+def _attention(
+    network: Network, layer: int, x: Tensor, queries: slice, mask: Tensor | None, at: At
+) -> Tensor:
+    """What the heads write at the positions `queries`."""
+    read = network.norm("ln1", layer, x)
+    k, v = _heads(network, "KV", layer, read)
+    (q,) = _heads(network, "Q", layer, read[:, queries])
+    if mask is not None:
+        mask = mask.expand(-1, -1, x.shape[1], -1)[:, :, queries]
     z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     z = at(sites.Z(layer), z.transpose(1, 2))
-    out = torch.addmm(network.b_O[layer], z.flatten(2).flatten(0, 1), network.W_O[layer].flatten(0, 1))
-    return at(sites.ATTN_OUT(layer), out.view_as(x))
+    matrix = network.W_O[layer].flatten(0, 1)
+    out = torch.addmm(network.b_O[layer], z.flatten(2).flatten(0, 1), matrix)
+    return at(sites.ATTN_OUT(layer), out.view(len(x), -1, network.shape.d_model))
+
+
+def _heads(network: Network, names: str, layer: int, read: Tensor) -> Tensor:
+    """Queries, keys or values of all heads: [name batch head pos d_head]."""
+    shape = network.shape
+    weights = torch.stack([getattr(network, f"W_{name}")[layer] for name in names])
+    biases = torch.stack([getattr(network, f"b_{name}")[layer] for name in names])
+    matrix = weights.permute(2, 0, 1, 3).reshape(shape.d_model, -1)
+    made = torch.addmm(biases.flatten(), read.flatten(0, 1), matrix)
+    return made.view(*read.shape[:2], len(names), shape.n_heads, shape.d_head).permute(
+        2, 0, 3, 1, 4
+    )
 
 
 def _mlp(network: Network, layer: int, x: Tensor, at: At) -> Tensor:

@@ -119,7 +119,8 @@ class Values:
                 if at < width:
                     x[:, at] = value[some]
             tokens = pool.tokens[masks[some], :width]
-            run = lean.cache(one, tokens, [put_rows(sites.RESID_PRE(0), x), *edits])
+            mixing = [put_rows(sites.RESID_PRE(0), x), *edits]
+            run = lean.cache(one, tokens, mixing, only=self._reads_at)
             found[some] = run[sites.Z(0)][:, self._reads_at, head]
         return found
 
@@ -170,7 +171,9 @@ class Values:
             tokens = self._pool.tokens
             found = network.W_E.new_zeros(len(strings), tokens.shape[1], size)
             for some, width in batches(widths, network, self._pool.execution):
-                found[some, :width] = read(lean.cache(network, tokens[strings[some], :width], edits))
+                found[some, :width] = read(
+                    lean.cache(network, tokens[strings[some], :width], edits)
+                )
             self._kept[known] = found
         return self._kept[known]
 
@@ -210,7 +213,8 @@ class Values:
             mixing = [put_rows(sites.EMBED(), embedded), *edits]
             for drawn, value, z in zip(components, values, kept, strict=True):
                 mixing += self._replace(drawn, z[some, :width], value[some])
-            run = lean.cache(before, pool.tokens[position.rest[some], :width], mixing)
+            tokens = pool.tokens[position.rest[some], :width]
+            run = lean.cache(before, tokens, mixing, only=at if place.layer else None)
             found[some] = _before(run, place.layer)[:, at]
         return found
 

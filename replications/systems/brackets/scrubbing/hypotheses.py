@@ -34,10 +34,10 @@ DIRECT = (
     "features exchanged", "features exchanged, count(", "first count head left out",
     "horizon head left out", "total head alone", "first bracket alone", "the label", "other heads",
 )  # fmt: skip
-BY_POSITION = ("3a", "3b", "4", "3b positions of other strings", "4 positions of other strings")
+BY_POSITION = ("3a", "3b", "4", "3b positions of other strings")
 AT_POSITION_1 = ("2a", "2b", "2a from position 2")
 MORE_AT_POSITION_1 = (
-    "2-position-1", "2-direction", "position 2", "2a without p1", "2a with position 2 of 0.0",
+    "2-position-1", "2-direction", "2a without p1", "2a with position 2 of 0.0",
     "2-direction across",
 )  # fmt: skip
 FAMILIES = (DIRECT + BY_POSITION, AT_POSITION_1, MORE_AT_POSITION_1)
@@ -124,7 +124,6 @@ class Hypotheses:
             "first bracket alone": lambda: self._direct(f.open, f.horizon),
             "the label": lambda: self._direct(f.label, f.label),
             "other heads": self._other_heads,
-            "position 2": lambda: self._at_position_1(at=2),
             "1-direct-01": lambda: self._direct(
                 f.count_open, f.horizon, DirectPath(sibling(self.roles.elevation), f.count_open)
             ),
@@ -140,12 +139,6 @@ class Hypotheses:
             ),
             "3b positions of other strings": lambda: self._by_position(
                 f.count_open, adjusted=True, anything=True
-            ),
-            "4 positions of other strings": lambda: self._by_position(
-                f.count_open,
-                self._first(*self._reads(self._phi())),
-                adjusted=True,
-                anything=True,
             ),
         }
 
