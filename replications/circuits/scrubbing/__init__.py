@@ -21,7 +21,7 @@ from replications.circuits.scrubbing.hypothesis import (
     Position,
 )
 from replications.circuits.scrubbing.results import Estimated, estimated, recovered_share
-from replications.circuits.scrubbing.scrub import Scrubbed, scrub
+from replications.circuits.scrubbing.running import Scrubbed, scrub
 
 __all__ = [
     "Along",
