@@ -6,6 +6,9 @@ difference, and the smallest value over two seeds counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from replications.judging.base import Expectation
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, each, parts
 
@@ -27,13 +30,18 @@ OVER_2A = {
 OVER_DIRECT = {"without": "1b", "path_of_01": "1-direct-01"}
 
 
+def clearly(over: Mapping[str, str]) -> Expectation:
+    """A clear advantage over each of some hypotheses."""
+    return parts(because="", **dict.fromkeys(over, CLEARLY))
+
+
 @claim(
     "brackets/scrub-1a-beats-wrong",
     says="The count test for 1.0 and 2.0 and the horizon test for 2.1 recover clearly more than "
     "the same tests exchanged, than fewer heads, and than the first bracket.",
     source=DIRECT,
     tier=2,
-    expect={g: parts(**dict.fromkeys(OVER_1A, CLEARLY)) for g in ("arena", "retrained")},
+    expect={g: clearly(OVER_1A) for g in ("arena", "retrained")},
     control=instead(
         "other heads as the hypothesis",
         lambda s: s.scrubbing.advantages("other heads", **OVER_1A),
@@ -49,7 +57,7 @@ def test_the_count_test_is_better_than_wrong_ones(subject):
     says="With the first bracket, the same hypothesis recovers clearly more than wrong ones.",
     source=DIRECT,
     tier=2,
-    expect={g: parts(**dict.fromkeys(OVER_1B, CLEARLY)) for g in ("arena", "retrained")},
+    expect={g: clearly(OVER_1B) for g in ("arena", "retrained")},
     control=instead(
         "nothing named",
         lambda s: s.scrubbing.advantages("0b", **OVER_1B),
@@ -87,7 +95,7 @@ def test_the_tests_are_better_than_the_label(subject):
     source=DIRECT / "Bonus",
     tier=2,
     published="qualitative",
-    expect={g: parts(**dict.fromkeys(OVER_DIRECT, CLEARLY)) for g in ("arena", "retrained")},
+    expect={g: clearly(OVER_DIRECT) for g in ("arena", "retrained")},
     control=instead(
         "other heads as the hypothesis",
         lambda s: s.scrubbing.advantages("other heads", **OVER_DIRECT),
@@ -150,7 +158,7 @@ def test_one_direction_is_enough(subject):
     "than that they read position 2, or anything else of 0.0.",
     source=COUNT_HEADS,
     tier=2,
-    expect={"arena": parts(**dict.fromkeys(OVER_2A, CLEARLY))},
+    expect={"arena": clearly(OVER_2A)},
     control=instead(
         "other heads as the hypothesis",
         lambda s: s.scrubbing.advantages("other heads", **OVER_2A),
@@ -166,7 +174,7 @@ def test_reading_the_elevation_head_is_better_than_wrong_hypotheses(subject):
     says="The estimate (2p - 1) v of 0.0's output recovers clearly more than wrong hypotheses.",
     source=COUNT_HEADS,
     tier=2,
-    expect={"arena": parts(**dict.fromkeys(OVER_2A, CLEARLY))},
+    expect={"arena": clearly(OVER_2A)},
     control=instead(
         "other heads as the hypothesis",
         lambda s: s.scrubbing.advantages("other heads", **OVER_2A),
