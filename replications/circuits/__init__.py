@@ -1,7 +1,7 @@
 """Hypotheses about circuits: which nodes and edges do a task, and how to test that.
 
 Every edge of a model patched exactly, circuits found by exact effects or by estimates of them, and
-causal scrubbing.
+causal scrubbing (in `circuits.scrubbing`).
 """
 
 from replications.circuits.circuit import Circuit, edge_auroc, edges_over, random_edges, top_edges
@@ -27,6 +27,7 @@ from replications.circuits.quality import (
     minimality,
     worst_part,
 )
+from replications.circuits.scrubbing import Scrubbed, scrub
 
 __all__ = [
     "Circuit",
@@ -43,6 +44,7 @@ __all__ = [
     "Node",
     "NodeOutputs",
     "Prompts",
+    "Scrubbed",
     "acdc",
     "completeness",
     "eap",
@@ -58,6 +60,7 @@ __all__ = [
     "node_outputs",
     "patch_edge_sets",
     "random_edges",
+    "scrub",
     "top_edges",
     "worst_part",
 ]

@@ -17,11 +17,17 @@ from replications.systems.brackets.measurements import (
     Components,
     ElevationHead,
     Neurons,
+    Scrubbing,
     VerdictHead,
 )
 from replications.systems.brackets.recording import parse_head
 from replications.systems.brackets.roles import PUBLISHED, Roles, find_roles
 from replications.systems.brackets.task import BracketPrompting, Task
+
+OWN_STRINGS = 10_000
+"""How many of its own strings a model is scrubbed on, where it was published with others."""
+VARIANT_STRINGS = 5_000
+"""How many of the published strings a lesioned model is scrubbed on: there are many of them."""
 
 
 class BracketSubject:
@@ -32,7 +38,8 @@ class BracketSubject:
     `lens` is the model, `data` the strings, `full_data` loads all the strings of which they are a
     part. `roles` says which head plays which part; left out, the heads are found by what they do.
     `untrained` opens the untrained model on the same strings, so that several subjects can share
-    one. Raises BadInput if there are no strings.
+    one. `scrubbed` loads the strings on which the model was scrubbed when it was published. Raises
+    BadInput if there are no strings.
     """
 
     def __init__(
@@ -44,12 +51,14 @@ class BracketSubject:
         roles: Roles | None = None,
         full_data: Callable[[], BracketData] | None = None,
         untrained: Callable[[], BracketSubject] | None = None,
+        scrubbed: Callable[[], BracketData] | None = None,
     ) -> None:
         self.name = name
         self.lens = lens
         self.task = Task(lens, data, full_data)
         self._roles = roles
         self._untrained = untrained
+        self._scrubbed = scrubbed
         self._heads: dict[Head, VerdictHead] = {}
 
     def __repr__(self) -> str:
@@ -105,6 +114,17 @@ class BracketSubject:
         """Strings that fool the model (section 4)."""
         return Adversarial(self.task, self.roles)
 
+    @cached_property
+    def scrubbing(self) -> Scrubbing:
+        """Causal scrubbing, on the published strings if there are any, or else on its own."""
+        data = self._scrubbed() if self._scrubbed else self.task.full_data
+        return Scrubbing(self.task, self.roles, data)
+
+    @cached_property
+    def scrubbing_on_own_strings(self) -> Scrubbing:
+        """Causal scrubbing on the first of the strings that all else is measured on."""
+        return Scrubbing(self.task, self.roles, self.task.full_data.subset(slice(OWN_STRINGS)))
+
     @property
     def total_head(self) -> VerdictHead:
         """The head that catches a wrong total elevation, 2.0 in the published model."""
@@ -138,6 +158,8 @@ class BracketSubject:
             f"{self.name}~{name}", task.lens, task.data, roles=roles or self.roles
         )
         found.task = task
+        if scrubbed := self._scrubbed:
+            found._scrubbed = lambda: scrubbed().subset(slice(VARIANT_STRINGS))
         return found
 
     @cached_property

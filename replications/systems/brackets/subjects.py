@@ -16,10 +16,13 @@ from replications.systems.brackets.constructions import Constructions
 from replications.systems.brackets.data import BracketData, generate
 from replications.systems.brackets.lesions import LESIONS as LESION_EDITS
 from replications.systems.brackets.measure import BracketSubject
+from replications.systems.brackets.published_pickle import read_strings
 from replications.systems.brackets.roles import PUBLISHED
 
 ARENA_WEIGHTS = "brackets/brackets_model_state_dict.pt"
 ARENA_DATA = "brackets/brackets_data.json"
+SCRUBBED_DATA = "scrubbing/parens.zip"
+"""Read when a scrubbing claim needs it: without it, only these claims are skipped."""
 STRINGS = 5000
 """How many strings a subject is measured on; the published data set holds 100,000."""
 RETRAINED_STRINGS = 2000
@@ -140,6 +143,7 @@ def _open_arena(data: BracketData | None, device: str, dtype: str) -> BracketSub
         _published_data(content, STRINGS) if data is None else data,
         roles=PUBLISHED,
         full_data=lambda: _published_data(content),
+        scrubbed=_scrubbed_data,
     )
 
 
@@ -147,6 +151,12 @@ def _open_arena(data: BracketData | None, device: str, dtype: str) -> BracketSub
 def _published_data(content: bytes, limit: int | None = None) -> BracketData:
     """The published strings, which the published model and all its lesions share."""
     return BracketData.from_json_bytes(content, limit=limit)
+
+
+@cache
+def _scrubbed_data() -> BracketData:
+    """The strings on which Redwood Research scrubbed the published model."""
+    return read_strings(fixtures.read_bytes(SCRUBBED_DATA))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 Section 1: `behaviour`. Section 2: `components`, `verdict_heads`, `circuit`. Section 3:
 `verdict_heads`, `neurons`, `elevation_head`, `circuit`. Section 4: `verdict_heads`, `adversarial`,
-`circuit`.
+`circuit`. Beyond the document: `scrubbing`.
 """
 
 from replications.systems.brackets.measurements.adversarial import Adversarial
@@ -11,6 +11,7 @@ from replications.systems.brackets.measurements.circuit import Circuit
 from replications.systems.brackets.measurements.components import Components
 from replications.systems.brackets.measurements.elevation_head import ElevationHead
 from replications.systems.brackets.measurements.neurons import Neurons
+from replications.systems.brackets.measurements.scrubbing import Scrubbing
 from replications.systems.brackets.measurements.verdict_heads import VerdictHead
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "Components",
     "ElevationHead",
     "Neurons",
+    "Scrubbing",
     "VerdictHead",
 ]
