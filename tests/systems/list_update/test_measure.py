@@ -110,6 +110,15 @@ def test_components_explain_the_stream_and_positions_are_none(subject: ListUpdat
     assert close(subject.attribution.totals, logits.mean(0))
 
 
+@pytest.mark.parametrize("factor", [0, 2])
+def test_what_is_missing_counts_by_its_size(
+    subject: ListUpdateSubject, monkeypatch: pytest.MonkeyPatch, factor: int
+) -> None:
+    final = subject.task.run["final"].double()
+    monkeypatch.setattr(subject.attribution, "_written", [factor * final])
+    assert subject.attribution.unexplained() == pytest.approx(final.abs().max().item())
+
+
 def by_hand(subject: ListUpdateSubject, j: int, offset: int = 0) -> tuple[Tensor, Tensor]:
     """Contributions to prediction j in each prompt: of embedding, 0.0, 1.0, and of both paths."""
     weights, tokens = random_weights(), subject.tokens

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from replications.systems.name_recall.data import END
 from replications.systems.name_recall.measure import NameRecallSubject
 from replications.systems.name_recall.roles import PUBLISHED, ROLES, Roles, find_roles
 from tests.systems.name_recall import construction as made
@@ -84,3 +90,19 @@ def test_published_heads_have_their_indices(originals: dict[str, NameRecallSubje
     assert small.roles.label((1, 6)) == "1.6"
     assert small.roles.copying == ((1, 6),)
     assert small.roles.best("second") == (1, 1)
+
+
+def test_a_score_of_0_2_fills_a_role_and_one_of_0_1_does_not() -> None:
+    previous, duplicate, induction = torch.zeros(3, 2, 2, 3)
+    previous[0, 0], duplicate[0, 1] = 0.2, 0.1
+    scores = SimpleNamespace(previous=previous, duplicate=duplicate, induction=induction)
+    task: Any = SimpleNamespace(
+        layers=2,
+        scores=scores,
+        effect=lambda site, corruption: torch.zeros(2, 2, END + 1),
+        metric=lambda: 1.0,
+    )
+    roles = find_roles(task)
+    assert roles.previous == ((0, 0),)
+    assert roles.duplicate == ()
+    assert roles.best("duplicate") == (0, 1)
