@@ -115,7 +115,7 @@ def test_what_is_missing_counts_by_its_size(
     subject: ListUpdateSubject, monkeypatch: pytest.MonkeyPatch, factor: int
 ) -> None:
     final = subject.task.run["final"].double()
-    monkeypatch.setattr(subject.attribution, "_written", [factor * final])
+    monkeypatch.setattr(type(subject.attribution), "_written", [factor * final])
     assert subject.attribution.unexplained() == pytest.approx(final.abs().max().item())
 
 
