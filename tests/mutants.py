@@ -347,11 +347,20 @@ def _copy(target: Path) -> Path:
     return target
 
 
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
 # ---- the report --------------------------------------------------------------------------------
 
 
-def report(results: Sequence[Result], command: str) -> str:
-    """Share killed by place, and every survivor, as Markdown."""
+LOOKED_AT = "## Looked at"
+"""The heading of what is written by hand in the report, about each survivor."""
+
+
+def report(results: Sequence[Result], command: str, looked_at: str = "") -> str:
+    """Share killed by place, and every survivor, as Markdown; then what was written by hand."""
     lines = ["# Mutants", "", f"`{command}`", "", "| place | mutants | killed | share |"]
     lines.append("|---|---:|---:|---:|")
     places: dict[str, list[Result]] = {"all": list(results)}
@@ -365,7 +374,13 @@ def report(results: Sequence[Result], command: str) -> str:
     survivors = [result.mutant for result in results if not result.killed_by]
     lines += ["", f"## Survivors ({len(survivors)})", ""]
     lines += [f"- `{mutant}`" for mutant in survivors] or ["None."]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + (f"\n{looked_at}" if looked_at else "")
+
+
+def _by_hand(path: Path | None) -> str:
+    """What an earlier report says under `LOOKED_AT`, with the heading."""
+    text = path.read_text(encoding="utf-8") if path and path.exists() else ""
+    return text[text.index(LOOKED_AT) :] if LOOKED_AT in text else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -385,7 +400,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     reached = _reached(args.reached) if args.reached else None
     chosen = draw(args.where, args.count, args.seed, reached)
     results = run(chosen, args.workers, args.seconds, lambda line: print(line, flush=True), reached)
-    text = report(results, "python -m tests.mutants " + " ".join(argv or sys.argv[1:]))
+    command = "python -m tests.mutants " + " ".join(argv or sys.argv[1:])
+    text = report(results, f"{command}  # commit {_commit()}", _by_hand(args.out))
     print(text)
     if args.out:
         args.out.write_text(text, encoding="utf-8")

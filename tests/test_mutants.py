@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +95,17 @@ def test_the_report_names_every_survivor() -> None:
     )
     assert "| analysis | 2 | 1 | 50% |" in text
     assert text.count("replications/analysis/x.py:3") == 1
+
+
+def test_what_was_written_by_hand_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "mutants.md"
+    assert mutants._by_hand(path) == ""
+    one = [
+        mutants.Result(
+            mutants.Mutant("replications/analysis/x.py", 3, 0, 1, "<", ">="), "tests", 1.0
+        )
+    ]
+    path.write_text(mutants.report(one, "old", f"{mutants.LOOKED_AT}\n\nOne is the same.\n"))
+    text = mutants.report(one, "new", mutants._by_hand(path))
+    assert "old" not in text
+    assert text.endswith(f"None.\n\n{mutants.LOOKED_AT}\n\nOne is the same.\n")
