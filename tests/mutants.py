@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import json
 import os
 import random
@@ -227,8 +228,7 @@ for what is executed by importing the file."""
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """As a plugin (`-p tests.mutants`), under coverage: note which test executes a line."""
-    import coverage  # an extra of its own: `mutants`
-
+    coverage = importlib.import_module("coverage")  # only the extra `mutants` installs it
     measuring = coverage.Coverage.current()
     assert measuring is not None, "run it under coverage"
     measuring.switch_context(item.nodeid.partition("[")[0])

@@ -41,4 +41,4 @@ def test_the_control_of_the_flips_exchanges_two_cells_of_one_column(
 ) -> None:
     monkeypatch.setattr(arithmetic, "share_realised", lambda prompts, rules, seed: rules)
     rules: Any = Arithmetic().signals_realised(two_exchanged=True)
-    assert rules == RULES | {(1, 0): RULES[2, 0], (2, 0): RULES[1, 0]}
+    assert rules == {**RULES, (1, 0): RULES[2, 0], (2, 0): RULES[1, 0]}
