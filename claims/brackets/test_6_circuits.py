@@ -1,0 +1,184 @@
+"""The document's circuit for the total elevation as edges: does it suffice, and who finds it?"""
+
+from __future__ import annotations
+
+from replications.judging.claim import claim, instead
+from replications.judging.expectation import at_least, at_most, parts
+
+from .common import CIRCUIT, MODELS
+
+SUMMARY = CIRCUIT / "Summary"
+SIX = (
+    "The circuit is embed -> 0.0.v, 0.0 -> mlp0 and mlp1, both -> 2.0.v, and 2.0 -> logits, six of "
+    "100 edges. The strings are of class T, and all other edges carry a balanced one of the same "
+    "length."
+)
+OTHER_CATCHES = "A model in which the other head catches wrong totals as well."
+OTHER_TALLIES = "A model in which another head of layer 0 tallies brackets as well."
+
+
+def other_total(s):
+    """The circuit with the negative head in the place of the total head."""
+    return s.edges.by(total=s.roles.negative)
+
+
+def other_tally(s):
+    """The circuit with the other head of layer 0 in the place of the elevation head."""
+    return s.edges.by(elevation=(0, 1 - s.roles.elevation[1]))
+
+
+@claim(
+    "brackets/edges-faithful",
+    says="The document's six edges alone turn the verdict on a wrong total (share of LDu).",
+    source=SUMMARY,
+    tier=2,
+    published=None,
+    expect={
+        group: parts(
+            recovered=at_least(0.5, because="half of the way is where the verdict turns"),
+            low=at_least(0.4, because="the low end of the interval over 40 pairs"),
+        )
+        for group in MODELS
+    },
+    control=(
+        instead(
+            "2.1 in the place of 2.0",
+            lambda s: other_total(s).faithful(),
+            accepted_if=OTHER_CATCHES,
+        ),
+        instead(
+            "0.1 in the place of 0.0",
+            lambda s: other_tally(s).faithful(),
+            accepted_if=OTHER_TALLIES,
+        ),
+    ),
+    note=f"{SIX} 1 is LDu of the unbalanced string, 0 that of the balanced one.",
+)
+def test_the_edges_suffice(subject):
+    return subject.edges.document.faithful()
+
+
+@claim(
+    "brackets/edges-beat-random",
+    says="Random circuits of as many edges keep clearly less than the document's.",
+    source=SUMMARY,
+    tier=2,
+    published=None,
+    expect={
+        group: parts(
+            ahead=at_least(0.2), matched_by=at_most(0.05, because="3 of 60 random circuits")
+        )
+        for group in MODELS
+    },
+    control=instead(
+        "2.1 in the place of 2.0",
+        lambda s: other_total(s).against_random(),
+        accepted_if=OTHER_CATCHES,
+    ),
+    note="60 random circuits of as many edges, each on a path from the embedding to the logits. "
+    "`ahead` is what the circuit keeps less what the best twentieth of them keeps.",
+)
+def test_the_edges_beat_random_ones(subject):
+    return subject.edges.document.against_random()
+
+
+@claim(
+    "brackets/edges-complete",
+    says="Circuit and model do alike when the same part of the circuit is taken out of both.",
+    source=SUMMARY,
+    tier=2,
+    published=None,
+    expect={group: at_most(0.25) for group in MODELS},
+    control=instead(
+        "2.1 in the place of 2.0",
+        lambda s: other_total(s).incomplete(),
+        accepted_if=OTHER_CATCHES,
+    ),
+    note="The largest difference, as a share of that between unbalanced and balanced strings, over "
+    "nothing, each edge, and each head and MLP taken out (Wang et al. 2022).",
+)
+def test_the_edges_are_complete(subject):
+    return subject.edges.document.incomplete()
+
+
+@claim(
+    "brackets/edges-minimal",
+    says="Each of the document's edges is needed.",
+    source=SUMMARY,
+    tier=2,
+    published=None,
+    expect={group: at_least(0.05) for group in MODELS},
+    control=instead(
+        "2.1 in the place of 2.0",
+        lambda s: other_total(s).least_needed(),
+        accepted_if=OTHER_CATCHES,
+    ),
+    note="How far LDu falls, at least, when one edge of the circuit is taken out (Wang et al. "
+    "2022), as a share of its difference between unbalanced and balanced strings.",
+)
+def test_the_edges_are_minimal(subject):
+    return subject.edges.document.least_needed()
+
+
+@claim(
+    "brackets/edges-ranked-first",
+    says="Exact effects, EAP and EAP-IG rank the document's edges high.",
+    source=SUMMARY,
+    tier=2,
+    published=None,
+    expect={
+        group: parts(exact=at_least(0.9), eap=at_least(0.9), eap_ig=at_least(0.9))
+        for group in MODELS
+    },
+    control=instead(
+        "mean over random circuits",
+        lambda s: s.edges.document.random_aurocs(),
+        accepted_if="A model in which a few edges into the last layer carry everything, so that "
+        "most paths have them.",
+    ),
+    note="AUROC of the sizes of effects for edges of the circuit against other edges.",
+)
+def test_methods_rank_the_edges_high(subject):
+    return subject.edges.document.aurocs()
+
+
+@claim(
+    "brackets/edges-found",
+    says="No method misses more than half of the document's edges.",
+    source=SUMMARY,
+    tier=2,
+    published=None,
+    expect={
+        group: parts(exact=at_most(0.5), eap=at_most(0.5), eap_ig=at_most(0.5), acdc=at_most(0.5))
+        for group in MODELS
+    },
+    control=instead(
+        "mean over random circuits",
+        lambda s: s.edges.document.random_missed(),
+        accepted_if="A model in which a few edges into the last layer carry everything, so that "
+        "most paths have them.",
+    ),
+    note="The share of its edges that are not among as many top edges by exact effects, EAP and "
+    "EAP-IG, or not kept by ACDC with a threshold of a twentieth of the difference.",
+)
+def test_methods_find_the_edges(subject):
+    return subject.edges.document.missed()
+
+
+@claim(
+    "brackets/edges-best-of-their-size",
+    says="No method finds as many edges that keep clearly more than the document's.",
+    source=SUMMARY,
+    tier=2,
+    published=None,
+    expect={group: at_most(0.05) for group in MODELS},
+    control=instead(
+        "2.1 in the place of 2.0",
+        lambda s: other_total(s).behind_found(),
+        accepted_if=OTHER_CATCHES,
+    ),
+    note="What the best of as many top edges by exact effects, EAP and EAP-IG keeps, less what the "
+    "document's circuit keeps.",
+)
+def test_no_method_does_better(subject):
+    return subject.edges.document.behind_found()
