@@ -5,7 +5,7 @@ from __future__ import annotations
 from replications.judging.claim import claim, instead
 from replications.judging.expectation import at_least, at_most, between, exactly, parts
 
-from .common import BOTH, PATCHING
+from .common import BOTH, PATCHING, SEED_0
 
 THREE = (
     "The circuit is the document's account of a changed index: embed -> 0.0.v, 0.0 -> 1.0.k and "
@@ -42,6 +42,7 @@ BY_QUERIES = "a model whose head 1.0 is told of the index by its queries"
         ),
     ),
     note=f"{THREE} 1 is the logit difference of the clean prompt, 0 that of the corrupted one.",
+    not_asserted=SEED_0,
 )
 def test_the_circuit_suffices(subject):
     return subject.edges.document.faithful()
@@ -49,24 +50,21 @@ def test_the_circuit_suffices(subject):
 
 @claim(
     "list_update/circuit-beats-random",
-    says="Hardly any other circuit of three edges keeps as much as the document's.",
+    says="No other circuit of three edges keeps nearly as much as the document's.",
     source=PATCHING,
     tier=2,
     published=None,
-    expect={
-        group: parts(ahead=at_least(0.5), matched_by=at_most(0.01, because="2 of 219 circuits"))
-        for group in BOTH
-    },
+    expect={group: at_least(0.5) for group in BOTH},
     control=instead(
         "values in the place of keys",
-        lambda s: s.edges.composed_by("v").against_random(),
+        lambda s: s.edges.composed_by("v").ahead_of_peers(),
         accepted_if=BY_VALUES,
     ),
-    note="All 219 other circuits of three edges. `ahead` is what it keeps less what the best "
-    "twentieth of them keeps.",
+    note="What it keeps, less what the best keeps of all other circuits of three edges on paths "
+    "from the embedding to the logits.",
 )
 def test_the_circuit_beats_all_others(subject):
-    return subject.edges.document.against_random()
+    return subject.edges.document.ahead_of_peers()
 
 
 @claim(
@@ -90,6 +88,7 @@ def test_the_circuit_beats_all_others(subject):
     ),
     note="The largest difference, as a share of that between clean and corrupted prompts, over "
     "nothing, each edge and each head taken out (Wang et al. 2022).",
+    not_asserted=SEED_0,
 )
 def test_the_circuit_is_complete(subject):
     return subject.edges.document.incomplete()
@@ -172,8 +171,8 @@ def test_acdc_finds_the_circuit(subject):
         lambda s: s.edges.composed_by("v").behind_found(),
         accepted_if=BY_VALUES,
     ),
-    note="What the best of the top three edges by exact effects, EAP and EAP-IG keeps, less what "
-    "the document's circuit keeps.",
+    note="How much more is kept by the top three edges by exact effects, EAP or EAP-IG; 0 if they "
+    "are the document's.",
 )
 def test_no_method_does_better(subject):
     return subject.edges.document.behind_found()

@@ -107,26 +107,20 @@ class KnownCircuit:
         """The share of the range that each peer keeps: [peer]."""
         return self.searched.recovered(self.peers)
 
-    def against_random(self) -> dict[str, float]:
-        """`ahead`, what it keeps less what the 95th percentile of the peers keeps.
-
-        `matched_by` is the share of peers that keep at least as much as the circuit.
-        """
-        mine, theirs = self.faithful()["recovered"], self.peers_kept
-        return {
-            "ahead": mine - theirs.quantile(0.95).item(),
-            "matched_by": (theirs >= mine).double().mean().item(),
-        }
-
-    def best_found(self) -> float:
-        """The most that is kept by the top edges of a method, as many as the circuit has."""
-        n = len(self.circuit)
-        tops = [top_edges(self.searched.model, e, n) for e in self.searched.effects.values()]
-        return self.searched.recovered(tops).max().item()
+    def ahead_of_peers(self) -> float:
+        """The share that it keeps, less that of the best peer."""
+        return self.faithful()["recovered"] - self.peers_kept.max().item()
 
     def behind_found(self) -> float:
-        """What the best circuit of a method keeps, less what this circuit keeps."""
-        return self.best_found() - self.faithful()["recovered"]
+        """How much more the best circuit of a method keeps; 0 if none keeps more.
+
+        A method's circuit has its top edges, as many as this circuit has.
+        """
+        n, tried = len(self.circuit), [self.circuit]
+        tops = [top_edges(self.searched.model, e, n) for e in self.searched.effects.values()]
+        tried += [top for top in tops if top.edges != self.circuit.edges]
+        kept = self.searched.recovered(tried)
+        return (kept.max() - kept[0]).item()
 
     # ---------------------------------------------------------------- completeness, minimality
     def _parts(self) -> list[Part]:

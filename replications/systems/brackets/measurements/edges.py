@@ -7,7 +7,6 @@ only fault is the total; patched edges carry a balanced string of the same lengt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 
 import torch
@@ -21,7 +20,7 @@ from replications.systems.brackets.model import BALANCED, UNBALANCED
 from replications.systems.brackets.roles import Roles
 from replications.systems.brackets.task import Task
 
-PAIRS, PEERS = 40, 60
+PAIRS, PEERS = 20, 40
 """How many pairs of strings, and how many random circuits of the same size."""
 
 
@@ -34,6 +33,27 @@ def circuit_edges(elevation: Head, total: Head) -> list[Edge]:
         *(Edge(first, mlp) for mlp in mlps),
         *(Edge(mlp, last, "v") for mlp in mlps),
         Edge(last, Node("logits")),
+    ]
+
+
+def scrubbed_edges(elevation: Head, total: Head, second: Head) -> list[Edge]:
+    """The document's edges, with a second head for the total and every path below both heads.
+
+    Of causal scrubbing's account of the published model: heads 2.0 and 1.0 tell whether the total
+    is right, from head 0.0 by any path through the MLPs.
+    """
+    first, last, other = map(Node.of_head, (elevation, total, second))
+    found = circuit_edges(elevation, total)
+    before = [Node("mlp", layer) for layer in range(elevation[0], second[0])]
+    between = [Node("mlp", layer) for layer in range(second[0], total[0])]
+    return [
+        *found,
+        Edge(first, last, "v"),
+        Edge(first, other, "v"),
+        *(Edge(mlp, other, "v") for mlp in before),
+        *(Edge(mlp, later) for mlp in before for later in between),
+        *(Edge(other, later) for later in between),
+        Edge(other, Node("logits")),
     ]
 
 
@@ -85,6 +105,14 @@ class Edges:
             circuit_edges(elevation or roles.elevation, total or roles.total)
         )
 
-    def with_more(self, names: Sequence[str]) -> KnownCircuit:
-        """The circuit with more edges, by name."""
-        return self.document.instead([*self.document.circuit.edges, *map(Edge.parse, names)])
+    @cached_property
+    def scrubbed(self) -> KnownCircuit:
+        """With head 1.0 as a second head for the total, as in causal scrubbing (arena)."""
+        return self.scrubbed_by((1, 0))
+
+    def scrubbed_by(self, second: Head) -> KnownCircuit:
+        """The same with another head of layer 1; peers are random circuits of as many edges."""
+        lens, roles = self._task.lens, self._roles
+        known = Circuit.of(lens, scrubbed_edges(roles.elevation, roles.total, second))
+        peers = [random_paths(lens, len(known), seed=seed) for seed in range(PEERS)]
+        return KnownCircuit(self._searched, known, peers)

@@ -30,14 +30,13 @@ def document_edges(roles: Roles, composed: Input = "k") -> list[Edge]:
 
 
 def document_circuit(lens: Lens, pairs: Pairs, roles: Roles) -> KnownCircuit:
-    """The document's circuit; its peers are all other circuits of three edges."""
+    """The document's circuit; its peers are all others of three edges that are on a path."""
     answers = torch.stack([pairs.correct, pairs.incorrect], dim=1)
     searched = Searched(lens, Prompts(pairs.clean, pairs.corrupted, answers, pairs.position))
-    known = document_edges(roles)
-    peers = [
-        Circuit.of(lens, some) for some in combinations(edges(lens), 3) if set(some) != set(known)
-    ]
-    return KnownCircuit(searched, Circuit.of(lens, known), peers)
+    known = Circuit.of(lens, document_edges(roles))
+    others = (Circuit.of(lens, some) for some in combinations(edges(lens), 3))
+    peers = [c for c in others if len(c.connected()) == 3 and c.edges != known.edges]
+    return KnownCircuit(searched, known, peers)
 
 
 class Edges:
