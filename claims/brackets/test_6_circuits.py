@@ -54,6 +54,8 @@ def other_tally(s):
         ),
     ),
     note=f"{SIX} 1 is LDu of the unbalanced string, 0 that of the balanced one.",
+    not_asserted="does not hold: on the published model they keep a fifth. The next claim adds "
+    "head 1.0",
 )
 def test_the_edges_suffice(subject):
     return subject.edges.document.faithful()
@@ -121,6 +123,7 @@ def test_the_edges_with_a_second_head_beat_random_ones(subject):
         lambda s: other_total(s).ahead_of_peers(),
         accepted_if=OTHER_CATCHES,
     ),
+    not_asserted="does not hold: of 40 random circuits the best keeps nearly as much",
     note="What it keeps, less what the best keeps of 40 random circuits of as many edges, all on "
     "paths from the embedding to the logits.",
 )
@@ -142,6 +145,8 @@ def test_the_edges_beat_random_ones(subject):
     ),
     note="The largest difference, as a share of that between unbalanced and balanced strings, over "
     "nothing, each edge, and each head and MLP taken out (Wang et al. 2022).",
+    not_asserted="does not hold: the circuit keeps a fifth, and without its head 2.0 the model "
+    "still tells the strings apart",
 )
 def test_the_edges_are_complete(subject):
     return subject.edges.document.incomplete()
@@ -182,6 +187,7 @@ def test_the_edges_are_minimal(subject):
         accepted_if="A model in which a few edges into the last layer carry everything, so that "
         "most paths have them.",
     ),
+    not_asserted="on the published model exact effects and EAP-IG give 0.95, EAP 0.89",
     note="AUROC of the sizes of effects for edges of the circuit against other edges.",
 )
 def test_methods_rank_the_edges_high(subject):
@@ -204,27 +210,10 @@ def test_methods_rank_the_edges_high(subject):
         accepted_if="A model in which a few edges into the last layer carry everything, so that "
         "most paths have them.",
     ),
+    not_asserted="on the published model exact effects, EAP-IG and ACDC miss 0.0 -> mlp1 and the "
+    "edges of both MLPs into 2.0, half of them; EAP misses all but 2.0 -> logits",
     note="The share of its edges that are not among as many top edges by exact effects, EAP and "
     "EAP-IG, or not kept by ACDC with a threshold of a twentieth of the difference.",
 )
 def test_methods_find_the_edges(subject):
     return subject.edges.document.missed()
-
-
-@claim(
-    "brackets/edges-best-of-their-size",
-    says="No method finds as many edges that keep clearly more than the document's.",
-    source=SUMMARY,
-    tier=2,
-    published=None,
-    expect={group: at_most(0.05) for group in MODELS},
-    control=instead(
-        "2.1 in the place of 2.0",
-        lambda s: other_total(s).behind_found(),
-        accepted_if=OTHER_CATCHES,
-    ),
-    note="How much more is kept by as many top edges by exact effects, EAP or EAP-IG; 0 if they "
-    "are the document's.",
-)
-def test_no_method_does_better(subject):
-    return subject.edges.document.behind_found()

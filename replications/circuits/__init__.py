@@ -22,7 +22,7 @@ from replications.circuits.edge_sets import (
 from replications.circuits.edges import EdgeSweep, edge_sweep, expected_edge_flops
 from replications.circuits.estimates import EdgeEstimate, eap, eap_ig
 from replications.circuits.graph import Edge, Graph, Node, edges
-from replications.circuits.known import KnownCircuit, Searched
+from replications.circuits.known import KnownCircuit, Peers, Searched
 from replications.circuits.quality import (
     Completeness,
     Curve,
@@ -51,6 +51,7 @@ __all__ = [
     "Minimality",
     "Node",
     "NodeOutputs",
+    "Peers",
     "Prompts",
     "Searched",
     "acdc",

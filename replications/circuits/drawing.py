@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from replications.circuits.graph import Edge, Node
+from replications.circuits.known import METHODS, KnownCircuit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +28,48 @@ def draw(edges: Sequence[tuple[Edge, float]], *, unit: str) -> Figure:
         for edge, effect in edges
     ]
     return graphs.rows(_rows([edge for edge, _ in edges]), arrows, [*GROUPS.values()], unit=unit)
+
+
+def draw_known(known: KnownCircuit, others: int = 0) -> Figure:
+    """The edges of a stated circuit and as many more as `others`, those with the largest effects.
+
+    Effects are exact. The stated edges alone keep a share of the metric, which the title says.
+    """
+    found, stated = known.searched.effects["exact"], set(known.circuit.edges)
+    effects = found.effects()
+    order = effects.abs().argsort(descending=True, stable=True).tolist()
+    more = [i for i in order if found.edges[i] not in stated][:others]
+    shown = [i for i in order if found.edges[i] in stated or i in more]
+    figure = draw([(found.edges[i], effects[i].item()) for i in shown], unit="logits")
+    kept = known.faithful()["recovered"]
+    stated_edges = f"{len(stated)} edges of the document keep {kept:.0%}"
+    figure.suptitle(f"{stated_edges}; shown with the {others} next" if others else stated_edges)
+    return figure
+
+
+def draw_sizes(known: KnownCircuit, sizes: Sequence[int]) -> Figure:
+    """What the top edges of each method keep by their number, and three circuits beside them.
+
+    These are the stated circuit, ACDC's, and the best of the stated circuit's peers. Call it inside
+    `charts.style()`. Raises BadInput without matplotlib.
+    """
+    from replications.plotting import charts
+
+    figure, grid = charts.canvas(width=6, height=4)
+    axes = grid[0, 0]
+    acdc = known.searched.acdc
+    series = {
+        name.replace("_", "-"): (sizes, known.kept_by_size(name, sizes)) for name in METHODS
+    } | {
+        "the document": ([len(known.circuit)], [known.faithful()["recovered"]]),
+        "acdc": ([len(acdc)], known.searched.recovered([acdc])),
+        "best random": ([len(known.circuit)], [known.peers.kept.max()]),
+    }
+    charts.lines(axes, series)
+    for level in (0, 1):
+        axes.axhline(level, color=charts.GREY, linewidth=0.8)
+    charts.label(axes, "edges of the circuit", "share of the logit difference kept")
+    return figure
 
 
 def _rows(edges: Sequence[Edge]) -> list[list[str]]:

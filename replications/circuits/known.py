@@ -53,10 +53,11 @@ class Searched:
 
     @cached_property
     def acdc(self) -> Discovery:
-        """The circuit of ACDC, with THRESHOLD of the range for each edge."""
-        p = self.prompts
-        threshold = THRESHOLD * self.range
-        return acdc(self.model, p.base, p.source, threshold, answers=p.answers, at=p.at)
+        """The circuit of ACDC: what moves the metric by less than THRESHOLD of the range goes."""
+        p, threshold = self.prompts, THRESHOLD * abs(self.range)
+        return acdc(
+            self.model, p.base, p.source, threshold, answers=p.answers, at=p.at, damage="distance"
+        )
 
     def metrics(self, circuits: Sequence[Circuit]) -> EdgeSetSweep:
         """The metric of each of some circuits."""
@@ -77,19 +78,31 @@ class Searched:
         return (swept.base - swept.source).double().mean().item()
 
 
+class Peers:
+    """Circuits that a stated one is compared with."""
+
+    def __init__(self, searched: Searched, circuits: Sequence[Circuit]) -> None:
+        self.searched, self.circuits = searched, circuits
+
+    @cached_property
+    def kept(self) -> Tensor:
+        """The share of the range that each keeps: float64 [circuit]."""
+        return self.searched.recovered(self.circuits)
+
+
 class KnownCircuit:
     """A circuit stated in advance, and others of as many edges that it is compared with.
 
     Everything is computed once, when it is asked for.
     """
 
-    def __init__(self, searched: Searched, circuit: Circuit, peers: Sequence[Circuit]) -> None:
-        self.searched, self.circuit, self.peers = searched, circuit, peers
+    def __init__(self, circuit: Circuit, peers: Peers) -> None:
+        self.circuit, self.peers, self.searched = circuit, peers, peers.searched
 
     def instead(self, edges: Sequence[Edge]) -> KnownCircuit:
         """Another circuit on the same prompts, with the same peers."""
         other = Circuit.of(self.searched.model, edges)
-        return KnownCircuit(self.searched, other, self.peers)
+        return KnownCircuit(other, self.peers)
 
     # ---------------------------------------------------------------- faithfulness
     @cached_property
@@ -102,14 +115,9 @@ class KnownCircuit:
         found = self.kept.recovered()
         return {"recovered": found.mean, "low": found.low}
 
-    @cached_property
-    def peers_kept(self) -> Tensor:
-        """The share of the range that each peer keeps: [peer]."""
-        return self.searched.recovered(self.peers)
-
     def ahead_of_peers(self) -> float:
         """The share that it keeps, less that of the best peer."""
-        return self.faithful()["recovered"] - self.peers_kept.max().item()
+        return self.faithful()["recovered"] - self.peers.kept.max().item()
 
     def behind_found(self) -> float:
         """How much more the best circuit of a method keeps; 0 if none keeps more.
@@ -121,6 +129,11 @@ class KnownCircuit:
         tried += [top for top in tops if top.edges != self.circuit.edges]
         kept = self.searched.recovered(tried)
         return (kept.max() - kept[0]).item()
+
+    def kept_by_size(self, method: str, sizes: Sequence[int]) -> Tensor:
+        """The share of the range that the top edges of one of METHODS keep: float64 [size]."""
+        s = self.searched
+        return s.recovered([top_edges(s.model, s.effects[method], n) for n in sizes])
 
     # ---------------------------------------------------------------- completeness, minimality
     def _parts(self) -> list[Part]:
@@ -143,7 +156,7 @@ class KnownCircuit:
         s = self.searched
         found = minimality(s.model, self.circuit, s.prompts, [[e] for e in self.circuit.edges])
         falls = (found.without_others - found.without_part).double().mean(1)
-        return (falls.min() / s.range).item()
+        return (falls / s.range).min().item()
 
     # ---------------------------------------------------------------- discovery
     def aurocs(self) -> dict[str, float]:
@@ -152,7 +165,7 @@ class KnownCircuit:
 
     def random_aurocs(self) -> dict[str, float]:
         """The means of the same over the peers."""
-        found = [self.instead(peer.edges).aurocs() for peer in self.peers]
+        found = [self.instead(peer.edges).aurocs() for peer in self.peers.circuits]
         return {name: sum(of[name] for of in found) / len(found) for name in METHODS}
 
     def missed_by(self, method: str) -> tuple[Edge, ...]:
@@ -174,7 +187,7 @@ class KnownCircuit:
 
     def random_missed(self) -> dict[str, float]:
         """The means of the same over the peers."""
-        found = [self.instead(peer.edges).missed() for peer in self.peers]
+        found = [self.instead(peer.edges).missed() for peer in self.peers.circuits]
         return {name: sum(of[name] for of in found) / len(found) for name in (*METHODS, "acdc")}
 
     def differs_from_acdc(self) -> dict[str, float]:
@@ -184,5 +197,5 @@ class KnownCircuit:
 
     def random_differs_from_acdc(self) -> dict[str, float]:
         """The means of the same over the peers."""
-        found = [self.instead(peer.edges).differs_from_acdc() for peer in self.peers]
+        found = [self.instead(peer.edges).differs_from_acdc() for peer in self.peers.circuits]
         return {name: sum(of[name] for of in found) / len(found) for name in found[0]}

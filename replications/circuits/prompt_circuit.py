@@ -152,8 +152,9 @@ def find_circuit(
     circuit: Circuit
     if method == "acdc":
         circuit = acdc(
-            network, base, source, over, answers=answers, at=question.at, damage="distance"
-        )
+            network, base, source, over, answers=answers, at=question.at, damage="distance",
+            execution=execution,
+        )  # fmt: skip
     else:
         circuit = edges_over(network, found, over)
     circuit = circuit.connected()

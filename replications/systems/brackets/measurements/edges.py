@@ -12,7 +12,16 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from replications.circuits import Circuit, Edge, KnownCircuit, Node, Prompts, Searched, random_paths
+from replications.circuits import (
+    Circuit,
+    Edge,
+    KnownCircuit,
+    Node,
+    Peers,
+    Prompts,
+    Searched,
+    random_paths,
+)
 from replications.errors import BadInput
 from replications.models import Head
 from replications.systems.brackets.data import BracketData
@@ -96,7 +105,7 @@ class Edges:
         lens = self._task.lens
         known = Circuit.of(lens, circuit_edges(self._roles.elevation, self._roles.total))
         peers = [random_paths(lens, len(known), seed=seed) for seed in range(PEERS)]
-        return KnownCircuit(self._searched, known, peers)
+        return KnownCircuit(known, Peers(self._searched, peers))
 
     def by(self, *, elevation: Head | None = None, total: Head | None = None) -> KnownCircuit:
         """The circuit with another elevation head, or another head for the total."""
@@ -115,4 +124,4 @@ class Edges:
         lens, roles = self._task.lens, self._roles
         known = Circuit.of(lens, scrubbed_edges(roles.elevation, roles.total, second))
         peers = [random_paths(lens, len(known), seed=seed) for seed in range(PEERS)]
-        return KnownCircuit(self._searched, known, peers)
+        return KnownCircuit(known, Peers(self._searched, peers))

@@ -12,7 +12,7 @@ from itertools import combinations
 
 import torch
 
-from replications.circuits import Circuit, Edge, KnownCircuit, Node, Prompts, Searched, edges
+from replications.circuits import Circuit, Edge, KnownCircuit, Node, Peers, Prompts, Searched, edges
 from replications.circuits.graph import Input
 from replications.lens import Lens
 from replications.systems.list_update.data import Pairs
@@ -36,7 +36,7 @@ def document_circuit(lens: Lens, pairs: Pairs, roles: Roles) -> KnownCircuit:
     known = Circuit.of(lens, document_edges(roles))
     others = (Circuit.of(lens, some) for some in combinations(edges(lens), 3))
     peers = [c for c in others if len(c.connected()) == 3 and c.edges != known.edges]
-    return KnownCircuit(searched, known, peers)
+    return KnownCircuit(known, Peers(searched, peers))
 
 
 class Edges:
