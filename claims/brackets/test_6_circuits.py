@@ -18,16 +18,6 @@ OTHER_CATCHES = "A model in which the other head catches wrong totals as well."
 OTHER_TALLIES = "A model in which another head of layer 0 tallies brackets as well."
 
 
-def other_total(s):
-    """The circuit with the negative head in the place of the total head."""
-    return s.edges.by(total=s.roles.negative)
-
-
-def other_tally(s):
-    """The circuit with the other head of layer 0 in the place of the elevation head."""
-    return s.edges.by(elevation=(0, 1 - s.roles.elevation[1]))
-
-
 @claim(
     "brackets/edges-faithful",
     says="The document's six edges alone turn the verdict on a wrong total (share of LDu).",
@@ -44,12 +34,12 @@ def other_tally(s):
     control=(
         instead(
             "2.1 in the place of 2.0",
-            lambda s: other_total(s).faithful(),
+            lambda s: s.edges.by(total=s.roles.negative).faithful(),
             accepted_if=OTHER_CATCHES,
         ),
         instead(
             "0.1 in the place of 0.0",
-            lambda s: other_tally(s).faithful(),
+            lambda s: s.edges.by(elevation=s.edges.other_tally).faithful(),
             accepted_if=OTHER_TALLIES,
         ),
     ),
@@ -120,7 +110,7 @@ def test_the_edges_with_a_second_head_beat_random_ones(subject):
     expect={group: at_least(0.2) for group in MODELS},
     control=instead(
         "2.1 in the place of 2.0",
-        lambda s: other_total(s).ahead_of_peers(),
+        lambda s: s.edges.by(total=s.roles.negative).ahead_of_peers(),
         accepted_if=OTHER_CATCHES,
     ),
     not_asserted="does not hold: of 40 random circuits the best keeps nearly as much",
@@ -140,7 +130,7 @@ def test_the_edges_beat_random_ones(subject):
     expect={group: at_most(0.25) for group in MODELS},
     control=instead(
         "2.1 in the place of 2.0",
-        lambda s: other_total(s).incomplete(),
+        lambda s: s.edges.by(total=s.roles.negative).incomplete(),
         accepted_if=OTHER_CATCHES,
     ),
     note="The largest difference, as a share of that between unbalanced and balanced strings, over "
@@ -161,7 +151,7 @@ def test_the_edges_are_complete(subject):
     expect={group: at_least(0.05) for group in MODELS},
     control=instead(
         "2.1 in the place of 2.0",
-        lambda s: other_total(s).least_needed(),
+        lambda s: s.edges.by(total=s.roles.negative).least_needed(),
         accepted_if=OTHER_CATCHES,
     ),
     note="How far LDu falls, at least, when one edge of the circuit is taken out (Wang et al. "

@@ -60,6 +60,7 @@ def test_the_circuit_suffices(subject):
         lambda s: s.edges.composed_by("v").ahead_of_peers(),
         accepted_if=BY_VALUES,
     ),
+    not_asserted=SEED_0,
     note="What it keeps, less what the best keeps of all other circuits of three edges on paths "
     "from the embedding to the logits.",
 )

@@ -76,7 +76,7 @@ class PairCircuit:
         shares = effects / (self.baselines["corrupted"] - self.baselines["clean"])
         order = effects.abs().argsort(descending=True, stable=True).tolist()
         listed = [(self.found.edges[i], effects[i].item(), shares[i].item()) for i in order]
-        return [ScoredEdge(edge, *numbers, edge in chosen) for edge, *numbers in listed]
+        return [ScoredEdge(edge, effect, share, edge in chosen) for edge, effect, share in listed]
 
     def json(self) -> str:
         """Everything that was found, edges in the order of their effects."""

@@ -67,8 +67,12 @@ def rows(
         )  # fmt: skip
     axes.set_xlim(-wide / 2 - 0.3, wide / 2 + 0.3)
     axes.set_ylim(-0.5, len(nodes) - 0.5)
-    axes.set_axis_off()
-    _legend(figure, arrows, colours, largest, unit)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in ("bottom", "left"):
+        axes.spines[side].set_visible(False)
+    axes.set_xlabel(f"widest arrow: {largest:.3g} ({unit})")
+    _legend(figure, arrows, colours)
     return figure
 
 
@@ -104,14 +108,10 @@ def _draw(
     )
 
 
-def _legend(
-    figure: Figure, arrows: Sequence[Arrow], colours: Mapping[str, str], largest: float, unit: str
-) -> None:
-    """The groups that occur, and how wide the largest arrow is."""
+def _legend(figure: Figure, arrows: Sequence[Arrow], colours: Mapping[str, str]) -> None:
+    """The groups that occur, and what a dashed arrow means."""
     present = [name for name in colours if any(arrow.group == name for arrow in arrows)]
     lines = {name: Line2D([], [], color=colours[name], linewidth=2) for name in present}
-    widest = Line2D([], [], color=charts.GREY, linewidth=THICKEST)
-    lines[f"widest: {largest:.3g} ({unit})"] = widest
     if any(arrow.value > 0 for arrow in arrows):
         lines["raises it"] = Line2D([], [], color=charts.GREY, linestyle="--")
     figure.legend(

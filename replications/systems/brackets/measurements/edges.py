@@ -26,6 +26,7 @@ from replications.errors import BadInput
 from replications.models import Head
 from replications.systems.brackets.data import BracketData
 from replications.systems.brackets.model import BALANCED, UNBALANCED
+from replications.systems.brackets.recording import sibling
 from replications.systems.brackets.roles import Roles
 from replications.systems.brackets.task import Task
 
@@ -106,6 +107,11 @@ class Edges:
         known = Circuit.of(lens, circuit_edges(self._roles.elevation, self._roles.total))
         peers = [random_paths(lens, len(known), seed=seed) for seed in range(PEERS)]
         return KnownCircuit(known, Peers(self._searched, peers))
+
+    @property
+    def other_tally(self) -> Head:
+        """The head of layer 0 that is not the elevation head."""
+        return sibling(self._roles.elevation)
 
     def by(self, *, elevation: Head | None = None, total: Head | None = None) -> KnownCircuit:
         """The circuit with another elevation head, or another head for the total."""
