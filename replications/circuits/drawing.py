@@ -27,7 +27,8 @@ def draw(edges: Sequence[tuple[Edge, float]], *, unit: str) -> Figure:
         graphs.Arrow(str(edge.sender), str(edge.receiver), effect, GROUPS[edge.input])
         for edge, effect in edges
     ]
-    return graphs.rows(_rows([edge for edge, _ in edges]), arrows, [*GROUPS.values()], unit=unit)
+    nodes = _rows([edge for edge, _ in edges])
+    return graphs.rows(nodes, arrows, [*GROUPS.values()], unit=unit, y="embedding to logits")
 
 
 def draw_known(known: KnownCircuit, others: int = 0) -> Figure:

@@ -40,10 +40,12 @@ def rows(
     groups: Sequence[str],
     *,
     unit: str,
+    y: str,
 ) -> Figure:
     """Rows of nodes, the first at the bottom, and arrows as wide as the size of their values.
 
-    `groups` are in the order of the legend, which shows those that occur.
+    `groups` are in the order of the legend, which shows those that occur. `y` names the axis of the
+    rows.
     """
     wide = max(map(len, nodes), default=1)
     size = (max(4.2, wide * COLUMN + 1.2), max(2.4, len(nodes) * ROW + 0.9))
@@ -60,9 +62,9 @@ def rows(
         dashed = arrow.value > 0
         bend = bends[arrow.group] + past_others
         _draw(axes, begin, end, bend, width, dashed=dashed, colour=colours[arrow.group])
-    for name, (x, y) in places.items():
+    for name, (across, up) in places.items():
         axes.text(
-            x, y, name, ha="center", va="center", zorder=3,
+            across, up, name, ha="center", va="center", zorder=3,
             bbox={"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": charts.GREY},
         )  # fmt: skip
     axes.set_xlim(-wide / 2 - 0.3, wide / 2 + 0.3)
@@ -71,7 +73,7 @@ def rows(
     axes.set_yticks([])
     for side in ("bottom", "left"):
         axes.spines[side].set_visible(False)
-    axes.set_xlabel(f"widest arrow: {largest:.3g} ({unit})")
+    charts.label(axes, f"widest arrow: {largest:.3g} ({unit})", y)
     _legend(figure, arrows, colours)
     return figure
 

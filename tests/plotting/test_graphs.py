@@ -19,7 +19,7 @@ ARROWS = [
 
 
 def drawn(arrows: list[Arrow]) -> Figure:
-    return graphs.rows(ROWS, arrows, GROUPS, unit="logits")
+    return graphs.rows(ROWS, arrows, GROUPS, unit="logits", y="upwards")
 
 
 def patches(figure: Figure) -> list[FancyArrowPatch]:
@@ -46,6 +46,7 @@ def test_the_legend_has_the_groups_that_occur() -> None:
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["one", "two", "raises it"]
     assert figure.axes[0].get_xlabel() == "widest arrow: 4 (logits)"
+    assert figure.axes[0].get_ylabel() == "upwards"
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
