@@ -43,8 +43,10 @@ def draw_known(known: KnownCircuit, others: int = 0) -> Figure:
     shown = [i for i in order if found.edges[i] in stated or i in more]
     figure = draw([(found.edges[i], effects[i].item()) for i in shown], unit="logits")
     kept = known.faithful()["recovered"]
-    stated_edges = f"{len(stated)} edges of the document keep {kept:.0%}"
-    figure.suptitle(f"{stated_edges}; shown with the {others} next" if others else stated_edges)
+    title = f"{len(stated)} edges of the document keep {kept:.0%}"
+    if others:
+        title += f"\nshown with the next {others}"
+    figure.suptitle(title, fontsize=10)
     return figure
 
 

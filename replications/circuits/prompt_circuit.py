@@ -110,7 +110,8 @@ class PairCircuit:
         shown = f"the largest {DRAWN} of " if len(kept) > DRAWN else ""
         measured = self.question.measured.replace("$", r"\$")
         figure.suptitle(
-            f"{measured}: {shown}{len(kept)} edges ({self.method}) keep {self.kept_share:z.0%}"
+            f"{measured}\n{shown}{len(kept)} edges ({self.method}) keep {self.kept_share:z.0%}",
+            fontsize=10,
         )
         return figure
 
