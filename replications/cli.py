@@ -16,6 +16,7 @@ from replications.commands import (
     USAGE,
     WIDTH,
     audit,
+    circuit,
     claims,
     complain,
     drift,
@@ -45,6 +46,7 @@ COMMANDS = (
     figures,
     report,
     sweep,
+    circuit,
 )
 
 ABOUT = """\

@@ -4,7 +4,14 @@ Every edge of a model patched exactly, circuits found by exact effects or by est
 causal scrubbing (in `circuits.scrubbing`).
 """
 
-from replications.circuits.circuit import Circuit, edge_auroc, edges_over, random_edges, top_edges
+from replications.circuits.circuit import (
+    Circuit,
+    edge_auroc,
+    edges_over,
+    random_edges,
+    random_paths,
+    top_edges,
+)
 from replications.circuits.discovery import Discovery, acdc
 from replications.circuits.edge_sets import (
     EdgeSetSweep,
@@ -15,6 +22,7 @@ from replications.circuits.edge_sets import (
 from replications.circuits.edges import EdgeSweep, edge_sweep, expected_edge_flops
 from replications.circuits.estimates import EdgeEstimate, eap, eap_ig
 from replications.circuits.graph import Edge, Graph, Node, edges
+from replications.circuits.known import KnownCircuit, Peers, Searched
 from replications.circuits.quality import (
     Completeness,
     Curve,
@@ -40,11 +48,14 @@ __all__ = [
     "EdgeSweep",
     "Faithfulness",
     "Graph",
+    "KnownCircuit",
     "Minimality",
     "Node",
     "NodeOutputs",
+    "Peers",
     "Prompts",
     "Scrubbed",
+    "Searched",
     "acdc",
     "completeness",
     "eap",
@@ -60,6 +71,7 @@ __all__ = [
     "node_outputs",
     "patch_edge_sets",
     "random_edges",
+    "random_paths",
     "scrub",
     "top_edges",
     "worst_part",

@@ -164,6 +164,38 @@ def random_edges(model: Model, n: int, *, seed: int) -> Circuit:
     return Circuit(graph, kept)
 
 
+def random_paths(model: Model, n: int, *, seed: int) -> Circuit:
+    """A circuit of `n` edges, each on a path from the embedding to the logits, drawn at random.
+
+    Paths are drawn from the logits back, at each node an input and then a sender, all alike; one
+    that would make the circuit too large is drawn again. Raises BadInput for `n` that is not
+    between 1 and the number of edges, or is not reached.
+    """
+    graph = graph_of(model)
+    if not 1 <= n <= int(graph.every.sum()):
+        raise BadInput(f"n={n}: give between 1 and the number of edges, {int(graph.every.sum())}")
+    inputs = {node: [i for i, (of, _) in enumerate(graph.receivers) if of == node]
+              for node in (*graph.senders[1:], Node("logits"))}  # fmt: skip
+    generator = torch.Generator().manual_seed(seed)
+
+    def one_of(n: int) -> int:
+        return int(torch.randint(n, (), generator=generator))
+
+    kept = torch.zeros_like(graph.every)
+    for _ in range(1000 * n):
+        more, node = kept.clone(), Node("logits")
+        while node.kind != "embed":
+            receiver = inputs[node][one_of(len(inputs[node]))]
+            sender = one_of(int(graph.every[receiver].sum()))
+            more[receiver, sender] = True
+            node = graph.senders[sender]
+        if int(more.sum()) <= n:
+            kept = more
+        if int(kept.sum()) == n:
+            return Circuit(graph, kept)
+    raise BadInput(f"n={n}: no circuit of so many edges on paths was found")
+
+
 def _scores(found: Effects, by: Rank) -> Tensor:
     effects = found.effects().cpu()
     if effects.ndim != 1:

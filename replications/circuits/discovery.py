@@ -109,6 +109,14 @@ class _Search:
                 self.removed[receiver] = self._graph.every[receiver]
         while candidates:
             candidates = candidates[self._try(candidates[: self._at_once]) :]
+            self._tell(undecided=candidates, until=receivers[-1])
+
+    def _tell(self, undecided: list[tuple[int, int]], until: int) -> None:
+        """Report the edges that are decided: all into `until` or a later receiver but some."""
+        if self._execution.progress is not None:
+            every = int(self._graph.every.sum())
+            before = int(self._graph.every[:until].sum())
+            self._execution.progress(every - before - len(undecided), every)
 
     def _is_read(self, receiver: int) -> bool:
         """Whether an edge is left out of the node that this is an input of."""

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
-from tqdm import tqdm
 
 from replications import files
-from replications.commands import OK, Commands, add_command
-from replications.errors import BadInput, FixtureMissing, Unsupported
+from replications.commands import OK, Commands, add_command, questions
+from replications.errors import BadInput
 from replications.plotting.pictures import FORMATS
 
 if TYPE_CHECKING:
-    from replications.models.network import Network
-    from replications.models.prompting import Prompting
-    from replications.patching.execution import Progress
     from replications.patching.prompt_pair import PatchedPair, PatchedPlace
 
 SITES = (
@@ -53,16 +47,8 @@ python -m replications sweep --model ~/models/gpt2 --kind attn_out \\
         --answer " Paris" --against " Rome"
     a folder with config.json, model.safetensors and tokenizer.json
 """
-SUBJECT = """SYSTEM/NAME (see: systems), or SYSTEM/GROUP or SYSTEM/KIND for the first subject of
-those that can be reached"""
-PROMPT = "text; a string of brackets, or for list_update as in '14 23 48 NL 1 26 NL'"
-ANSWER = "with the space before it, as ' Mary'; default: what the model says to the clean prompt"
-AGAINST = "default: what the model says to the corrupted prompt"
 INTO = "the prompt whose run is patched; default: %(default)s"
 TOP = "strongest places to print; default: %(default)s"
-POSITION = (
-    "where the answer is read, from 0, or from the end if negative; default: the last (brackets: 0)"
-)
 
 
 def add(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -75,113 +61,42 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         about=ABOUT,
         examples=EXAMPLES,
     )
-    model = sweep.add_mutually_exclusive_group(required=True)
-    model.add_argument("--subject", metavar="SYSTEM/SUBJECT", help=SUBJECT)
-    model.add_argument("--model", type=Path, metavar="DIR", help="a local Hugging Face GPT-2")
-    sweep.add_argument("--clean", required=True, metavar="TEXT", help=PROMPT)
-    sweep.add_argument("--corrupted", required=True, metavar="TEXT", help="as many tokens")
-    sweep.add_argument("--answer", metavar="WORD", help=ANSWER)
-    sweep.add_argument("--against", metavar="WORD", help=AGAINST)
+    questions.add_options(sweep)
     sweep.add_argument("--kind", choices=SITES, default="resid_pre", help="default: %(default)s")
     sweep.add_argument(
         "--per", choices=PER, help="default: layer head where the kind has heads, else layer pos"
     )
     sweep.add_argument("--into", choices=("corrupted", "clean"), default="corrupted", help=INTO)
-    sweep.add_argument("--position", type=int, metavar="N", help=POSITION)
-    sweep.add_argument("--top", type=_count, default=10, metavar="N", help=TOP)
+    sweep.add_argument("--top", type=questions.count, default=10, metavar="N", help=TOP)
     sweep.add_argument("--out", type=Path, metavar="DIR", help="for sweep.csv, .png and .svg")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
-    return int(text)
 
 
 def _run(args: argparse.Namespace) -> int:
     from replications.patching import SWEPT_SITES
-    from replications.patching.prompt_pair import ask, patch
+    from replications.patching.prompt_pair import patch
 
     site = {site.name: site for site in SWEPT_SITES}[args.kind]
     per = args.per or ("layer head" if "head" in site.axes else "layer pos")
-    name, network, prompting = _folder(args.model) if args.model else _subject(args.subject)
-    question = ask(
-        network, prompting, args.clean, args.corrupted,
-        answer=args.answer, against=args.against, position=args.position,
-    )  # fmt: skip
+    name, question = questions.asked(args)
     if args.out:
-        _make(args.out)  # before the work, which would be lost
-    with _bar() as progress:
+        questions.make(args.out)  # before the work, which would be lost
+    with questions.bar("run") as progress:
         patched = patch(question, site, per, into=args.into, progress=progress)
     _say(name, patched)
-    if args.answer is None and args.against is None and prompting.contrast is None:
-        print("The answers are what the model says to the clean prompt, and to the corrupted one.")
+    questions.explain_answers(args, question)
     _table(patched, args.top)
     if args.out:
         _write(patched, args.out)
     return OK
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise BadInput(f"cannot make the folder {folder}: {exc.strerror}") from exc
-
-
-# ---- what is patched ----------------------------------------------------------------------------
-
-
-def _folder(folder: Path) -> tuple[str, Network, Prompting]:
-    from replications.models.folder import open_folder
-    from replications.models.prompting import Words
-
-    network, tokenizer = open_folder(folder)
-    return str(folder), network, Words(tokenizer, bos=False)
-
-
-def _subject(reference: str) -> tuple[str, Network, Prompting]:
-    """The first of the subjects named that is a model and can be reached."""
-    from replications.lens import Lens, as_network
-    from replications.systems.registry import load, named
-
-    problem: Exception = BadInput(f"{reference} is no model, so there is nothing to patch")
-    for info in named(reference):
-        try:
-            subject = load(info.system).subject(info.name)
-        except (FixtureMissing, Unsupported) as exc:
-            problem = exc
-            continue
-        if isinstance(getattr(subject, "lens", None), Lens):
-            name = f"{info.system}/{info.name} ({info.kind})"
-            if f"{info.system}/{info.name}" != reference:
-                name += f", the first of {reference} that can be reached"
-            return name, as_network(subject.lens), subject.prompting
-    raise problem
-
-
 # ---- what is printed ----------------------------------------------------------------------------
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    """A progress bar, shown only on a terminal."""
-    with tqdm(unit="run", leave=False, disable=None) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield progress
 
 
 def _say(name: str, patched: PatchedPair) -> None:
     question, baselines = patched.question, patched.baselines
     axes = " and ".join(patched.found.axes)
-    lines = {
-        "model": name,
-        "prompts": f"{question.clean.shape[1]} tokens; they differ at {', '.join(question.differ)}",
-        "measured": f"{question.measured}, read at {question.label(question.at)}",
+    lines = questions.described(name, question) | {
         "baselines": ", ".join(f"{side} {value:.4g}" for side, value in baselines.items()),
         "patched": f"{patched.site.name} of each {axes}, from the {patched.source} prompt into the "
         f"{patched.into} one: {len(patched.places)} places",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from replications.circuits import drawing
 from replications.plotting import charts
 from replications.plotting.pictures import Picture, picture
 from replications.systems.brackets import _figures_circuit as circuit
@@ -95,6 +96,28 @@ def heads_by_open_share(subject: Any) -> Figure:
     return figure
 
 
+@picture(
+    "The circuit for the total as a graph",
+    "Edges as wide as LDu falls when each alone carries a balanced string and the model reads one "
+    "whose only fault is the total. Shown are the document's edges, from head 0.0 through the MLPs "
+    "to the total head, and the ten widest others, which show what the account leaves out.",
+)
+def total_circuit(subject: Any) -> Figure:
+    return drawing.draw_known(classifier(subject).edges.document, others=10)
+
+
+@picture(
+    "Faithfulness of circuits by size",
+    "Share of LDu, between strings with a wrong total and balanced ones, that a circuit keeps when "
+    "all other edges carry the balanced string, by its number of edges: the top edges by exact "
+    "effects, EAP and EAP-IG, and beside them the document's circuit, ACDC's, and the best of 40 "
+    "random ones of the document's size.",
+)
+def faithfulness_by_size(subject: Any) -> Figure:
+    known = classifier(subject).edges.document
+    return drawing.draw_sizes(known, (0, 3, 6, 10, 15, 20, 30, 45, 60, 80, 100))
+
+
 PICTURES: tuple[Picture, ...] = (
     string_lengths,
     components_at_position_0,
@@ -110,4 +133,6 @@ PICTURES: tuple[Picture, ...] = (
     circuit.layer_0_attention,
     circuit.layer_0_attention_from_close,
     circuit.elevation_head_attention,
+    total_circuit,
+    faithfulness_by_size,
 )

@@ -15,6 +15,7 @@ from replications.systems.brackets.measurements import (
     Behaviour,
     Circuit,
     Components,
+    Edges,
     ElevationHead,
     Neurons,
     Scrubbing,
@@ -94,6 +95,11 @@ class BracketSubject:
     def circuit(self) -> Circuit:
         """Interventions on the circuit (sections 2 to 4)."""
         return Circuit(self.task, self.roles)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The circuit for the total elevation as edges (section 3)."""
+        return Edges(self.task, self.roles)
 
     @cached_property
     def neurons(self) -> Neurons:

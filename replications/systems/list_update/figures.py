@@ -14,6 +14,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from replications.circuits import drawing
 from replications.errors import BadInput, FixtureMissing
 from replications.models import sites
 from replications.plotting import charts
@@ -274,6 +275,28 @@ def two_paths(subject: Any) -> Figure:
     return figure
 
 
+@picture(
+    "The circuit as a graph",
+    "Edges as wide as the logit difference, new element against old, falls when each alone carries "
+    "the prompt with another index. The document's three edges, embedding to the values of head "
+    "0.0, to the keys of head 1.0, to the logits, should be by far the widest.",
+)
+def circuit(subject: Any) -> Figure:
+    return drawing.draw_known(_two_layers(subject).edges.document, others=3)
+
+
+@picture(
+    "Faithfulness by size",
+    "Share of the logit difference between clean and corrupted prompts that a circuit keeps while "
+    "all other edges carry the corrupted prompt, by its number of edges: the top edges by exact "
+    "effects, EAP and EAP-IG, and beside them the document's three, ACDC's, and the best other "
+    "circuit of three.",
+)
+def faithfulness_by_size(subject: Any) -> Figure:
+    known = _two_layers(subject).edges.document
+    return drawing.draw_sizes(known, range(len(known.circuit.graph.edges) + 1))
+
+
 PICTURES: tuple[Picture, ...] = (
     training_loss,
     attribution,
@@ -283,5 +306,7 @@ PICTURES: tuple[Picture, ...] = (
     k_composition,
     default_positions,
     two_paths,
+    circuit,
+    faithfulness_by_size,
 )
 NOT_DRAWN: dict[str, str] = {}

@@ -19,6 +19,7 @@ from replications.systems.list_update.measurements.attribution import Attributio
 from replications.systems.list_update.measurements.behaviour import Behaviour
 from replications.systems.list_update.measurements.circuits import Circuits
 from replications.systems.list_update.measurements.composition import Composition
+from replications.systems.list_update.measurements.edges import Edges
 from replications.systems.list_update.measurements.patching import Patching
 from replications.systems.list_update.measurements.paths import Paths
 from replications.systems.list_update.measurements.techniques import Techniques
@@ -184,6 +185,11 @@ class ListUpdateSubject:
         """Section "Activation patching", on 200 generated pairs of the same kind."""
         pairs = data.pairs(PAIRS, MEASUREMENT_SEED, self.task.format)
         return Patching(self.lens, pairs, self.roles)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The circuit of the section "Activation patching" as edges, on the same pairs."""
+        return Edges(self.lens, self.pairs.prompts, self.roles)
 
     @cached_property
     def paths(self) -> Paths:

@@ -29,6 +29,7 @@ PLOTS = {
     "position QK of 1.0": drawn.default_positions,
     "split of 1_attn_out": drawn.two_paths,
 }
+BEYOND = {drawn.circuit, drawn.faithfulness_by_size}
 
 
 def opened(name: str) -> ListUpdateSubject:
@@ -57,7 +58,7 @@ def heights(figure: Figure, panel: int, line: int) -> np.ndarray:
 
 
 def test_every_plot_of_the_document_is_drawn() -> None:
-    assert set(PLOTS.values()) == set(drawn.PICTURES)
+    assert {*PLOTS.values(), *BEYOND} == set(drawn.PICTURES)
     assert drawn.NOT_DRAWN == {}
 
 

@@ -1,14 +1,15 @@
 """The measurements of the bracket document, by section.
 
 Section 1: `behaviour`. Section 2: `components`, `verdict_heads`, `circuit`. Section 3:
-`verdict_heads`, `neurons`, `elevation_head`, `circuit`. Section 4: `verdict_heads`, `adversarial`,
-`circuit`. Beyond the document: `scrubbing`.
+`verdict_heads`, `neurons`, `elevation_head`, `circuit`, `edges`. Section 4: `verdict_heads`,
+`adversarial`, `circuit`. Beyond the document: `scrubbing`.
 """
 
 from replications.systems.brackets.measurements.adversarial import Adversarial
 from replications.systems.brackets.measurements.behaviour import Behaviour
 from replications.systems.brackets.measurements.circuit import Circuit
 from replications.systems.brackets.measurements.components import Components
+from replications.systems.brackets.measurements.edges import Edges
 from replications.systems.brackets.measurements.elevation_head import ElevationHead
 from replications.systems.brackets.measurements.neurons import Neurons
 from replications.systems.brackets.measurements.scrubbing import Scrubbing
@@ -19,6 +20,7 @@ __all__ = [
     "Behaviour",
     "Circuit",
     "Components",
+    "Edges",
     "ElevationHead",
     "Neurons",
     "Scrubbing",
