@@ -13,6 +13,7 @@ THREE = (
 )
 IN_ORDER = "of the 27 pairs of an edge inside and one outside, one in the wrong order gives 0.963"
 BY_VALUES = "a model whose head 1.0 is told of the index by its values"
+BY_ONE_HEAD = "a model whose head 1.0 finds the index without head 0.0"
 BY_QUERIES = "a model whose head 1.0 is told of the index by its queries"
 
 
@@ -130,12 +131,12 @@ def test_the_circuit_is_minimal(subject):
         for group in BOTH
     },
     control=(
-        instead("mean over all other circuits", lambda s: s.edges.document.random_aurocs()),
         instead(
             "values in the place of keys",
             lambda s: s.edges.composed_by("v").aurocs(),
             accepted_if=BY_VALUES,
         ),
+        instead("head 1.0 alone", lambda s: s.edges.one_head().aurocs(), accepted_if=BY_ONE_HEAD),
     ),
     note="AUROC of the sizes of effects for edges of the circuit against other edges.",
 )
@@ -151,7 +152,9 @@ def test_methods_rank_the_circuit_first(subject):
     published=None,
     expect={group: parts(missed=exactly(0), extra=at_most(1)) for group in BOTH},
     control=instead(
-        "mean over all other circuits", lambda s: s.edges.document.random_differs_from_acdc()
+        "head 1.0 alone",
+        lambda s: s.edges.one_head().differs_from_acdc(),
+        accepted_if=BY_ONE_HEAD,
     ),
     note="With exact edges, and a threshold of a twentieth of the difference between clean and "
     "corrupted prompts.",

@@ -194,8 +194,3 @@ class KnownCircuit:
         """How many of its edges ACDC misses, and how many others ACDC keeps."""
         mine, theirs = set(self.circuit.edges), set(self.searched.acdc.edges)
         return {"missed": len(mine - theirs), "extra": len(theirs - mine)}
-
-    def random_differs_from_acdc(self) -> dict[str, float]:
-        """The means of the same over the peers."""
-        found = [self.instead(peer.edges).differs_from_acdc() for peer in self.peers.circuits]
-        return {name: sum(of[name] for of in found) / len(found) for name in found[0]}

@@ -73,8 +73,6 @@ def test_means_over_peers_are_those_of_each(known: KnownCircuit) -> None:
     assert known.random_aurocs()["eap"] == pytest.approx(sum(aurocs) / len(each))
     missed = [one.missed()["acdc"] for one in each]
     assert known.random_missed()["acdc"] == pytest.approx(sum(missed) / len(each))
-    extra = [one.differs_from_acdc()["extra"] for one in each]
-    assert known.random_differs_from_acdc()["extra"] == pytest.approx(sum(extra) / len(each))
 
 
 # ---------------------------------------------------------------------------------- random paths

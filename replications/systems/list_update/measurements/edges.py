@@ -50,6 +50,12 @@ class Edges:
         """With another input of the copying head in the place of its keys."""
         return self.document.instead(document_edges(self._roles, input))
 
+    def one_head(self) -> KnownCircuit:
+        """Another account: the copying head alone, its keys and values from the embedding."""
+        copying, embed = Node.of_head(self._roles.copying), Node("embed")
+        into = [Edge(embed, copying, "k"), Edge(embed, copying, "v")]
+        return self.document.instead([*into, Edge(copying, Node("logits"))])
+
     def with_more(self, names: Sequence[str] = ("embed -> 1.0.q",)) -> KnownCircuit:
         """With more edges, by name."""
         return self.document.instead([*self.document.circuit.edges, *map(Edge.parse, names)])
