@@ -76,7 +76,7 @@ def test_the_edges_suffice(subject):
         ),
     ),
     note="To the six edges are added 1.0 -> logits and mlp1, 0.0 and mlp0 -> 1.0.v, 0.0 -> 2.0.v "
-    "and mlp0 -> mlp1.",
+    "and mlp0 -> mlp1. They were added when the six had been seen to fail; the bars are theirs.",
 )
 def test_the_edges_with_a_second_head_suffice(subject):
     return subject.edges.scrubbed.faithful()
@@ -95,7 +95,8 @@ def test_the_edges_with_a_second_head_suffice(subject):
         accepted_if="A model in which head 1.1 tells of wrong totals as well.",
     ),
     note="What they keep, less what the best keeps of 40 random circuits of as many edges, all on "
-    "paths from the embedding to the logits.",
+    "paths from the embedding to the logits. This circuit was tried when the six edges of "
+    "brackets/edges-beat-random had been seen to fail; the bar is theirs.",
 )
 def test_the_edges_with_a_second_head_beat_random_ones(subject):
     return subject.edges.scrubbed.ahead_of_peers()
