@@ -121,7 +121,8 @@ def _key(item: pytest.Item) -> tuple[str, str]:
 def claims_in_order(config: pytest.Config) -> list[str]:
     """The ids of all claims that were collected, as they stand in their files."""
     none: dict[str, str] = {}
-    return list(config.stash.get(_ids, none))
+    ids: dict[str, str] = config.stash.get(_ids, none)
+    return list(ids)
 
 
 def names(config: pytest.Config, claim: Claim) -> list[str]:
