@@ -25,7 +25,7 @@ def places(name: str) -> list[Place]:
     shape = SHAPES[name]
     absent = {s.name for s in (sites.LN2, sites.MLP_POST, sites.MLP_OUT) if shape.attn_only}
     if shape.normalization is None:
-        absent |= {"ln1", "ln_final"}
+        absent |= {"ln1", "ln2", "ln_final"}
     layered = [s(i) for s in SITES if s.layered for i in range(shape.n_layers)]
     return [p for p in [*layered, sites.LN_FINAL()] if p.site.name not in absent]
 
