@@ -5,7 +5,22 @@
 {'loss': 0.00798..., 'logit_difference': 7.48911...}
 """
 
-from replications.systems.algorithmic.measure import PalindromeSubject, UniqueSubject
+from replications.systems.algorithmic.measure import (
+    CumsumSubject,
+    PalindromeSubject,
+    SortedSubject,
+    SumSubject,
+    UniqueSubject,
+)
 from replications.systems.algorithmic.subjects import LESIONS, SUBJECTS, subject
 
-__all__ = ["LESIONS", "SUBJECTS", "PalindromeSubject", "UniqueSubject", "subject"]
+__all__ = [
+    "LESIONS",
+    "SUBJECTS",
+    "CumsumSubject",
+    "PalindromeSubject",
+    "SortedSubject",
+    "SumSubject",
+    "UniqueSubject",
+    "subject",
+]

@@ -11,11 +11,23 @@ from replications import fixtures
 from replications.errors import BadInput
 from replications.judging import SubjectInfo
 from replications.systems.algorithmic.lesions import LESIONS as LESION_EDITS
-from replications.systems.algorithmic.measure import PalindromeSubject, UniqueSubject
+from replications.systems.algorithmic.measure import (
+    CumsumSubject,
+    PalindromeSubject,
+    SortedSubject,
+    SumSubject,
+    UniqueSubject,
+)
 from replications.systems.algorithmic.model import MODELS
 
-Subject = PalindromeSubject | UniqueSubject
-KINDS: Mapping[str, type[Subject]] = {"palindrome": PalindromeSubject, "unique": UniqueSubject}
+Subject = PalindromeSubject | UniqueSubject | SumSubject | SortedSubject | CumsumSubject
+KINDS: Mapping[str, type[Subject]] = {
+    "palindrome": PalindromeSubject,
+    "unique": UniqueSubject,
+    "sum": SumSubject,
+    "sorted": SortedSubject,
+    "cumsum": CumsumSubject,
+}
 """The kind of subject that measures each problem's model."""
 
 SUBJECTS = tuple(
@@ -55,7 +67,7 @@ def subject(
     problem, _, lesion = name.partition("~")
     model = MODELS[problem]
     if state_dict is None:
-        state_dict = model.read(fixtures.read_bytes(model.fixture), model.fixture)
+        state_dict = model.published(fixtures.read_bytes(model.fixture))
     intact = KINDS[problem](problem, model.open(state_dict, device=device, dtype=dtype))
     if not lesion:
         return intact
