@@ -118,7 +118,7 @@ class Behaviour:
         `kept`: the share of answers that are the sum digit or one more. `accuracy`: the share of
         right answers. `others`: the smallest accuracy of the three other digits. Each by the digit.
         """
-        found = {}
+        found: dict[str, float] = {}
         for answer, (head, name) in zip(
             ("C2", "C1", "C0"), cells or self._roles.carries, strict=True
         ):

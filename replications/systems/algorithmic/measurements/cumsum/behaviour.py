@@ -85,11 +85,8 @@ class Behaviour:
         `rise`: how many times more likely "zero" becomes where it is wrong; `right`: the share of
         zeros that are still answered right; `loss`: by how much "zero" becomes less likely there.
         """
-        place = sites.MLP_POST(0).pick(neuron=list(neurons))
-        with_, without = (
-            self._task.logits(edits).softmax(-1)
-            for edits in ([], [put(place, torch.zeros(()))])
-        )  # fmt: skip
+        off = [put(sites.MLP_POST(0).pick(neuron=n), torch.zeros(())) for n in neurons]
+        with_, without = (self._task.logits(edits).softmax(-1) for edits in ([], off))
         zeros = self._task.examples.labels == ZERO
         says_zero = without.argmax(-1)[zeros] == ZERO
         before, after = (p[..., ZERO] for p in (with_, without))

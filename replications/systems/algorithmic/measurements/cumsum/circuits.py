@@ -32,7 +32,7 @@ class Circuits:
 
     def vector(self, which: int) -> Tensor:
         """A stream-side singular vector of W_E W_OV, signed as u: [d_model]."""
-        found = torch.linalg.svd(self.numbers).Vh[which]
+        found: Tensor = torch.linalg.svd(self.numbers).Vh[which]
         return found * (found @ self._task.network.W_U[:, POSITIVE]).sign()
 
     @cached_property

@@ -113,36 +113,28 @@ class Behaviour:
         examples = of_values(*lists)
         return self._task.logits(examples=examples)[:, 1].softmax(-1)
 
-    def gaps(self) -> Mapping[str, float | list[int]]:
+    def gaps(self) -> Mapping[str, object]:
         """The answers after the first number of the document's two lists.
 
-        The probabilities of the number itself and of the next one, for each list. `next`: for how
+        The probabilities of the number itself and of the next one, for each list. `right`: for how
         many lists the answer is right. `family` is the accuracy after x on all lists
         x, x + g, …, x + g + 8 with g of 30 and more.
         """
-        return {**self._printed(), "family": self.by_gap(range(30, VALUES - 8))}
+        return self._of_two(GAPS) | {"family": self.by_gap(range(30, VALUES - 8))}
 
-    def _printed(self) -> Mapping[str, float]:
-        found = self._first_answers(GAPS)
-        x, y = ([numbers[i] for numbers in GAPS] for i in (0, 1))
-        right = found.argmax(-1) == torch.tensor(y)
-        return {
-            "itself": found[[0, 1], x].tolist(),
-            "next_number": found[[0, 1], y].tolist(),
-            "right": int(right.sum()),
-        }  # type: ignore[dict-item]
-
-    def small_gap(self, gap: int) -> Mapping[str, float | list[int]]:
-        """The same with another gap g, in the document's lists and in the family."""
+    def small_gap(self, gap: int) -> Mapping[str, object]:
+        """The same for controls, with another gap g in both lists and in the family."""
         lists = [[x, *range(x + gap, x + gap + LENGTH - 1)] for x in (0, 5)]
+        return self._of_two(lists) | {"family": self.by_gap([gap])}
+
+    def _of_two(self, lists: Sequence[Sequence[int]]) -> dict[str, object]:
         found = self._first_answers(lists)
-        y = [numbers[1] for numbers in lists]
+        x, y = (torch.tensor([numbers[i] for numbers in lists]) for i in (0, 1))
         return {
-            "itself": found[[0, 1], [0, 5]].tolist(),
-            "next_number": found[[0, 1], y].tolist(),
-            "right": int((found.argmax(-1) == torch.tensor(y)).sum()),
-            "family": self.by_gap([gap]),
-        }  # type: ignore[dict-item]
+            "itself": found.gather(1, x[:, None])[:, 0].tolist(),
+            "next_number": found.gather(1, y[:, None])[:, 0].tolist(),
+            "right": int((found.argmax(-1) == y).sum()),
+        }
 
     def by_gap(self, gaps: Sequence[int]) -> float:
         """The accuracy after x on all lists x, x + g, x + g + 1, …, x + g + 8."""

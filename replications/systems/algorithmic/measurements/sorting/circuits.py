@@ -136,7 +136,7 @@ class Circuits:
         of numbers for which the first is larger. For controls, over the numbers outside its domain,
         or of the direct path.
         """
-        found = {}
+        found: dict[str, float] = {}
         for head, own in ((self._roles.middle, self.inside), (self._roles.rest, ~self.inside)):
             matrix = self.direct() if direct else self.copying(head)
             numbers = (~own if outside else own).nonzero()[:, 0].tolist()
