@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from replications.judging import (
-    at_least,
-    at_most,
-    between,
-    claim,
-    instead,
-    parts,
-)
+from replications.judging import at_least, at_most, between, claim, instead, parts
 
 from . import published
 from .common import SUM, figures, named, untrained
@@ -21,6 +14,15 @@ CELLS = {
     "the third head there": [((0, 2), "C1"), ((0, 2), "B3"), ((0, 1), "=")],
     "cells that store the sum digit": [((0, 2), "C1"), ((0, 2), "C0"), ((0, 1), "=")],
 }
+
+
+def cells_of(name: str):
+    """The control with other cells than those that tell the carries."""
+    return instead(
+        name,
+        lambda s: s.behaviour.deleted(CELLS[name]),
+        accepted_if="a model in which these cells tell the carries",
+    )
 
 
 @claim(
@@ -43,14 +45,7 @@ CELLS = {
         )
     },
     control=(
-        *(
-            instead(
-                name,
-                lambda s, cells=cells: s.behaviour.deleted(cells),
-                accepted_if="a model in which these cells tell the carries",
-            )
-            for name, cells in CELLS.items()
-        ),
+        *(cells_of(name) for name in CELLS),
         untrained,
     ),
     note="0.0 at C1 for C2, 0.1 at B3 for C1, 0.2 at = for C0. `kept`: answers that are the sum "
@@ -63,7 +58,7 @@ def test_the_carry_is_lost(subject):
 
 @claim(
     "algorithmic/sum-layer1-role",
-    says="The heads of layer 1 look at their own position, and matter less than 0.1 and 0.2.",
+    says="The heads of layer 1 look at their own position, too, and matter less than 0.1 and 0.2.",
     source=SUM / "Final summary",
     tier=2,
     published="1.0: 0.415 0.099 0.113 0.082; 1.1: 0.350 …; 1.2: 0.286 …",

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from replications.judging import (
-    at_least,
-    at_most,
-    claim,
-    each,
-    exactly,
-    instead,
-)
+from replications.judging import at_least, at_most, claim, each, exactly, instead
 
 from . import published
 from .common import SUM, figure, figures, named, raw, untrained

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from replications.judging import (
-    at_least,
-    at_most,
-    claim,
-    instead,
-    listed,
-    near,
-    parts,
-)
+from replications.judging import at_least, at_most, claim, instead, listed, near, parts
 
 from . import published
 from .common import SUM, figure, named, raw

@@ -7,6 +7,15 @@ from replications.judging import at_least, at_most, claim, each, exactly, instea
 from .common import SORTED, certainty, figure, named, printed, untrained
 
 
+def gap_of(size: int):
+    """The control with a smaller gap."""
+    return instead(
+        f"a gap of {size}",
+        lambda s: s.behaviour.small_gap(size),
+        accepted_if=f"a model that cannot look {size} numbers ahead",
+    )
+
+
 @claim(
     "algorithmic/sorted-headline",
     says="The model sorts, with modest confidence and rare failures.",
@@ -104,14 +113,7 @@ def test_the_division_of_numbers_is_causal(subject):
             family=at_most(0.05),
         )
     },
-    control=tuple(
-        instead(
-            f"a gap of {gap}",
-            lambda s, gap=gap: s.behaviour.small_gap(gap),
-            accepted_if=f"a model that cannot look {gap} numbers ahead",
-        )
-        for gap in (5, 10, 15)
-    ),
+    control=tuple(gap_of(size) for size in (5, 10, 15)),
     note="The lists 0 40 41 … 48 and 5 30 32 … 46. `family`: the accuracy after x on all lists "
     "x, x + g, …, x + g + 8 with g of 30 and more.",
 )

@@ -9,6 +9,15 @@ from .common import SORTED, named, untrained
 FIRST = list(range(28, 38))
 
 
+def query_of(number: int):
+    """The control with the favourite keys of another number."""
+    return instead(
+        f"query {number}",
+        lambda s: s.circuits.favourites_of_25(number),
+        accepted_if="a model in which every number looks three and four ahead",
+    )
+
+
 @claim(
     "algorithmic/sorted-ov-domains",
     says="Each head copies the numbers of its domain: 0.0 those from 28 to 37, 0.1 the others.",
@@ -84,14 +93,7 @@ def test_queries_look_at_the_next_larger_number(subject):
     tier=2,
     published="28 and 29",
     expect={"sorted": named({"0.0": exactly([28, 29]), "0.1": exactly([28, 29])})},
-    control=tuple(
-        instead(
-            f"query {query}",
-            lambda s, query=query: s.circuits.favourites_of_25(query),
-            accepted_if="a model in which every number looks three and four ahead",
-        )
-        for query in (5, 20, 45)
-    ),
+    control=tuple(query_of(number) for number in (5, 20, 45)),
     note="Controls: the favourite keys of another number, as far from 25 as they are from it.",
 )
 def test_the_favourite_keys_of_25(subject):

@@ -29,7 +29,7 @@ class Readout:
     def _svd(self) -> tuple[Tensor, Tensor, Tensor]:
         return tuple(torch.linalg.svd(self._task.network.W_U[:, :DIGITS], full_matrices=False))
 
-    def _points(self, layer: int, first: int) -> tuple[Tensor, Tensor]:
+    def points(self, layer: int = 1, first: int = 0) -> tuple[Tensor, Tensor]:
         """The stream after a layer and the digits, in two directions: [n answer 2], [digit 2].
 
         The stream is multiplied by the singular values.
@@ -52,7 +52,7 @@ class Readout:
         is the mean resultant length of the angles of one digit, for the digit where it is
         smallest. For controls: the stream after layer 0, other directions, or the sum digit.
         """
-        points, digits = self._points(layer, first)
+        points, digits = self.points(layer, first)
         examples = self._task.examples
         wanted = examples.labels if label == "answer" else sum_digits(examples.tokens)
         scale = self._task.scale(None if layer else 1)[:, list(ANSWERED), None]

@@ -44,14 +44,18 @@ class Neurons:
         }
         return self._task.loss([edits[how]])
 
+    def rises(self, how: Literal["zero", "mean"] = "zero") -> Tensor:
+        """The rise in loss with each neuron at zero, or for controls at its mean: [neuron]."""
+        clean = self._task.loss()
+        return torch.tensor([self._without(i, how) - clean for i in range(self.number)])
+
     def ablated(self, how: Literal["zero", "mean"] = "zero") -> Mapping[str, object]:
-        """The rise in loss with each neuron at zero, or for controls at its mean: `rises`.
+        """See `rises`, and what follows from them.
 
         `order` are the neurons by their rise, in groups of 1, 1, 4 and 2, each in order of number.
         `ratio` is the largest rise over the mean of the next five.
         """
-        clean = self._task.loss()
-        rises = torch.tensor([self._without(i, how) - clean for i in range(self.number)])
+        rises = self.rises(how)
         by_rise, groups, start = rises.argsort(descending=True).tolist(), [], 0
         for size in (1, 1, 4, 2):
             groups.append("".join(map(str, sorted(by_rise[start : start + size]))))
