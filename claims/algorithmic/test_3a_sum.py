@@ -14,10 +14,9 @@ ARROWS = published.ARROWS
 
 def without(position: str):
     """The control with one of the five positions counted among the others."""
-    rest = [name for name in STORING if name != position]
     return instead(
         f"{position} left out",
-        lambda s: s.behaviour.elsewhere(rest),
+        lambda s: s.behaviour.elsewhere(left_out=position),
         accepted_if=f"a model that stores nothing at {position}",
     )
 
@@ -105,7 +104,7 @@ def test_five_positions_store_what_is_needed(subject):
     expect={"sum": named({f"0.{number}": at_most(0.01) for number in range(3)})},
     control=instead(
         "= left out",
-        lambda s: s.behaviour.outside([name for name in STORING if name != "="]),
+        lambda s: s.behaviour.outside(left_out="="),
         accepted_if="a model that stores nothing at =",
     ),
     not_asserted="the document's own figure has 0.745 for 0.1 at A1 and 0.276 for 0.2 at A1, both "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -13,7 +13,6 @@ from replications.models import Head
 from replications.systems.algorithmic import ablation
 from replications.systems.algorithmic.data.addition import (
     ANSWERED,
-    CONTEXT,
     DIGITS,
     NAMES,
     carries,
@@ -86,24 +85,27 @@ class Behaviour:
             for name, of_head in arrows.items()
         }
 
-    def elsewhere(self, storing: Collection[str] = STORING) -> Mapping[str, float]:
+    def elsewhere(self, *, left_out: str = "") -> Mapping[str, float]:
         """The largest rise of any loss outside the storing positions over the largest at these, by
-        head of layer 0."""
+        head of layer 0.
+
+        For controls, one of the five positions is left out of these.
+        """
         return {
             name: ratio(outside, inside)
-            for name, (inside, outside) in self._inside_and_outside(storing).items()
+            for name, (inside, outside) in self._inside_and_outside(left_out).items()
         }
 
-    def outside(self, storing: Collection[str] = STORING) -> Mapping[str, float]:
+    def outside(self, *, left_out: str = "") -> Mapping[str, float]:
         """The largest rise of any loss outside the storing positions, by head of layer 0."""
-        return {name: outside for name, (_, outside) in self._inside_and_outside(storing).items()}
+        return {name: outside for name, (_, outside) in self._inside_and_outside(left_out).items()}
 
-    def _inside_and_outside(self, storing: Collection[str]) -> Mapping[str, tuple[float, float]]:
+    def _inside_and_outside(self, left_out: str) -> Mapping[str, tuple[float, float]]:
+        storing = [name for name in STORING if name != left_out]
         found = {}
         for head in self._roles.early:
             largest = {
-                name: self.rises(head, position).max().item()
-                for position, name in enumerate(NAMES[:CONTEXT])
+                name: self.rises(head, position).max().item() for position, name in enumerate(NAMES)
             }
             inside = max(rise for name, rise in largest.items() if name in storing)
             outside = max(rise for name, rise in largest.items() if name not in storing)

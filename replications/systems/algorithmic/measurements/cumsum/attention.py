@@ -10,6 +10,7 @@ from torch import Tensor
 
 from replications.analysis.statistics import correlation
 from replications.models import sites
+from replications.models.parameters import in_layer
 from replications.systems.algorithmic.data.cumsum import MAXIMUM, of_values, values_of
 from replications.systems.algorithmic.measurements.cumsum.circuits import Circuits
 from replications.systems.algorithmic.task import Task
@@ -45,7 +46,7 @@ class Attention:
     def not_zero(self) -> int:
         """How many entries of W_Q and W_K are not exactly zero, as the file has them."""
         weights = self._task.lens.state_dict
-        return sum(int((weights[f"blocks.0.attn.W_{n}"] != 0).sum()) for n in "QK")
+        return sum(int((weights[in_layer(0, f"attn.W_{n}")] != 0).sum()) for n in "QK")
 
     # ---------------------------------------------------------------- the mean so far
     def _along(self, stream: Tensor) -> Tensor:
