@@ -7,6 +7,7 @@
 
 from replications.systems.algorithmic.measure import (
     CumsumSubject,
+    OneLayerSumSubject,
     PalindromeSubject,
     SortedSubject,
     SumSubject,
@@ -18,6 +19,7 @@ __all__ = [
     "LESIONS",
     "SUBJECTS",
     "CumsumSubject",
+    "OneLayerSumSubject",
     "PalindromeSubject",
     "SortedSubject",
     "SumSubject",

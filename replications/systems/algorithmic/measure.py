@@ -22,7 +22,15 @@ from replications.systems.algorithmic.measurements import cumsum as of_cumsum
 from replications.systems.algorithmic.measurements import palindrome as of_palindrome
 from replications.systems.algorithmic.measurements import sorting as of_sorted
 from replications.systems.algorithmic.measurements import unique as of_unique
-from replications.systems.algorithmic.model import CUMSUM, PALINDROME, SORTED, SUM, UNIQUE, Model
+from replications.systems.algorithmic.model import (
+    CUMSUM,
+    PALINDROME,
+    SORTED,
+    SUM,
+    SUM_ONE_LAYER,
+    UNIQUE,
+    Model,
+)
 from replications.systems.algorithmic.roles import (
     CumsumRoles,
     PalindromeRoles,
@@ -209,6 +217,12 @@ class SumSubject(AlgorithmicSubject):
     def probe(self) -> of_sum.Probe:
         """What a linear probe finds in layer 0."""
         return of_sum.Probe(self.task)
+
+
+class OneLayerSumSubject(SumSubject):
+    """An addition model of one layer: how well it does, and nothing about circuits."""
+
+    model = SUM_ONE_LAYER
 
 
 class SortedSubject(AlgorithmicSubject):

@@ -6,7 +6,7 @@ Every model is causal, with learned positions that are added to the residual str
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -157,6 +157,14 @@ CUMSUM = Model(
 MODELS: Mapping[str, Model] = {
     model.problem: model for model in (PALINDROME, UNIQUE, SUM, SORTED, CUMSUM)
 }
+SUM_ONE_LAYER = replace(
+    SUM,
+    problem="sum-one-layer",
+    called="the addition model of one layer",
+    shape=replace(SUM.shape, n_layers=1),
+    fixture="",
+)
+"""Spoken of in the document, and not published: trained here alone."""
 
 
 def model_of(problem: str) -> Model:

@@ -15,18 +15,20 @@ from replications.systems.algorithmic.lesions import LESIONS as LESION_EDITS
 from replications.systems.algorithmic.measure import (
     PUBLISHED_SEED,
     CumsumSubject,
+    OneLayerSumSubject,
     PalindromeSubject,
     SortedSubject,
     SumSubject,
     UniqueSubject,
 )
-from replications.systems.algorithmic.model import MODELS
+from replications.systems.algorithmic.model import MODELS, SUM_ONE_LAYER
 
 Subject = PalindromeSubject | UniqueSubject | SumSubject | SortedSubject | CumsumSubject
 KINDS: Mapping[str, type[Subject]] = {
     "palindrome": PalindromeSubject,
     "unique": UniqueSubject,
     "sum": SumSubject,
+    "sum-one-layer": OneLayerSumSubject,
     "sorted": SortedSubject,
     "cumsum": CumsumSubject,
 }
@@ -44,8 +46,9 @@ _ORIGINALS = tuple(
     )
     for problem, model in MODELS.items()
 )
-_TRAINED = re.compile(r"algorithmic/(\w+)-seed(\d+)\.safetensors")
+_TRAINED = re.compile(r"algorithmic/([\w-]+)-seed(\d+)\.safetensors")
 """The files of models that were trained here."""
+_ALL_MODELS = {**MODELS, SUM_ONE_LAYER.problem: SUM_ONE_LAYER}
 
 
 def retrained(files: Iterable[str]) -> tuple[SubjectInfo, ...]:
@@ -55,8 +58,8 @@ def retrained(files: Iterable[str]) -> tuple[SubjectInfo, ...]:
     Models from the published start, seed 42, are a group of their own: `sum-published-start`.
     """
     found = [match for name in files if (match := _TRAINED.fullmatch(name))]
-    known = [(match[1], int(match[2]), match[0]) for match in found if match[1] in MODELS]
-    order = list(MODELS)
+    known = [(match[1], int(match[2]), match[0]) for match in found if match[1] in _ALL_MODELS]
+    order = list(_ALL_MODELS)
     known.sort(key=lambda run: (order.index(run[0]), run[1]))
     return tuple(_trained(*run) for run in known)
 
@@ -100,7 +103,7 @@ def subject(
         raise BadInput(f"unknown algorithmic subject {name!r}; there are: {', '.join(known)}")
     whole, _, lesion = name.partition("~")
     problem, _, seed = whole.partition("-retrained/seed")
-    model = MODELS[problem]
+    model = _ALL_MODELS[problem]
     if state_dict is None:
         state_dict = _weights(known[whole])
     lens = model.open(state_dict, device=device, dtype=dtype)
@@ -115,5 +118,5 @@ def _weights(info: SubjectInfo) -> dict[str, Tensor]:
     file, problem = info.fixtures[0], info.name.partition("-retrained/")[0]
     content = fixtures.read_bytes(file)
     if info.kind == "original":
-        return MODELS[problem].published(content)
-    return MODELS[problem].read(content, file)
+        return _ALL_MODELS[problem].published(content)
+    return _ALL_MODELS[problem].read(content, file)

@@ -28,7 +28,8 @@ def test_the_published_models_gate() -> None:
         ("sorted", "sorted", "original", True),
         ("cumsum", "cumsum", "original", True),
     ]
-    assert set(KINDS) == set(MODELS) == set(LESIONS)
+    assert set(KINDS) == {*MODELS, "sum-one-layer"}
+    assert set(MODELS) == set(LESIONS)
     assert not any(info.gates for info in algorithmic.LESIONS)
 
 
@@ -86,6 +87,7 @@ def test_every_file_of_weights_trained_here_is_a_subject() -> None:
         "algorithmic/cumsum-seed10.loss.csv",
         "algorithmic/cumsum-seed2.safetensors",
         "algorithmic/palindrome-seed42.safetensors",
+        "algorithmic/sum-one-layer-seed3.safetensors",
         "algorithmic/primes-seed1.safetensors",
         "brackets/sum-seed1.safetensors",
     ]
@@ -94,6 +96,7 @@ def test_every_file_of_weights_trained_here_is_a_subject() -> None:
         ("palindrome-retrained/seed42", "palindrome-published-start"),
         ("cumsum-retrained/seed2", "cumsum-retrained"),
         ("cumsum-retrained/seed10", "cumsum-retrained"),
+        ("sum-one-layer-retrained/seed3", "sum-one-layer-retrained"),
     ]
     assert {(info.kind, info.gates) for info in found} == {("retrained", False)}
     assert found[1].fixtures == ("algorithmic/cumsum-seed2.safetensors",)

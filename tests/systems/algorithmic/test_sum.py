@@ -27,6 +27,21 @@ def test_the_headline(sums: SumSubject) -> None:
     assert found["accuracy"] == pytest.approx(hits.double().mean().item())
 
 
+def test_what_wrong_answers_have_in_common(sums: SumSubject) -> None:
+    says = sums.task.network.forward(sums.tokens)[:, 9:13].argmax(-1).tolist()
+    carried, nines = [], []
+    for row, answers in zip(sums.tokens.tolist(), says, strict=True):
+        pairs = [row[i] + row[5 + i] for i in range(4)] + [0]
+        for i in range(4):
+            if answers[i] != row[10 + i]:
+                carried.append((pairs[i] + (pairs[i + 1] >= 10)) % 10 != row[10 + i])
+                nines.append(i < 3 and pairs[i + 1] == 9)
+    found = sums.behaviour.errors()
+    assert found["accuracy"] == pytest.approx(1 - len(carried) / 160)
+    assert found["carried"] == pytest.approx(sum(carried) / len(carried))
+    assert found["nines"] == pytest.approx(sum(nines) / len(nines))
+
+
 @pytest.mark.parametrize("zero", [True, False])
 def test_a_rise_is_that_of_one_head_at_one_position(sums: SumSubject, zero: bool) -> None:
     network = sums.task.network

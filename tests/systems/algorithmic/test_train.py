@@ -15,6 +15,7 @@ from replications.models import read_state_dict
 from replications.systems.algorithmic import train, train_palindrome, train_unique
 from replications.systems.algorithmic.data import cumsum, palindrome, unique
 from replications.systems.algorithmic.model import CUMSUM, MODELS, PALINDROME, UNIQUE
+from replications.systems.algorithmic.subjects import KINDS
 from replications.systems.algorithmic.train import Recipe
 from replications.training import forward
 
@@ -121,7 +122,7 @@ def test_the_loss_falls() -> None:
     assert losses[-4:].mean() < 0.8 * losses[:4].mean()
 
 
-@pytest.mark.parametrize("problem", MODELS)
+@pytest.mark.parametrize("problem", [*MODELS, "sum-one-layer"])
 def test_the_command_writes_weights_that_open(
     problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,7 +130,7 @@ def test_the_command_writes_weights_that_open(
     module = recipe_module(f"algorithmic/{problem}")
     assert module.main(["--seed", "7", *options, "--out", str(tmp_path / "mine")]) == 0
     assert capsys.readouterr().out.startswith("seed 7: ")
-    model = MODELS[problem]
+    model = KINDS[problem].model
     content = (tmp_path / "mine.safetensors").read_bytes()
     assert read_state_dict(content, "mine.safetensors", model.shape)
     described = json.loads((tmp_path / "mine.json").read_text())

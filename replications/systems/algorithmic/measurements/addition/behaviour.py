@@ -16,6 +16,7 @@ from replications.systems.algorithmic.data.addition import (
     DIGITS,
     NAMES,
     carries,
+    pairs,
     sum_digits,
 )
 from replications.systems.algorithmic.measurements.headline import headline
@@ -52,6 +53,25 @@ class Behaviour:
         if late:
             examples = examples.read_at(*(position + 1 for position in ANSWERED))
         return headline(self._task, (), examples)
+
+    def errors(self) -> Mapping[str, float]:
+        """The share of right answers, and what the wrong ones have in common.
+
+        `carried`: the share of wrong answers to which a carry over two digits matters. `nines`: the
+        share of wrong answers whose next pair of digits adds up to 9, so that it may be raised.
+        Both are NaN if all answers are right.
+        """
+        examples = self._task.examples
+        wrong = self._task.logits().argmax(-1) != examples.labels
+        tokens = examples.tokens
+        carried = (sum_digits(tokens) + carries(tokens)) % DIGITS != examples.labels
+        nines = torch.zeros_like(wrong)
+        nines[:, :-1] = pairs(tokens)[:, 1:] == DIGITS - 1
+        return {
+            "accuracy": 1 - wrong.double().mean().item(),
+            "carried": carried[wrong].double().mean().item(),
+            "nines": nines[wrong].double().mean().item(),
+        }
 
     # ---------------------------------------------------------------- one head at one position
     def rises(self, head: Head, position: int, *, zero: bool = False) -> Tensor:
