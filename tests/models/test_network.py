@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -144,3 +145,8 @@ def test_weights_that_do_not_fit_are_refused() -> None:
 def test_tokens_a_model_cannot_take_are_refused(text: torch.Tensor, match: str) -> None:
     with pytest.raises(BadInput, match=match):
         network("gpt").forward(text)
+
+
+def test_mlps_have_standard_positions() -> None:
+    with pytest.raises(BadInput, match="must have standard positions"):
+        replace(SHAPES["shortformer"], attn_only=False, d_mlp=4)
