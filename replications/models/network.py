@@ -248,7 +248,9 @@ class Network:
         return at(sites.ATTN_OUT(layer), out)
 
     def _mlp(self, layer: int, x: Tensor, at: Callable[[Place, Tensor], Tensor]) -> Tensor:
-        x = at(sites.LN2(layer), self.norm("ln2", layer, x))
+        x = self.norm("ln2", layer, x)
+        if self.shape.normalization is not None:
+            x = at(sites.LN2(layer), x)
         post = self.activation(x @ self.W_in[layer] + self.b_in[layer])
         post = at(sites.MLP_POST(layer), post)
         return at(sites.MLP_OUT(layer), post @ self.W_out[layer] + self.b_out[layer])

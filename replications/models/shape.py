@@ -41,5 +41,5 @@ class Shape:
                 f"attn_only={self.attn_only} contradicts d_mlp={self.d_mlp}: a model has no MLPs "
                 "exactly if d_mlp is 0"
             )
-        if not self.attn_only and (self.positions, self.normalization) != ("standard", "LN"):
-            raise BadInput("a model with MLPs must have standard positions and LayerNorms")
+        if not self.attn_only and self.positions != "standard":
+            raise BadInput("a model with MLPs must have standard positions")
