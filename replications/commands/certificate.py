@@ -11,8 +11,8 @@ from replications.commands import NEGATIVE, OK, Commands, add_command
 ABOUT = """\
 Write a page about one run, from its ledger alone: what was checked and what was not, what failed,
 when and on which machine and versions it ran, and the digests of the ledger and of every file that
-was measured. Whoever has the ledger can render the page again and compare. The exit status is 1 if a
-row failed or is missing."""
+was measured. Whoever has the ledger can render the page again and compare. The exit status is 1 if
+a row failed or is missing."""
 EXAMPLES = """\
 python -m replications certificate claims.json --by "Ada Lovelace" --out certificate.md
     from `pytest claims/ --thorough --claims-json claims.json`
