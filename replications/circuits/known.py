@@ -33,22 +33,25 @@ METHODS = ("exact", "eap", "eap_ig")
 class Searched:
     """What each method finds on some prompts, computed once for all circuits compared with it.
 
-    The metric's range is its mean in the model less its mean with all edges patched.
+    The metric's range is its mean in the model less its mean with all edges patched. With `edges`,
+    effects are computed of these alone, where a model has too many; ACDC still tries all.
     """
 
-    def __init__(self, model: Lens | Network, prompts: Prompts) -> None:
-        self.model, self.prompts = model, prompts
+    def __init__(
+        self, model: Lens | Network, prompts: Prompts, edges: Sequence[Edge] | None = None
+    ) -> None:
+        self.model, self.prompts, self.edges = model, prompts, edges
 
     @cached_property
     def effects(self) -> Mapping[str, Effects]:
-        """The effects of all edges by each of METHODS."""
+        """The effects of the edges by each of METHODS."""
         p = self.prompts
         assert isinstance(p.source, Tensor)
-        found: dict[str, Effects] = {
-            "exact": edge_sweep(self.model, p.base, p.source, answers=p.answers, at=p.at)
-        }
-        for name, estimate in (("eap", eap), ("eap_ig", eap_ig)):
-            found[name] = estimate(self.model, p.base, p.source, answers=p.answers, at=p.at)
+        found: dict[str, Effects] = {}
+        for name, method in (("exact", edge_sweep), ("eap", eap), ("eap_ig", eap_ig)):
+            found[name] = method(
+                self.model, p.base, p.source, self.edges, answers=p.answers, at=p.at
+            )
         return found
 
     @cached_property
