@@ -15,7 +15,7 @@ DETECTORS = (*ROLES.duplicate, *ROLES.induction, *ROLES.fuzzy)
 """Heads that notice a repeated name."""
 
 
-def planted() -> list[Edge]:
+def planted_edges() -> list[Edge]:
     """Every edge whose receiver is to read there what depends on the names of the prompt.
 
     Places alone do not: they are the same whatever the names. Nor does it count that words which
@@ -45,7 +45,7 @@ def planted() -> list[Edge]:
     ]
 
 
-def live() -> list[Edge]:
+def live_edges() -> list[Edge]:
     """Every edge between the embedding, the heads that write something, and the logits."""
     heads = sorted(wiring())
     return [

@@ -61,6 +61,7 @@ class Circuits:
     def __init__(self, task: Task, roles: Roles) -> None:
         self._task, self._roles = task, roles
         self._layers, self._heads = task.lens.shape.n_layers, task.lens.shape.n_heads
+        self._measured: dict[tuple[object, ...], float] = {}
 
     # ---------------------------------------------------------------- circuits
     @cached_property
@@ -108,14 +109,20 @@ class Circuits:
         everywhere: bool = False,
     ) -> float:
         """F(C). With `everywhere`, the heads of the circuit are kept at all positions."""
-        return self._difference(self._keep(circuit, everywhere), ablation)
+        key = (*((at, *heads) for at, heads in circuit.items()), ablation, everywhere)
+        if key not in self._measured:
+            self._measured[key] = self._difference(self._keep(circuit, everywhere), ablation)
+        return self._measured[key]
 
     def lesioned(self, heads: Sequence[Head]) -> float:
         """F(M without these heads): they give their means at every position."""
-        keep = torch.ones(self._size, dtype=torch.bool)
-        for layer, head in heads:
-            keep[layer, ..., head] = False
-        return self._difference(keep, "by_position")
+        key = ("lesioned", *heads)
+        if key not in self._measured:
+            keep = torch.ones(self._size, dtype=torch.bool)
+            for layer, head in heads:
+                keep[layer, ..., head] = False
+            self._measured[key] = self._difference(keep, "by_position")
+        return self._measured[key]
 
     @property
     def _size(self) -> tuple[int, int, int, int]:
@@ -167,6 +174,10 @@ class Circuits:
         found = {name: self.alone(chosen, ablation=name) for name in get_args(Ablation)}
         found["kept_everywhere"] = self.alone(chosen, everywhere=True)
         return {name: ratio(value, self.whole) for name, value in found.items()}
+
+    def share_over(self, other: Circuits, circuit: Circuit | None = None) -> float:
+        """F(C) / F(M) less the same on another task."""
+        return self.faithful(circuit)["share"] - other.faithful(circuit)["share"]
 
     def ahead_of_random(self, circuit: Circuit | None = None) -> float:
         """F(C) less the largest of PEERS random circuits, in logits."""

@@ -30,7 +30,7 @@ from replications.circuits import (
     random_paths,
 )
 from replications.circuits.graph import Input
-from replications.models.shape import Shape
+from replications.models.shape import Head, Shape
 from replications.systems.ioi.roles import Roles
 from replications.systems.ioi.task import Task
 
@@ -57,7 +57,7 @@ CONNECTIONS: tuple[Connection, ...] = (
     ("name_movers", OUTPUT, (None,)),
     ("negative", OUTPUT, (None,)),
 )
-"""Which groups of `Roles` are connected in ACDC's list. Its input is the embedding and every MLP."""
+"""Which groups of `Roles` ACDC's list connects. Its input is the embedding and every MLP."""
 
 
 def listed_edges(
@@ -169,6 +169,30 @@ class Edges:
             "cpr": faithfulness_curve(lens, found, p, by="fall").cpr().mean,
             "cmd": faithfulness_curve(lens, found, p, by="size").cmd().mean,
         }
+
+
+class Planted:
+    """The edges that a model was written with, among all others that could carry something."""
+
+    def __init__(self, edges: Edges, known: Sequence[Edge], live: Sequence[Edge]) -> None:
+        self._edges, self._known = edges, known
+        self._others = [edge for edge in live if edge not in set(known)]
+
+    @cached_property
+    def ranked(self) -> KnownCircuit:
+        """For ranking: among all others."""
+        return self._edges.among(self._known, self._others)
+
+    @cached_property
+    def kept(self) -> KnownCircuit:
+        """For what it keeps: beside random circuits on paths."""
+        return self._edges.on_paths(self._known)
+
+    def without(self, receivers: Sequence[Head], name: Input) -> KnownCircuit:
+        """Without the edges into one input of some heads, with the same peers."""
+        nodes = {*map(Node.of_head, receivers)}
+        left = [e for e in self._known if not (e.receiver in nodes and e.input == name)]
+        return self.kept.instead(left)
 
 
 @dataclass(frozen=True)
