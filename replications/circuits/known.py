@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from replications.analysis.statistics import auroc
 from replications.circuits.circuit import Circuit, Effects, edge_auroc, top_edges
 from replications.circuits.discovery import Discovery, acdc
 from replications.circuits.edge_sets import EdgeSetSweep, patch_edge_sets
@@ -168,8 +169,20 @@ class KnownCircuit:
 
     def random_aurocs(self) -> dict[str, float]:
         """The means of the same over the peers."""
-        found = [self.instead(peer.edges).aurocs() for peer in self.peers.circuits]
-        return {name: sum(of[name] for of in found) / len(found) for name in METHODS}
+        return _means([self.instead(peer.edges).aurocs() for peer in self.peers.circuits])
+
+    def all_aurocs(self) -> dict[str, float]:
+        """The same with ACDC, which only tells edges that it keeps from others: ties count half."""
+        s, mine = self.searched, set(self.circuit.edges)
+        kept = set(s.acdc.edges)
+        both = ([edge in kept for edge in s.acdc.graph.edges if (edge in mine) is known]
+                for known in (True, False))  # fmt: skip
+        inside, outside = (torch.tensor(part).double() for part in both)
+        return {**self.aurocs(), "acdc": auroc(inside, outside)}
+
+    def all_random_aurocs(self) -> dict[str, float]:
+        """The means of the same over the peers."""
+        return _means([self.instead(peer.edges).all_aurocs() for peer in self.peers.circuits])
 
     def missed_by(self, method: str) -> tuple[Edge, ...]:
         """The edges of the circuit that a method leaves out: acdc, or one of METHODS.
@@ -190,10 +203,13 @@ class KnownCircuit:
 
     def random_missed(self) -> dict[str, float]:
         """The means of the same over the peers."""
-        found = [self.instead(peer.edges).missed() for peer in self.peers.circuits]
-        return {name: sum(of[name] for of in found) / len(found) for name in (*METHODS, "acdc")}
+        return _means([self.instead(peer.edges).missed() for peer in self.peers.circuits])
 
     def differs_from_acdc(self) -> dict[str, float]:
         """How many of its edges ACDC misses, and how many others ACDC keeps."""
         mine, theirs = set(self.circuit.edges), set(self.searched.acdc.edges)
         return {"missed": len(mine - theirs), "extra": len(theirs - mine)}
+
+
+def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: sum(of[name] for of in found) / len(found) for name in found[0]}

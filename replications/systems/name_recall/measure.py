@@ -20,6 +20,7 @@ from replications.models.tokenizers import Tokenizer
 from replications.systems.name_recall.data import Names
 from replications.systems.name_recall.measurements.attention import Attention
 from replications.systems.name_recall.measurements.conclusion import Conclusion
+from replications.systems.name_recall.measurements.edges import Edges
 from replications.systems.name_recall.measurements.first_steps import FirstSteps
 from replications.systems.name_recall.measurements.footnotes import Footnotes
 from replications.systems.name_recall.measurements.heads import Heads
@@ -128,6 +129,11 @@ class NameRecallSubject:
     def conclusion(self) -> Conclusion:
         """The induction circuit."""
         return Conclusion(self.task, self.roles)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The edges of the hand-written model: of this subject only if it is that."""
+        return Edges(self.task)
 
     @cached_property
     def footnotes(self) -> Footnotes:

@@ -129,6 +129,9 @@ RED: Mapping[str, frozenset[str]] = {
             "post-ablation-9.9",
             # two heads then write nothing
             "circuit-minimal",
+            # corrected: less than a logit is left
+            "circuit-faithful",
+            "circuit-beats-random",
         }
     ),
     "token signal": frozenset(
@@ -202,6 +205,10 @@ UNDEFINED: Mapping[str, frozenset[str]] = {
             "backups-attend-more",
             "circuit-by-convention",
             "circuit-minimal",
+            "edges-ranked",
+            "edges-curve",
+            "planted-edges-faithful",
+            "planted-edges-beat-random",
         }
     ),
 }
