@@ -25,6 +25,7 @@ from replications.systems.name_recall.measurements.first_steps import FirstSteps
 from replications.systems.name_recall.measurements.footnotes import Footnotes
 from replications.systems.name_recall.measurements.heads import Heads
 from replications.systems.name_recall.measurements.residual import Residual
+from replications.systems.name_recall.measurements.scrubbing import Scrubbing
 from replications.systems.name_recall.measurements.two_layers import TwoLayers
 from replications.systems.name_recall.published import Published
 from replications.systems.name_recall.roles import Roles, find_roles
@@ -134,6 +135,11 @@ class NameRecallSubject:
     def edges(self) -> Edges:
         """The edges of the hand-written model: of this subject only if it is that."""
         return Edges(self.task)
+
+    @cached_property
+    def scrubbing(self) -> Scrubbing:
+        """Causal scrubbing of the induction circuit."""
+        return Scrubbing(self.task, self.roles)
 
     @cached_property
     def footnotes(self) -> Footnotes:
