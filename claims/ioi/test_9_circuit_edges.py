@@ -37,7 +37,7 @@ def random_circuits(measure):
         parts(exact=at_least(0.75), eap=at_least(0.75), eap_ig=at_least(0.75), because=HALF),
     ),
     control=random_circuits(lambda s: s.edges.between_heads.random_aurocs()),
-    note=f"{LISTED} AUROC against 400 random edges. Edges of MLPs are left out: the list takes all "
+    note=f"{LISTED} AUROC against 400 random edges, effects below 1e-5 of the range being none. Edges of MLPs are left out: the list takes all "
     f"of them for input. {BY_ROLE}",
 )
 def test_methods_rank_the_published_edges(subject):
@@ -110,8 +110,8 @@ def test_few_edges_keep_the_difference(subject):
     note="AUROC of 283 edges against all 704 others between the embedding, the heads that write "
     "something and the logits. That negative heads also write what later heads read was left out "
     "of the list at first, and added after a look at the effects.",
-    not_asserted="exact effects give 0.98: six heads tell each name mover that a name is repeated, "
-    "and without any one of them next to nothing changes",
+    not_asserted="exact effects give 0.96 and EAP 0.94: six heads tell each name mover that a "
+    "name is repeated, and without any one of them next to nothing changes",
 )
 def test_methods_rank_the_planted_edges_first(subject):
     return subject.planted.ranked.aurocs()

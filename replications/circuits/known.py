@@ -35,13 +35,20 @@ class Searched:
     """What each method finds on some prompts, computed once for all circuits compared with it.
 
     The metric's range is its mean in the model less its mean with all edges patched. With `edges`,
-    effects are computed of these alone, where a model has too many; ACDC still tries all.
+    effects are computed of these alone, where a model has too many; ACDC still tries all. Effects
+    below `least`, a share of the range, are none to an AUROC: where most edges do nothing, rounding
+    would order them.
     """
 
     def __init__(
-        self, model: Lens | Network, prompts: Prompts, edges: Sequence[Edge] | None = None
+        self,
+        model: Lens | Network,
+        prompts: Prompts,
+        edges: Sequence[Edge] | None = None,
+        *,
+        least: float = 0.0,
     ) -> None:
-        self.model, self.prompts, self.edges = model, prompts, edges
+        self.model, self.prompts, self.edges, self.least = model, prompts, edges, least
 
     @cached_property
     def effects(self) -> Mapping[str, Effects]:
@@ -165,7 +172,9 @@ class KnownCircuit:
     # ---------------------------------------------------------------- discovery
     def aurocs(self) -> dict[str, float]:
         """For each method, how often an edge of the circuit has a larger effect than another."""
-        return {name: edge_auroc(e, self.circuit) for name, e in self.searched.effects.items()}
+        s = self.searched
+        least = s.least * abs(s.range) if s.least else 0.0
+        return {name: edge_auroc(e, self.circuit, least=least) for name, e in s.effects.items()}
 
     def random_aurocs(self) -> dict[str, float]:
         """The means of the same over the peers."""

@@ -38,6 +38,8 @@ PAIRS = 2
 """Prompts, each with its ABC prompt: one of each pattern."""
 OTHERS = 400
 """How many edges outside a circuit it is compared with, drawn at random."""
+LEAST = 1e-5
+"""The share of the metric's range below which an effect counts as none."""
 PEERS = 10
 """How many random circuits of as many edges."""
 INPUT, OUTPUT = "input", "output"
@@ -130,7 +132,7 @@ class Edges:
         lens, both = self._task.lens, [*known, *others]
         drawn = [_drawn(both, len(known), seed=seed) for seed in range(PEERS)]
         peers = [Circuit.of(lens, some) for some in drawn]
-        searched = Searched(lens, self.prompts, both)
+        searched = Searched(lens, self.prompts, both, least=LEAST)
         return KnownCircuit(Circuit.of(lens, known), Peers(searched, peers))
 
     # ---------------------------------------------------------------- what it keeps
