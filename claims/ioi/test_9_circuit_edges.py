@@ -37,8 +37,8 @@ def random_circuits(measure):
         parts(exact=at_least(0.75), eap=at_least(0.75), eap_ig=at_least(0.75), because=HALF),
     ),
     control=random_circuits(lambda s: s.edges.between_heads.random_aurocs()),
-    note=f"{LISTED} AUROC against 400 random edges, effects below 1e-5 of the range being none. Edges of MLPs are left out: the list takes all "
-    f"of them for input. {BY_ROLE}",
+    note=f"{LISTED} AUROC against 400 random edges; what is below 1e-5 of the range is none. "
+    f"Edges of MLPs are left out: the list takes all of them for input. {BY_ROLE}",
 )
 def test_methods_rank_the_published_edges(subject):
     return subject.edges.between_heads.aurocs()
