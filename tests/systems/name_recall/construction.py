@@ -39,8 +39,9 @@ from replications.systems.name_recall.roles import PUBLISHED
 from tests.systems.name_recall.published_files import classic_file, gpt2_files
 
 __all__ = [
-    "COPIED", "COPYING", "DUPLICATE", "HELPED", "PREVIOUS", "SECOND", "Draft", "Match", "large",
-    "small", "twelve_layers", "two_layers",
+    "ANYWAY", "BEFORE", "COPIED", "COPIES", "COPYING", "DUPLICATE", "FIRSTS", "HELPED", "LASTS",
+    "PLACE", "PREVIOUS", "SAID", "SECOND", "TOKEN", "Draft", "Match", "large", "small",
+    "twelve_layers", "two_layers",
 ]  # fmt: skip
 
 COPIES = {9: 2.0, 10: 5.0, 11: 2.0}

@@ -27,7 +27,7 @@ def test_it_is_opened_without_files_and_its_heads_are_found(made: NameRecallSubj
     assert not info.gates
     found = find_roles(made.task)
     for role in ("previous", "duplicate", "copying"):
-        assert found.heads(role)[:1] == PUBLISHED.heads(role)  # type: ignore[arg-type]
+        assert found.heads(role)[:1] == PUBLISHED.heads(role)
 
 
 def test_other_edges_carry_two_other_names_and_the_same_last_token(
