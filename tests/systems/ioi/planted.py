@@ -206,7 +206,6 @@ UNDEFINED: Mapping[str, frozenset[str]] = {
             "circuit-by-convention",
             "circuit-minimal",
             "edges-ranked",
-            "edges-curve",
             "planted-edges-faithful",
             "planted-edges-beat-random",
         }
