@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replications.judging.claim import Source, claim, instead
+from replications.judging.claim import Control, Measure, Source, claim, instead
 from replications.judging.expectation import at_least, at_most, between, parts
 
 from .common import BY_ROLE, CONSTRUCTION, GPT2, OWN
@@ -26,11 +26,11 @@ ALIKE = (
 )
 
 
-def heads_at_random(measure):
+def heads_at_random(measure: Measure) -> Control:
     return instead("as many heads at random", measure, accepted_if=ANY_HEADS)
 
 
-def without_inhibition(measure):
+def without_inhibition(measure: Measure) -> Control:
     return instead("without S-inhibition heads", measure, accepted_if=NO_INHIBITION)
 
 

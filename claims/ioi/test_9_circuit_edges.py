@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replications.judging.claim import Source, claim, instead
+from replications.judging.claim import Control, Measure, Source, claim, instead
 from replications.judging.expectation import at_least, at_most, between, parts
 
 from .common import BY_ROLE, CONSTRUCTION, GPT2
@@ -22,7 +22,7 @@ HALF = "half of the way from chance to a perfect order"
 ALL_ALIKE = "A model in which a few heads get most edges of this kind, so that any list has them."
 
 
-def random_circuits(measure):
+def random_circuits(measure: Measure) -> Control:
     return instead("mean over random circuits", measure, accepted_if=ALL_ALIKE)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replications.judging.claim import Source, claim, instead
+from replications.judging.claim import Control, Measure, Source, claim, instead
 from replications.judging.expectation import at_least, between, exactly, parts
 
 WRITTEN = Source("replications.systems.name_recall.construction, its docstrings")
@@ -15,7 +15,7 @@ ALL_ALIKE = "A model in which a few edges carry everything, so that most paths h
 BY_DUPLICATES = "A model whose copying head needs to be told only where its name stood before."
 
 
-def random_circuits(measure):
+def random_circuits(measure: Measure) -> Control:
     return instead("mean over random circuits", measure, accepted_if=ALL_ALIKE)
 
 

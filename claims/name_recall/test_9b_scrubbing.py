@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replications.judging.claim import claim, instead
+from replications.judging.claim import Control, claim, instead
 from replications.judging.expectation import at_least, parts
 
 from .common import CONCLUSION
@@ -20,7 +20,7 @@ EXPECTED = {
 }
 
 
-def wrong(name: str, hypothesis: str, accepted_if: str):
+def wrong(name: str, hypothesis: str, accepted_if: str) -> Control:
     return instead(name, lambda s: s.scrubbing.recovered(hypothesis), accepted_if=accepted_if)
 
 
