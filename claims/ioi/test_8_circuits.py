@@ -52,6 +52,7 @@ def without_inhibition(measure: Measure) -> Control:
         without_inhibition(lambda s: s.circuits.faithful(s.circuits.without_inhibition)),
     ),
     note=f"{MEANS} The share is F(C) / F(M), the difference F(C) in logits. {BY_ROLE}",
+    costly=True,
 )
 def test_the_circuit_is_faithful(subject):
     return subject.circuits.faithful()
@@ -66,6 +67,7 @@ def test_the_circuit_is_faithful(subject):
     expect=dict.fromkeys(MODELS, at_least(1.0, because="of a logit difference of about 3")),
     control=without_inhibition(lambda s: s.circuits.ahead_of_random(s.circuits.without_inhibition)),
     note=f"{MEANS} F(C) less the largest of ten random circuits, in logits.",
+    costly=True,
 )
 def test_the_circuit_beats_random_ones(subject):
     return subject.circuits.ahead_of_random()
@@ -91,6 +93,7 @@ def test_the_circuit_beats_random_ones(subject):
     note="F(C) / F(M) with means by template and position (Wang et al.), with means over all "
     "positions, with the head's output on the ABC prompt (ACDC, MIB), and with means by position "
     "but the circuit's heads kept at every position.",
+    costly=True,
 )
 def test_the_circuit_is_faithful_by_every_convention(subject):
     return subject.circuits.by_convention()
@@ -111,6 +114,7 @@ def test_the_circuit_is_faithful_by_every_convention(subject):
         lambda s: s.opened.circuits.share_over(s.circuits, s.circuits.random(0))
     ),
     note=f"{MEANS} F(C) / F(M) with the token less that without.",
+    costly=True,
 )
 def test_an_opening_token_moves_what_is_kept(subject):
     return subject.opened.circuits.share_over(subject.circuits)
@@ -134,6 +138,7 @@ def test_an_opening_token_moves_what_is_kept(subject):
     "movers, negative heads, S-inhibition heads, heads that notice the repeated name, or "
     "previous-token heads. The naive circuit has one name mover and no backups, negative heads and "
     "fuzzy induction heads, as the paper's example of a circuit that is faithful but incomplete.",
+    costly=True,
 )
 def test_the_circuit_is_complete(subject):
     return subject.circuits.incomplete()
@@ -154,6 +159,7 @@ def test_the_circuit_is_complete(subject):
     ),
     note="The smallest |F(C without K) - F(C without K and v)| / F(M) over heads v with a role; K "
     "are the others of its class.",
+    costly=True,
 )
 def test_the_circuit_is_minimal(subject):
     return subject.circuits.least_needed()

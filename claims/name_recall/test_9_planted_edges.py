@@ -35,6 +35,7 @@ def random_circuits(measure: Measure) -> Control:
     note=f"{EIGHT} AUROC against all other edges; ACDC only keeps edges or not.",
     not_asserted="exact effects and ACDC do, EAP and EAP-IG do not: attention that is as good as "
     "certain has no gradient, so that they miss the four edges that decide where a head looks",
+    costly=True,
 )
 def test_methods_rank_the_planted_edges_first(subject):
     return subject.edges.planted.all_aurocs()
@@ -56,6 +57,7 @@ def test_methods_rank_the_planted_edges_first(subject):
     asserted_of=("construction",),
     note=f"{EIGHT} AUROC of exact effects; how many of the edges ACDC misses, and how many others "
     "it keeps.",
+    costly=True,
 )
 def test_exact_effects_and_acdc_find_the_planted_edges(subject):
     return subject.edges.found()
@@ -75,6 +77,7 @@ def test_exact_effects_and_acdc_find_the_planted_edges(subject):
     ),
     asserted_of=("construction",),
     note=EIGHT,
+    costly=True,
 )
 def test_the_planted_edges_suffice(subject):
     return subject.edges.planted.faithful()
@@ -93,6 +96,7 @@ def test_the_planted_edges_suffice(subject):
         accepted_if="A model that repeats any last name that was said.",
     ),
     note=f"{EIGHT} What they keep, less the best of 20 random circuits on paths.",
+    costly=True,
 )
 def test_the_planted_edges_beat_random_ones(subject):
     return subject.edges.planted.ahead_of_peers()

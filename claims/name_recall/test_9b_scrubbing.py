@@ -47,6 +47,7 @@ def wrong(name: str, hypothesis: str, accepted_if: str) -> Control:
     ),
     note=f"{ABOUT} Of the second head, where there is one, the direct path depends on the last "
     "name.",
+    costly=True,
 )
 def test_copying_heads_depend_on_the_token_after_the_copy(subject):
     return subject.scrubbing.recovered("after copy")
@@ -67,6 +68,7 @@ def test_copying_heads_depend_on_the_token_after_the_copy(subject):
     ),
     note=f"{ABOUT} The same, with every other input of the copying heads from a random string. In "
     "the control what the previous-token head wrote may depend on the last name alone.",
+    costly=True,
 )
 def test_copying_heads_read_the_name_and_the_token_before(subject):
     return subject.scrubbing.recovered("inputs")

@@ -115,7 +115,8 @@ def _info(toy: _Toy) -> SubjectInfo:
     )
 
 
-_BY_HAND = SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "construction", False, ())
+# What it shows is how the measurements work, so a run that is not thorough leaves out what is costly.
+_BY_HAND = SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "construction", False, (), further=True)
 SUBJECTS = (
     SubjectInfo(
         system="ioi",
