@@ -116,7 +116,9 @@ def _info(toy: _Toy) -> SubjectInfo:
 
 
 # What it shows is how the measurements work, so a run that is not thorough leaves out what is costly.
-_BY_HAND = SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "construction", False, (), further=True)
+_BY_HAND = replace(
+    SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "construction", False, ()), further=True
+)
 SUBJECTS = (
     SubjectInfo(
         system="ioi",
