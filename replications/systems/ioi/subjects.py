@@ -115,7 +115,7 @@ def _info(toy: _Toy) -> SubjectInfo:
     )
 
 
-# What it shows is how the measurements work, so a run that is not thorough leaves out what is costly.
+# It tests the measurements, not the finding: a run that is not thorough leaves out what is costly.
 _BY_HAND = replace(
     SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "construction", False, ()), further=True
 )
