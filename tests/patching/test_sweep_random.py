@@ -29,6 +29,7 @@ MAX_LENGTH = 6
 
 @st.composite
 def shapes(draw: st.DrawFn) -> Shape:
+    sizes: dict[str, Any]
     sizes = {name: draw(st.integers(1, 3)) for name in ("n_layers", "n_heads", "d_head")}
     sizes |= {"d_model": draw(st.integers(2, 7)), "n_ctx": MAX_LENGTH, "d_vocab": 5}
     kind = draw(st.sampled_from(["mlp", "attention", "shortformer"]))
