@@ -9,8 +9,8 @@ import safetensors.torch
 
 from replications import files
 from replications.errors import BadInput
+from replications.models.families.gpt2 import gpt2_config
 from replications.models.network import Network
-from replications.models.parameters import gpt2_config
 from replications.models.tokenizers import Tokenizer
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json")

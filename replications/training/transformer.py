@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from replications.errors import BadInput
 from replications.models import parameters, untrained
-from replications.models.network import ACTIVATIONS, EPSILON
+from replications.models.layers import ACTIVATIONS, EPSILON
 from replications.models.parameters import in_layer
 from replications.models.shape import Shape
 
@@ -38,6 +38,8 @@ def untrained_state_dict(shape: Shape, seed: int = 0) -> dict[str, Tensor]:
 def _check_shape(shape: Shape) -> None:
     if (shape.attention, shape.positions) != ("causal", "standard"):
         raise BadInput("this transformer is causal, with standard positions only")
+    if not shape.classic:
+        raise BadInput("this transformer has no parts beyond TransformerLens's classic layout")
     if not shape.attn_only and shape.act_fn not in ACTIVATIONS:
         raise BadInput(f"unknown act_fn {shape.act_fn!r}; there are: {', '.join(ACTIVATIONS)}")
 

@@ -7,6 +7,7 @@ published ones.  TransformerLens processes in float32, so the second is only tha
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -352,6 +353,15 @@ def test_weights_that_do_not_fit_the_configuration_are_refused(drop: str) -> Non
     for content in (safetensors.torch.save(weights), b"nothing of the kind"):
         with pytest.raises(BadInput, match="not the weights of the configured GPT-2"):
             open_gpt2(files["config.json"], content)
+
+
+def test_a_gpt2_that_scales_scores_by_layer_has_no_lens() -> None:
+    from replications.lens.pretrained import open_gpt2
+
+    files = stand_in.files("gpt2-small")
+    config = json.loads(files["config.json"]) | {"scale_attn_by_inverse_layer_idx": True}
+    with pytest.raises(Unsupported, match="scales attention scores in another way"):
+        open_gpt2(json.dumps(config).encode(), files["model.safetensors"])
 
 
 @pytest.mark.parametrize("drop", ["blocks.1.ln1.w", "pos_embed.W_pos", "blocks.0.mlp.W_in"])

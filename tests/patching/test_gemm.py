@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from replications.errors import BadInput, Unsupported
-from replications.models.network import ACTIVATIONS
+from replications.models.layers import ACTIVATIONS
 from replications.patching._engine import gemm
 from replications.patching._engine.gemm import Linear, activate, choose, describe, packed, rate
 from tests.random_models import network
@@ -33,6 +33,8 @@ def test_a_product_is_that_of_the_maths(backend: str, activation: str | None) ->
     made = Linear(W, b, backend, activation)
     assert (made(x) - exact).abs().max() < 1e-5
     assert made.flops_per_row == 2 * 40 * 24
+    without = Linear(W, None, backend, activation)(x)
+    assert without.equal(Linear(W, torch.zeros(24), backend, activation)(x))
 
 
 def test_gelu_new_is_exact_in_float64_and_far_from_zero() -> None:

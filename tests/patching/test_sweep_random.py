@@ -20,6 +20,7 @@ from replications.patching._engine.runner import Runner
 from replications.patching.execution import Execution
 from replications.patching.grid import SWEPT_SITES
 from tests.random_models import state_dict
+from tests.random_shapes import modern
 
 EXACT = 1e-10
 MAX_LENGTH = 6
@@ -27,6 +28,7 @@ MAX_LENGTH = 6
 
 @st.composite
 def shapes(draw: st.DrawFn) -> Shape:
+    sizes: dict[str, Any]
     sizes = {name: draw(st.integers(1, 3)) for name in ("n_layers", "n_heads", "d_head")}
     sizes |= {"d_model": draw(st.integers(2, 7)), "n_ctx": MAX_LENGTH, "d_vocab": 5}
     kind = draw(st.sampled_from(["mlp", "attention", "shortformer"]))
@@ -36,7 +38,7 @@ def shapes(draw: st.DrawFn) -> Shape:
         d_vocab_out=4,
         d_mlp=draw(st.integers(1, 5)) if kind == "mlp" else 0,
         attn_only=kind != "mlp",
-        act_fn=draw(st.sampled_from(["relu", "gelu", "gelu_new"])),
+        act_fn=draw(st.sampled_from(["relu", "gelu", "gelu_new", "silu"])),
         normalization=None if kind == "shortformer" else "LN",
         positions="shortformer" if kind == "shortformer" else "standard",
         attention=attention,
@@ -60,7 +62,8 @@ def prompts(draw: st.DrawFn, shape: Shape) -> tuple[Tensor, Tensor, Tensor]:
 
 @st.composite
 def places(draw: st.DrawFn, shape: Shape, length: int) -> Place:
-    kinds = [site for site in SWEPT_SITES if not (shape.attn_only and site is sites.MLP_OUT)]
+    absent = [sites.MLP_OUT] * shape.attn_only + [sites.RESID_MID] * shape.parallel
+    kinds = [site for site in SWEPT_SITES if site not in absent]
     site = draw(st.sampled_from(kinds))
     picks = {}
     if draw(st.booleans()):
@@ -76,10 +79,10 @@ def one_by_one(model: Network, base: Tensor, source: Tensor, place: Place) -> Te
     return model.forward(base, [put_rows(place, there)])
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(st.data())
 def test_the_engine_equals_one_forward_pass_per_place(data: st.DataObject) -> None:
-    shape = data.draw(shapes())
+    shape = data.draw(shapes() | shapes().flatmap(modern))
     weights = state_dict(shape, biases=data.draw(st.booleans()), folded=data.draw(st.booleans()))
     model = Network.from_state_dict(shape, weights)
     base, source, at = data.draw(prompts(shape))

@@ -1,0 +1,123 @@
+"""A model folder as `save_pretrained` of Hugging Face's transformers writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from replications import files
+from replications.errors import BadInput, Unsupported
+from replications.models.families import FAMILIES
+from replications.models.families.settings import Settings
+from replications.models.families.tensors import Tensors
+from replications.models.network import Network
+from replications.models.shape import Shape
+
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Folder:
+    """A model that was read from a folder, with what the folder says about it."""
+
+    network: Network
+    """Unprocessed: nothing folded or centred, but for what `read` says."""
+    config: dict[str, Any]
+    """The content of config.json"""
+    unused: tuple[str, ...]
+    """The tensors of the file that no parameter used, but for buffers that are known to be none"""
+    family: str
+    """The kind of model, as `model_type` of config.json calls it"""
+
+    @property
+    def shape(self) -> Shape:
+        """The architecture."""
+        return self.network.shape
+
+
+def open_folder(path: Path, dtype: torch.dtype = torch.float32) -> Folder:
+    """Read config.json and the safetensors, whole or in shards, of a folder.
+
+    Raises BadInput if a file is missing or is not what its name says, and Unsupported for a kind of
+    model, or an option of its configuration, that is not known here.
+    """
+    config = path / "config.json"
+    settings = Settings.parse(files.read_text(config), str(config))
+    network, unused = read(settings.values, lambda: _stored(path), dtype)
+    return Folder(network, dict(settings.values), unused, str(settings.family))
+
+
+def from_pretrained(model: Any, dtype: torch.dtype | None = None) -> Network:
+    """The network of a model of transformers that is in memory, in its own precision by default.
+
+    Raises BadInput and Unsupported as `open_folder`.
+    """
+    return read(model.config.to_dict(), model.state_dict, dtype)[0]
+
+
+def read(
+    config: Mapping[str, Any], weights: Any, dtype: torch.dtype | None = None
+) -> tuple[Network, tuple[str, ...]]:
+    """The network of a configuration and weights, and the names of tensors that were not used.
+
+    `weights` is called for tensors by name once the configuration was understood. The factor of
+    scaled embeddings is part of W_E, and norms that multiply by 1 + w have it as their w.
+    """
+    settings = Settings.of(config)
+    if settings.family not in FAMILIES:
+        raise Unsupported(
+            f"models of type {settings.family!r} are not known here; known are "
+            f"{', '.join(FAMILIES)}"
+        )
+    settings.refuse("quantization_config", None, because="quantised weights")
+    family = FAMILIES[settings.family]
+    shape = family.shape(settings)
+    tensors = Tensors(weights(), family.prefix, family.buffers, dtype)
+    parameters = family.parameters(tensors, shape, settings)
+    network = Network.from_state_dict(shape, parameters)
+    return replace(network, eps=float(settings.get(*family.eps))), tensors.unused
+
+
+def _stored(path: Path) -> dict[str, Tensor]:
+    """All tensors of a folder, by name."""
+    if (path / WEIGHTS).is_file():
+        return _load(path / WEIGHTS)
+    if not (path / INDEX).is_file():
+        raise BadInput(f"{path} has neither {WEIGHTS} nor {INDEX}")
+    shards = _shards(path / INDEX)
+    found: dict[str, Tensor] = {}
+    for name in sorted(set(shards.values())):
+        if not (path / name).is_file():
+            raise BadInput(f"{path} lacks {name}, which {INDEX} names")
+        found |= _load(path / name)
+    missing = [name for name in shards if name not in found]
+    if missing:
+        raise BadInput(f"{missing[0]} is in {INDEX}, but in none of its files")
+    return found
+
+
+def _shards(index: Path) -> dict[str, str]:
+    """Tensor -> file, of an index."""
+    try:
+        shards = json.loads(files.read_text(index))["weight_map"]
+    except (ValueError, KeyError, TypeError) as exc:
+        raise BadInput(f"{index} is no index of safetensors: {exc!r}") from exc
+    if not isinstance(shards, dict) or any(Path(str(f)).name != f for f in shards.values()):
+        raise BadInput(f"{index} is no index of safetensors: weight_map must name files beside it")
+    return shards
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as exc:
+        raise BadInput(f"{path} is not a whole safetensors file: {exc}") from exc
