@@ -152,9 +152,7 @@ class _Read:
         if metric is None:
             return metrics.of_answers(kept)
         network, runs = self.network, kept.reshape(-1, *kept.shape[-2:])
-        found = [
-            metric(network.norm("ln_final", None, x) @ network.W_U + network.b_U) for x in runs
-        ]
+        found = [metric(network.unembed(x)) for x in runs]
         if any(values.shape != (kept.shape[-2],) for values in found):
             raise BadInput(f"metric: give one number for each of {kept.shape[-2]} examples")
         return torch.stack(found).reshape(kept.shape[:-1])
