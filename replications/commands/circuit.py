@@ -11,6 +11,7 @@ from tabulate import tabulate
 from replications import files
 from replications.commands import OK, Commands, add_command, questions
 from replications.errors import BadInput
+from replications.files import user_path
 from replications.plotting.pictures import FORMATS
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     circuit.add_argument("--method", choices=METHODS, default="exact", help=METHOD)
     circuit.add_argument("--threshold", type=_share, default=0.05, metavar="SHARE", help=THRESHOLD)
     circuit.add_argument("--top", type=questions.count, default=10, metavar="N", help=TOP)
-    circuit.add_argument("--out", type=Path, metavar="DIR", help="for circuit.json, .png and .svg")
+    circuit.add_argument(
+        "--out", type=user_path, metavar="DIR", help="for circuit.json, .png and .svg"
+    )
 
 
 def _share(text: str) -> float:

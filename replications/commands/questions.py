@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from replications.errors import BadInput, FixtureMissing, Unsupported
+from replications.files import user_path
 
 if TYPE_CHECKING:
     from replications.models.network import Network
@@ -35,7 +36,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options that name a model, two prompts and two answers."""
     model = command.add_mutually_exclusive_group(required=True)
     model.add_argument("--subject", metavar="SYSTEM/SUBJECT", help=SUBJECT)
-    model.add_argument("--model", type=Path, metavar="DIR", help="a local Hugging Face GPT-2")
+    model.add_argument("--model", type=user_path, metavar="DIR", help="a local Hugging Face GPT-2")
     command.add_argument("--clean", required=True, metavar="TEXT", help=PROMPT)
     command.add_argument("--corrupted", required=True, metavar="TEXT", help="as many tokens")
     command.add_argument("--answer", metavar="WORD", help=ANSWER)

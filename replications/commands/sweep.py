@@ -11,6 +11,7 @@ from tabulate import tabulate
 from replications import files
 from replications.commands import OK, Commands, add_command, questions
 from replications.errors import BadInput
+from replications.files import user_path
 from replications.plotting.pictures import FORMATS
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     sweep.add_argument("--into", choices=("corrupted", "clean"), default="corrupted", help=INTO)
     sweep.add_argument("--top", type=questions.count, default=10, metavar="N", help=TOP)
-    sweep.add_argument("--out", type=Path, metavar="DIR", help="for sweep.csv, .png and .svg")
+    sweep.add_argument("--out", type=user_path, metavar="DIR", help="for sweep.csv, .png and .svg")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -66,19 +66,19 @@ class Words:
         return torch.tensor([found])
 
     def labels(self, tokens: Tensor) -> list[str]:
-        return self.tokenizer.strings(tokens[0].tolist())
+        return self.tokenizer.labels(tokens[0].tolist())
 
     def output(self, word: str) -> int:
         found = self._encode(word, bos=False)
         if len(found) != 1:
             raise BadInput(
-                f"the answer {word!r} is {len(found)} tokens, {self.tokenizer.strings(found)}, "
+                f"the answer {word!r} is {len(found)} tokens, {self.tokenizer.labels(found)}, "
                 "and must be one; most words are one only with the space before them, as ' Mary'"
             )
         return found[0]
 
     def name(self, output: int) -> str:
-        return self.tokenizer.strings([output])[0]
+        return self.tokenizer.labels([output])[0]
 
     def _encode(self, text: str, *, bos: bool) -> list[int]:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Side = Literal["corrupted", "clean"]
-COLUMNS = ("layer", "head", "pos", "token", "corrupted_token", "value", "effect")
+COLUMNS = (
+    *("layer", "head", "pos", "token", "corrupted_token", "value", "effect"),
+    *("token_id", "corrupted_token_id"),
+)
 SAME = 1e-4
 """Logit differences closer than this count as equal; relative to the larger one, if above 1."""
 AXES = {"layer": "layer", "head": "head", "pos": "position and token"}
@@ -53,8 +57,11 @@ class Question:
     @property
     def measured(self) -> str:
         """The logit difference in words."""
-        first, second = map(self.prompting.name, (self.answer, self.against))
-        return f"logit({first.strip()}) − logit({second.strip()})"
+        outputs = self.answer, self.against
+        first, second = apart(
+            (self.prompting.name(outputs[0]), self.prompting.name(outputs[1])), outputs
+        )
+        return f"logit({first}) − logit({second})"
 
     def tokens_at(self, pos: int) -> tuple[str, str]:
         """What the clean prompt and the corrupted one have at a position."""
@@ -63,15 +70,39 @@ class Question:
             self.prompting.labels(self.corrupted)[pos],
         )
 
+    def ids_at(self, pos: int) -> tuple[int, int]:
+        """The tokens themselves, in the same order."""
+        return int(self.clean[0, pos]), int(self.corrupted[0, pos])
+
     def label(self, pos: int) -> str:
         """A position with its token: "3 John", or "3 John|Mary" where the prompts differ."""
-        words = dict.fromkeys(visible(token) for token in self.tokens_at(pos))
+        words = dict.fromkeys(apart(self.tokens_at(pos), self.ids_at(pos)))
         return f"{pos} {'|'.join(words)}"
 
     @property
     def differ(self) -> list[str]:
         """The positions at which the prompts differ, labelled."""
         return [self.label(i) for i in (self.clean != self.corrupted)[0].nonzero()[:, 0].tolist()]
+
+
+def apart(texts: tuple[str, str], ids: tuple[int, int]) -> tuple[str, str]:
+    """Two tokens as a table shows them. They look different if they are different tokens.
+
+    Where a space or an accent composed in another way is all that differs, they are quoted; where
+    even that shows no difference, each has its number.
+    """
+    shown = visible(texts[0]), visible(texts[1])
+    if ids[0] == ids[1] or not _look_alike(*shown):
+        return shown
+    quoted = ascii(texts[0]), ascii(texts[1])
+    if quoted[0] != quoted[1]:
+        return quoted
+    return f"{shown[0]} (token {ids[0]})", f"{shown[1]} (token {ids[1]})"
+
+
+def _look_alike(first: str, second: str) -> bool:
+    one, other = (unicodedata.normalize("NFKC", text) for text in (first, second))
+    return one == other
 
 
 def visible(token: str) -> str:
@@ -204,9 +235,11 @@ class PatchedPair:
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(COLUMNS)
         for place in self.places:
-            tokens = ("", "") if place.pos is None else self.question.tokens_at(place.pos)
+            tokens, ids = ("", ""), ("", "")
+            if place.pos is not None:
+                tokens, ids = self.question.tokens_at(place.pos), self.question.ids_at(place.pos)
             numbers = (f"{number:.9g}" for number in (place.value, place.effect))
-            rows.writerow([place.layer, place.head, place.pos, *tokens, *numbers])
+            rows.writerow([place.layer, place.head, place.pos, *tokens, *numbers, *ids])
         return text.getvalue()
 
     def figure(self) -> Figure:
