@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from replications.errors import BadInput, FixtureMissing, Unsupported
 from replications.files import user_path
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from replications.models.network import Network
     from replications.models.prompting import Prompting
     from replications.patching.execution import Progress
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 SUBJECT = """SYSTEM/NAME (see: systems), or SYSTEM/GROUP or SYSTEM/KIND for the first subject of
 those that can be reached"""
+MODEL = "a folder with config.json, safetensors and tokenizer, as Hugging Face has them"
+BOS = "begin each prompt with the token that opens a text, or not; default: as the folder says"
+UNUSED = "ignore tensors and adapters in the folder that the model has no place for"
 PROMPT = "text; a string of brackets, or for list_update as in '14 23 48 NL 1 26 NL'"
 ANSWER = "with the space before it, as ' Mary'; default: what the model says to the clean prompt"
 AGAINST = "default: what the model says to the corrupted prompt"
@@ -36,12 +42,19 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """Add the options that name a model, two prompts and two answers."""
     model = command.add_mutually_exclusive_group(required=True)
     model.add_argument("--subject", metavar="SYSTEM/SUBJECT", help=SUBJECT)
-    model.add_argument("--model", type=user_path, metavar="DIR", help="a local Hugging Face GPT-2")
+    model.add_argument("--model", type=user_path, metavar="DIR", help=MODEL)
+    add_folder_options(command)
     command.add_argument("--clean", required=True, metavar="TEXT", help=PROMPT)
     command.add_argument("--corrupted", required=True, metavar="TEXT", help="as many tokens")
     command.add_argument("--answer", metavar="WORD", help=ANSWER)
     command.add_argument("--against", metavar="WORD", help=AGAINST)
     command.add_argument("--position", type=int, metavar="N", help=POSITION)
+
+
+def add_folder_options(command: argparse.ArgumentParser) -> None:
+    """Add the options that say how a model is opened and its prompts begin."""
+    command.add_argument("--bos", action=argparse.BooleanOptionalAction, help=BOS)
+    command.add_argument("--allow-unused", action="store_true", help=UNUSED)
 
 
 def count(text: str) -> int:
@@ -61,19 +74,40 @@ def asked(args: argparse.Namespace) -> tuple[str, Question]:
     """
     from replications.patching.prompt_pair import ask
 
-    name, network, prompting = _folder(args.model) if args.model else _subject(args.subject)
+    name, network, prompting = opened(args)
     return name, ask(
         network, prompting, args.clean, args.corrupted,
         answer=args.answer, against=args.against, position=args.position,
     )  # fmt: skip
 
 
-def _folder(folder: Path) -> tuple[str, Network, Prompting]:
-    from replications.models.folder import open_folder
+def opened(args: argparse.Namespace) -> tuple[str, Network, Prompting]:
+    """The model that the options name, what it is called, and how it is asked."""
+    if args.model:
+        return _folder(args.model, args.bos, args.allow_unused)
+    name, network, prompting = _subject(args.subject)
+    return name, network, _with_bos(prompting, args.bos)
+
+
+def _folder(folder: Path, bos: bool | None, allow_unused: bool) -> tuple[str, Network, Prompting]:
+    from replications.models.folder import open_model
+
+    model = open_model(folder, allow_unused=allow_unused)
+    return str(folder), model.network, model.prompting(bos)
+
+
+def _with_bos(prompting: Prompting, bos: bool | None) -> Prompting:
+    """The prompting of a subject with the opening token, or without it.
+
+    Raises BadInput for prompts that have no such token, or are no text.
+    """
     from replications.models.prompting import Words
 
-    network, tokenizer = open_folder(folder)
-    return str(folder), network, Words(tokenizer, bos=False)
+    if bos is None:
+        return prompting
+    if not isinstance(prompting, Words) or prompting.tokenizer.bos is None:
+        raise BadInput("--bos and --no-bos are for models of text; this one's prompts are fixed")
+    return replace(prompting, bos=bos)
 
 
 def _subject(reference: str) -> tuple[str, Network, Prompting]:
@@ -103,9 +137,27 @@ def described(name: str, question: Question) -> dict[str, str]:
     """The first lines that are printed: the model, the prompts and what is measured."""
     return {
         "model": name,
+        **opening(question.prompting, (question.clean, question.corrupted)),
         "prompts": f"{question.clean.shape[1]} tokens; they differ at {', '.join(question.differ)}",
         "measured": f"{question.measured}, read at {question.label(question.at)}",
     }
+
+
+def opening(prompting: Prompting, prompts: Iterable[Tensor]) -> dict[str, str]:
+    """Whether prompts [1 pos] begin with BOS, the token that opens a text; empty for no text."""
+    from replications.models.prompting import Words
+    from replications.patching.prompt_pair import visible
+
+    if not isinstance(prompting, Words):
+        return {}
+    token = prompting.tokenizer.bos
+    if token is None:
+        return {"BOS": "no; this tokenizer has no token that opens a text"}
+    text = visible(prompting.name(token))
+    having = [int(prompt[0, 0]) == token for prompt in prompts]
+    if all(having):
+        return {"BOS": f"yes, prompts begin with {text} (--no-bos leaves it out)"}
+    return {"BOS": "in some prompts" if any(having) else f"no (--bos puts {text} first)"}
 
 
 def explain_answers(args: argparse.Namespace, question: Question) -> None:

@@ -43,8 +43,8 @@ class Prompting(Protocol):
 class Words:
     """Prompting of a language model, by its tokenizer.
 
-    `bos` says whether a prompt begins with the token that opens a text. `vocabulary` says where a
-    small vocabulary is listed; errors name it.
+    `bos` says whether a prompt begins with the token that opens a text; a prompt that has it
+    already is left as it is. `vocabulary` says where a small vocabulary is listed; errors name it.
     """
 
     tokenizer: Tokenizer
@@ -63,6 +63,8 @@ class Words:
         found = self._encode(text, bos=self.bos)
         if len(found) == self.bos:
             raise BadInput("the prompt is empty: give it at least one word")
+        if self.bos and found[:2] == [self.tokenizer.bos] * 2:
+            found = found[1:]  # the prompt has it already
         return torch.tensor([found])
 
     def labels(self, tokens: Tensor) -> list[str]:

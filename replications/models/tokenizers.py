@@ -135,9 +135,9 @@ class Tokenizer:
 
     def _bytes(self, token: int) -> bytes:
         """The bytes that a token stands for, in a byte-level vocabulary or one with byte tokens."""
-        entry = self._inner.id_to_token(token)
-        if token in self._inner.get_added_tokens_decoder():
-            return entry.encode()
+        entry: str | None = self._inner.id_to_token(token)
+        if entry is None or token in self._inner.get_added_tokens_decoder():
+            return (entry or "").encode()
         if found := re.fullmatch(r"<0x([0-9A-F]{2})>", entry):
             return bytes([int(found[1], 16)])
         table = _byte_table()

@@ -132,12 +132,13 @@ def ask(
     """
     tokens = prompting.tokens(clean), prompting.tokens(corrupted)
     _comparable(prompting, *tokens)
+    _known(network, prompting, *tokens)
     at = _position(prompting.reads_at if position is None else position, tokens[0].shape[1])
     fixed = prompting.contrast or (None, None)
     chosen = []
     for word, prompt, default in zip((answer, against), tokens, fixed, strict=True):
         if word is not None:
-            chosen.append(prompting.output(word))
+            chosen.append(_output(network, prompting, word))
         else:
             chosen.append(_said(network, prompt, at) if default is None else default)
     if chosen[0] == chosen[1]:
@@ -163,6 +164,28 @@ def _comparable(prompting: Prompting, clean: Tensor, corrupted: Tensor) -> None:
         raise BadInput(
             "the two prompts are the same tokens: change at least one word of one of them"
         )
+
+
+def _known(network: Network, prompting: Prompting, *prompts: Tensor) -> None:
+    """Raise BadInput for a token that the tokenizer has and the model has not."""
+    size = network.shape.d_vocab
+    for token in torch.cat(prompts).flatten().tolist():
+        if token >= size:
+            raise BadInput(
+                f"the token {token} ({prompting.labels(torch.tensor([[token]]))[0]!r}) is outside "
+                f"the vocabulary of {size}: the tokenizer has more tokens than the model"
+            )
+
+
+def _output(network: Network, prompting: Prompting, word: str) -> int:
+    """The output for an answer. Raises BadInput if the model has none."""
+    output = prompting.output(word)
+    if output >= network.shape.d_vocab_out:
+        raise BadInput(
+            f"the answer {word!r} is the token {output}, outside the outputs of the model, which "
+            f"are {network.shape.d_vocab_out}"
+        )
+    return output
 
 
 def _position(position: int, length: int) -> int:
@@ -235,12 +258,16 @@ class PatchedPair:
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(COLUMNS)
         for place in self.places:
-            tokens, ids = ("", ""), ("", "")
-            if place.pos is not None:
-                tokens, ids = self.question.tokens_at(place.pos), self.question.ids_at(place.pos)
+            tokens, ids = self._tokens_of(place)
             numbers = (f"{number:.9g}" for number in (place.value, place.effect))
             rows.writerow([place.layer, place.head, place.pos, *tokens, *numbers, *ids])
         return text.getvalue()
+
+    def _tokens_of(self, place: PatchedPlace) -> tuple[tuple[str, ...], tuple[int | str, ...]]:
+        """Texts and numbers of the tokens at a place, empty where positions were not patched."""
+        if place.pos is None:
+            return ("", ""), ("", "")
+        return self.question.tokens_at(place.pos), self.question.ids_at(place.pos)
 
     def figure(self) -> Figure:
         """The effects as a heatmap: layers by heads or positions, or a panel for each layer.
