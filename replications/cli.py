@@ -17,6 +17,7 @@ from replications.commands import (
     USAGE,
     WIDTH,
     audit,
+    check,
     circuit,
     claims,
     complain,
@@ -46,6 +47,7 @@ COMMANDS = (
     trace,
     figures,
     report,
+    check,
     sweep,
     circuit,
 )

@@ -78,12 +78,12 @@ def _share(text: str) -> float:
 def _run(args: argparse.Namespace) -> int:
     from replications.circuits.prompt_circuit import find_circuit
 
-    name, question = questions.asked(args)
+    model, question = questions.asked(args)
     if args.out:
         questions.make(args.out)  # before the work, which would be lost
     with questions.bar("edge") as progress:
         found = find_circuit(question, args.method, threshold=args.threshold, progress=progress)
-    _say(name, found)
+    _say(model, found)
     questions.explain_answers(args, question)
     _table(found, args.top)
     if args.out:
@@ -94,8 +94,8 @@ def _run(args: argparse.Namespace) -> int:
 # ---- what is printed ----------------------------------------------------------------------------
 
 
-def _say(name: str, found: PairCircuit) -> None:
-    lines = questions.described(name, found.question) | {
+def _say(model: questions.Opened, found: PairCircuit) -> None:
+    lines = questions.described(model, found.question) | {
         "baselines": ", ".join(f"{side} {value:.4g}" for side, value in found.baselines.items()),
         "method": f"{found.method}, edges that carry more than {found.threshold:g} of the "
         "difference",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,33 +67,42 @@ def count(text: str) -> int:
 # ---- what is asked ------------------------------------------------------------------------------
 
 
-def asked(args: argparse.Namespace) -> tuple[str, Question]:
-    """The model's name as it is printed, and the question that the options of a command ask.
+@dataclass(frozen=True)
+class Opened:
+    """A model that the options name: what it is called, its weights, and how it is asked."""
+
+    name: str
+    network: Network
+    prompting: Prompting
+    notes: tuple[str, ...] = ()
+    """What to know of a folder, though it changes nothing here."""
+
+
+def asked(args: argparse.Namespace) -> tuple[Opened, Question]:
+    """The model, and the question that the options of a command ask.
 
     Raises BadInput for a model, prompts or answers that do not fit.
     """
     from replications.patching.prompt_pair import ask
 
-    name, network, prompting = opened(args)
-    return name, ask(
-        network, prompting, args.clean, args.corrupted,
+    model = opened(args)
+    return model, ask(
+        model.network, model.prompting, args.clean, args.corrupted,
         answer=args.answer, against=args.against, position=args.position,
     )  # fmt: skip
 
 
-def opened(args: argparse.Namespace) -> tuple[str, Network, Prompting]:
-    """The model that the options name, what it is called, and how it is asked."""
+def opened(args: argparse.Namespace) -> Opened:
+    """The model that the options name. Raises BadInput for one that cannot be asked so."""
     if args.model:
-        return _folder(args.model, args.bos, args.allow_unused)
+        from replications.models.folder import open_model
+
+        model = open_model(args.model, allow_unused=args.allow_unused)
+        ignored = model.unused() if args.allow_unused else ()
+        notes = (*ignored, *model.notes())
+        return Opened(str(args.model), model.network, model.prompting(args.bos), notes)
     name, network, prompting = _subject(args.subject)
-    return name, network, _with_bos(prompting, args.bos)
-
-
-def _folder(folder: Path, bos: bool | None, allow_unused: bool) -> tuple[str, Network, Prompting]:
-    from replications.models.folder import open_model
-
-    model = open_model(folder, allow_unused=allow_unused)
-    return str(folder), model.network, model.prompting(bos)
+    return Opened(name, network, _with_bos(prompting, args.bos))
 
 
 def _with_bos(prompting: Prompting, bos: bool | None) -> Prompting:
@@ -133,10 +142,11 @@ def _subject(reference: str) -> tuple[str, Network, Prompting]:
 # ---- what is printed ----------------------------------------------------------------------------
 
 
-def described(name: str, question: Question) -> dict[str, str]:
+def described(model: Opened, question: Question) -> dict[str, str]:
     """The first lines that are printed: the model, the prompts and what is measured."""
     return {
-        "model": name,
+        "model": model.name,
+        **({"note": "; ".join(model.notes)} if model.notes else {}),
         **opening(question.prompting, (question.clean, question.corrupted)),
         "prompts": f"{question.clean.shape[1]} tokens; they differ at {', '.join(question.differ)}",
         "measured": f"{question.measured}, read at {question.label(question.at)}",

@@ -78,12 +78,12 @@ def _run(args: argparse.Namespace) -> int:
 
     site = {site.name: site for site in SWEPT_SITES}[args.kind]
     per = args.per or ("layer head" if "head" in site.axes else "layer pos")
-    name, question = questions.asked(args)
+    model, question = questions.asked(args)
     if args.out:
         questions.make(args.out)  # before the work, which would be lost
     with questions.bar("run") as progress:
         patched = patch(question, site, per, into=args.into, progress=progress)
-    _say(name, patched)
+    _say(model, patched)
     questions.explain_answers(args, question)
     _table(patched, args.top)
     if args.out:
@@ -94,10 +94,10 @@ def _run(args: argparse.Namespace) -> int:
 # ---- what is printed ----------------------------------------------------------------------------
 
 
-def _say(name: str, patched: PatchedPair) -> None:
+def _say(model: questions.Opened, patched: PatchedPair) -> None:
     question, baselines = patched.question, patched.baselines
     axes = " and ".join(patched.found.axes)
-    lines = questions.described(name, question) | {
+    lines = questions.described(model, question) | {
         "baselines": ", ".join(f"{side} {value:.4g}" for side, value in baselines.items()),
         "patched": f"{patched.site.name} of each {axes}, from the {patched.source} prompt into the "
         f"{patched.into} one: {len(patched.places)} places",

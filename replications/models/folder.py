@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,22 @@ class OwnModel:
         """The weights, in float32 and unprocessed."""
         return self.folder.network
 
+    def unused(self) -> Iterator[str]:
+        """What the folder has and nothing here uses: tensors, and adapters."""
+        if self.folder.unused:
+            yield checkpoint.refusal(self.folder.unused)
+        adapters = [name for name in checkpoint.ADAPTER if (self.path / name).exists()]
+        if adapters:
+            yield f"nothing here uses the adapter {', '.join(adapters)}: {checkpoint.MERGE}"
+
+    def notes(self) -> Iterator[str]:
+        """What a user should know of the tokenizer, though it changes nothing here."""
+        for setting in self.tokenizer.saved:
+            yield f"{checkpoint.TOKENIZER} was saved with {setting}, which is off here"
+        size, rows = len(self.tokenizer), self.network.shape.d_vocab
+        if size > rows:
+            yield f"the tokenizer has {size} tokens, the model {rows}"
+
     def prompting(self, bos: bool | None = None) -> Words:
         """How it is asked. `bos`: whether a prompt begins with the token that opens a text.
 
@@ -50,17 +67,11 @@ def open_model(path: Path, *, allow_unused: bool = False) -> OwnModel:
     """
     checkpoint.check_files(path)
     folder = huggingface.open_folder(path)
-    left = [*folder.unused]
+    model = OwnModel(path, folder, *read_tokenizer(path, folder.config))
     if not allow_unused:
-        if left:
-            raise BadInput(f"{path}: {checkpoint.refusal(left)} ({ALLOW} ignores them)")
-        adapters = [name for name in checkpoint.ADAPTER if (path / name).exists()]
-        if adapters:
-            raise BadInput(
-                f"{path} has an adapter that nothing here uses ({', '.join(adapters)}): "
-                f"{checkpoint.MERGE} ({ALLOW} leaves it out)"
-            )
-    return OwnModel(path, folder, *read_tokenizer(path, folder.config))
+        for problem in model.unused():
+            raise BadInput(f"{path}: {problem} ({ALLOW} ignores that)")
+    return model
 
 
 def open_folder(path: Path) -> tuple[Network, Tokenizer]:

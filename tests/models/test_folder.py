@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[tuple[Change, ...], str]] = {
     ),
     "adapter beside the model": (
         (file("adapter_config.json", b"{}"),),
-        r"adapter that nothing here uses \(adapter_config.json\)",
+        "nothing here uses the adapter adapter_config.json",
     ),
     "adapter alone": (
         (file("adapter_model.safetensors", b"x"), file(folders.WEIGHTS, None)),
