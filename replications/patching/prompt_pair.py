@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -34,8 +35,9 @@ COLUMNS = (
     *("layer", "head", "pos", "token", "corrupted_token", "value", "effect"),
     *("token_id", "corrupted_token_id"),
 )
-SAME = 1e-4
-"""Logit differences closer than this count as equal; relative to the larger one, if above 1."""
+SAME, NEAR = 1e-4, 0.05
+"""Logit differences closer than this count as equal, or nearly so; relative to the larger one, if
+above 1."""
 AXES = {"layer": "layer", "head": "head", "pos": "position and token"}
 
 
@@ -275,30 +277,49 @@ class PatchedPair:
         Panels begin at the first position with any effect. Call it inside `charts.style()`.
         Raises BadInput without matplotlib.
         """
-        from replications.plotting import charts
+        return heatmap(
+            self.found.recovery()[..., 0], self.found.axes, self.site, self.source,
+            self.question.measured, self.question.label,
+        )  # fmt: skip
 
-        effects, axes = self.found.recovery()[..., 0], self.found.axes
-        panels, begin, (y, x) = {self.site.name: effects}, 0, axes[-2:]
-        if len(axes) == 3:
-            begin = int(effects.flatten(0, 1).any(0).int().argmax())
-            panels = {f"{self.site.name}, layer {i}": e[:, begin:] for i, e in enumerate(effects)}
-        figure = charts.heatmaps(
-            panels,
-            charts.Scale(f"effect (1: {self.source})", "RdBu"),
-            x=AXES[x],
-            y=AXES[y],
-            x_ticks=self._ticks(x)[begin:],
-            y_ticks=self._ticks(y),
-            columns=2 if len(panels) == 4 else 3,
-        )
-        figure.suptitle(_literal(self.question.measured))
-        return figure
 
-    def _ticks(self, axis: str) -> list[str]:
-        numbers = range(len(self.found.labels[axis]))
-        if axis != "pos":
-            return [str(number) for number in numbers]
-        return [_literal(self.question.label(number)) for number in numbers]
+def heatmap(
+    effects: Tensor,
+    axes: Sequence[str],
+    site: Site,
+    source: Side,
+    title: str,
+    label: Callable[[int], str],
+) -> Figure:
+    """Effects [*axes] as a heatmap: layers by heads or positions, or a panel for each layer.
+
+    Panels begin at the first position with any effect. `label` names a position. Call it inside
+    `charts.style()`. Raises BadInput without matplotlib.
+    """
+    from replications.plotting import charts
+
+    panels, begin, (y, x) = {site.name: effects}, 0, axes[-2:]
+    if len(axes) == 3:
+        begin = int(effects.flatten(0, 1).any(0).int().argmax())
+        panels = {f"{site.name}, layer {i}": e[:, begin:] for i, e in enumerate(effects)}
+    sizes = dict(zip(axes, effects.shape, strict=True))
+    figure = charts.heatmaps(
+        panels,
+        charts.Scale(f"effect (1: {source})", "RdBu"),
+        x=AXES[x],
+        y=AXES[y],
+        x_ticks=_ticks(x, sizes[x], label)[begin:],
+        y_ticks=_ticks(y, sizes[y], label),
+        columns=2 if len(panels) == 4 else 3,
+    )
+    figure.suptitle(_literal(title))
+    return figure
+
+
+def _ticks(axis: str, size: int, label: Callable[[int], str]) -> list[str]:
+    if axis != "pos":
+        return [str(number) for number in range(size)]
+    return [_literal(label(number)) for number in range(size)]
 
 
 def _literal(text: str) -> str:
@@ -320,18 +341,39 @@ def patch(
     Raises BadInput for axes that the site or the model does not have, or if the logit difference
     does not tell the prompts apart.
     """
-    base, source = question.corrupted, question.clean
-    if into == "clean":
-        base, source = source, base
-    answers = torch.tensor([[question.answer, question.against]])
-    found = sweep(
-        question.network, base, source, Grid(site, axes), answers, at=question.at,
-        execution=Execution(progress=progress),
-    )  # fmt: skip
+    found = measure(question, site, axes, into=into, progress=progress)
     low, high = found.base.item(), found.source.item()
-    if abs(low - high) < SAME * max(1.0, abs(low), abs(high)):
+    if nearly_coincide(low, high, exactly=True):
         raise BadInput(
             f"{question.measured} is {low:.4g} on both prompts, so no place can carry a "
             "difference; give other prompts, or other answers (--answer and --against)"
         )
     return PatchedPair(question, site, into, found)
+
+
+def measure(
+    question: Question,
+    site: Site,
+    axes: str,
+    *,
+    into: Side = "corrupted",
+    progress: Progress | None = None,
+) -> Sweep:
+    """What `patch` measures, also if the prompts are not told apart: values [*axes 1]."""
+    base, source = question.corrupted, question.clean
+    if into == "clean":
+        base, source = source, base
+    answers = torch.tensor([[question.answer, question.against]])
+    return sweep(
+        question.network, base, source, Grid(site, axes), answers, at=question.at,
+        execution=Execution(progress=progress),
+    )  # fmt: skip
+
+
+def nearly_coincide(first: float, second: float, *, exactly: bool = False) -> bool:
+    """Whether two logit differences are so close that shares of their distance say little.
+
+    With `exactly`: whether they are equal but for rounding.
+    """
+    apart_by = SAME if exactly else NEAR
+    return abs(first - second) < apart_by * max(1.0, abs(first), abs(second))
