@@ -20,7 +20,7 @@ from transformers import GPT2LMHeadModel
 
 from bench.peers import Peer, installed
 from bench.workloads import Case, PathPatching
-from replications.models import parameters as layout
+from replications.models.families.gpt2 import gpt2_shape, gpt2_state_dict
 from replications.models.shape import Head, Shape
 from replications.models.sites import Place
 from replications.patching.paths import HeadInputs
@@ -134,7 +134,7 @@ def hooked_transformer(model: GPT2LMHeadModel) -> Any:
     """3.x: a HookedTransformer with the weights as they are."""
     from transformer_lens import HookedTransformer, HookedTransformerConfig
 
-    shape: Shape = layout.gpt2_shape(model.config)
+    shape: Shape = gpt2_shape(model.config)
     config = HookedTransformerConfig(
         n_layers=shape.n_layers, d_model=shape.d_model, n_ctx=shape.n_ctx, d_head=shape.d_head,
         n_heads=shape.n_heads, d_mlp=shape.d_mlp, d_vocab=shape.d_vocab, act_fn=shape.act_fn,
@@ -143,7 +143,7 @@ def hooked_transformer(model: GPT2LMHeadModel) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it is what 3.x is measured by
         made = HookedTransformer(config)
-    weights = layout.gpt2_state_dict(model.state_dict(), shape)
+    weights = gpt2_state_dict(model.state_dict(), shape)
     weights["unembed.b_U"] = torch.zeros(shape.d_vocab, dtype=model.dtype)
     missing, unknown = made.load_state_dict(weights, strict=False)
     # Causal masks are buffers of the model's own.

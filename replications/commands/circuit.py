@@ -10,9 +10,7 @@ from tabulate import tabulate
 
 from replications import files
 from replications.commands import OK, Commands, add_command, questions
-from replications.errors import BadInput
 from replications.files import user_path
-from replications.plotting.pictures import FORMATS
 
 if TYPE_CHECKING:
     from replications.circuits.prompt_circuit import PairCircuit
@@ -123,16 +121,5 @@ def _table(found: PairCircuit, top: int) -> None:
 
 def _write(found: PairCircuit, out: Path) -> None:
     files.write_text(out / "circuit.json", found.json())
-    written = [out / "circuit.json"]
-    try:
-        from replications.plotting import charts
-    except BadInput as exc:
-        print(f"\nno picture: {exc}")
-    else:
-        with charts.style():
-            figure = found.figure()
-            for form in FORMATS:
-                path = out / f"circuit.{form}"
-                files.write_bytes(path, charts.encode(figure, form))
-                written.append(path)
+    written = [out / "circuit.json", *questions.draw(found.figure, out, "circuit")]
     print(f"\nwrote {', '.join(map(str, written))}")

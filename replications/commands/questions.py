@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from replications import files
 from replications.errors import BadInput, FixtureMissing, Unsupported
 from replications.files import user_path
+from replications.plotting.pictures import FORMATS
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import Tensor
 
     from replications.models.network import Network
@@ -38,14 +41,17 @@ POSITION = (
 # ---- options ------------------------------------------------------------------------------------
 
 
-def add_options(command: argparse.ArgumentParser) -> None:
-    """Add the options that name a model, two prompts and two answers."""
+def add_options(command: argparse.ArgumentParser, *, prompts: bool = True) -> None:
+    """Add the options that name a model, two prompts and two answers.
+
+    Without `prompts`, the two prompts may be left out.
+    """
     model = command.add_mutually_exclusive_group(required=True)
     model.add_argument("--subject", metavar="SYSTEM/SUBJECT", help=SUBJECT)
     model.add_argument("--model", type=user_path, metavar="DIR", help=MODEL)
     add_folder_options(command)
-    command.add_argument("--clean", required=True, metavar="TEXT", help=PROMPT)
-    command.add_argument("--corrupted", required=True, metavar="TEXT", help="as many tokens")
+    command.add_argument("--clean", required=prompts, metavar="TEXT", help=PROMPT)
+    command.add_argument("--corrupted", required=prompts, metavar="TEXT", help="as many tokens")
     command.add_argument("--answer", metavar="WORD", help=ANSWER)
     command.add_argument("--against", metavar="WORD", help=AGAINST)
     command.add_argument("--position", type=int, metavar="N", help=POSITION)
@@ -156,7 +162,7 @@ def described(model: Opened, question: Question) -> dict[str, str]:
 def opening(prompting: Prompting, prompts: Iterable[Tensor]) -> dict[str, str]:
     """Whether prompts [1 pos] begin with BOS, the token that opens a text; empty for no text."""
     from replications.models.prompting import Words
-    from replications.patching.prompt_pair import visible
+    from replications.patching.token_texts import visible
 
     if not isinstance(prompting, Words):
         return {}
@@ -186,6 +192,23 @@ def bar(unit: str) -> Iterator[Progress]:
             shown.update(done - shown.n)
 
         yield progress
+
+
+def draw(figure: Callable[[], Figure], out: Path, name: str) -> list[Path]:
+    """Write a picture in each format; the files. Without matplotlib, say so and write none."""
+    try:
+        from replications.plotting import charts
+    except BadInput as exc:
+        print(f"\nno picture: {exc}")
+        return []
+    written = []
+    with charts.style():
+        drawn = figure()
+        for form in FORMATS:
+            path = out / f"{name}.{form}"
+            files.write_bytes(path, charts.encode(drawn, form))
+            written.append(path)
+    return written
 
 
 def make(folder: Path) -> None:

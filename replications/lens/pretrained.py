@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from replications.errors import BadInput
+from replications.errors import BadInput, Unsupported
 from replications.lens import lines
 from replications.lens.base import Lens
-from replications.models.parameters import gpt2_config, gpt2_shape, without_buffers
+from replications.models.families.gpt2 import gpt2_config, gpt2_shape
+from replications.models.parameters import without_buffers
 from replications.models.shape import Shape
 
 
@@ -34,6 +35,8 @@ def open_gpt2(
     settings = gpt2_config(config, "config.json")
     settings.use_cache = False  # no run here continues an earlier one
     shape = gpt2_shape(settings)
+    if not shape.classic:
+        raise Unsupported("this GPT-2 scales attention scores in another way than 1/sqrt(d_head)")
     module = _gpt2(settings, weights)
     if lines.installed().kind == "hooked":
         from replications.lens import hooked_pretrained

@@ -12,11 +12,10 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor
 
 from replications import files
-from replications.errors import BadInput, Unsupported
+from replications.errors import BadInput
 from replications.fixtures.checksums import LFS_MARK
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
@@ -30,6 +29,8 @@ CONVERT = (
     '.save_pretrained("{0}")'
 )
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+PREFIXES = ("transformer.", "model.", "gpt_neox.")
+"""What a model with a head puts before the names of a model without one."""
 MERGE = "merge the adapter into the model first (merge_and_unload of peft, then save_pretrained)"
 
 
@@ -108,14 +109,6 @@ def check_no_pointer(path: Path) -> None:
         raise BadInput(f"{path} is empty; copy or download it again")
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The content of config.json. BadInput if it is no object, Unsupported for quantised models."""
-    config = read_json(folder / CONFIG)
-    if config.get("quantization_config"):
-        raise Unsupported(f"{folder} holds quantised weights, which are not known here")
-    return config
-
-
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """Every tensor of the file or its shards, by its name there, as it is stored.
 
@@ -123,10 +116,10 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     that is missing or not whole, and for an index that contradicts its shards.
     """
     if (folder / WEIGHTS).is_file():
-        return _read(folder / WEIGHTS)
-    listed = read_json(folder / INDEX).get("weight_map")
-    if not isinstance(listed, dict) or not all(_is_shard(name) for name in listed.values()):
-        raise BadInput(f"{folder / INDEX} has no weight_map from tensors to files beside it")
+        return _without_twins(_read(folder / WEIGHTS))
+    if not (folder / INDEX).is_file():
+        raise BadInput(f"{folder} has neither {WEIGHTS} nor {INDEX}")
+    listed = _index(folder / INDEX)
     found: dict[str, Tensor] = {}
     for shard in sorted(set(listed.values())):
         if not (folder / shard).is_file():
@@ -135,7 +128,28 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         if absent := [name for name, at in listed.items() if at == shard and name not in content]:
             raise BadInput(f"{folder / shard} lacks {absent[0]}, which {INDEX} says is there")
         found |= {name: t for name, t in content.items() if listed.get(name, shard) == shard}
-    return found
+    return _without_twins(found)
+
+
+def _index(path: Path) -> dict[str, str]:
+    """Tensor -> the file that has it, of an index."""
+    problem = f"{path} is no index of safetensors"
+    try:
+        listed = read_json(path).get("weight_map")
+    except BadInput as exc:
+        raise BadInput(f"{problem}: {exc}") from exc
+    if not isinstance(listed, dict) or not all(_is_shard(name) for name in listed.values()):
+        raise BadInput(f"{problem}: weight_map must name files beside it")
+    return listed
+
+
+def _without_twins(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights. Raises BadInput for a tensor that is there with and without a prefix."""
+    for name in weights:
+        for prefix in PREFIXES:
+            if f"{prefix}{name}" in weights:
+                raise BadInput(f"the file has {name} twice, with and without {prefix!r} before it")
+    return weights
 
 
 def _is_shard(name: object) -> bool:
@@ -154,40 +168,16 @@ def _read(path: Path) -> dict[str, Tensor]:
 # ---- what they hold -----------------------------------------------------------------------------
 
 
-def check_finite(weights: Mapping[str, Tensor], names: Collection[str]) -> None:
-    """Raise BadInput for the first of the named tensors with a NaN or an infinity."""
-    for name in names:
-        wrong = int((~weights[name].isfinite()).sum())
+def check_finite(weights: Mapping[str, Tensor], leaving_out: Collection[str] = ()) -> None:
+    """Raise BadInput for the first tensor of the file with a NaN, or an infinity in float32."""
+    for name, value in weights.items():
+        if name in leaving_out or not value.is_floating_point():
+            continue
+        wrong = int((~value.float().isfinite()).sum())
         if wrong:
             raise BadInput(
-                f"{name} is not finite: {wrong} of its {weights[name].numel()} values are NaN or "
-                "infinite"
+                f"{name} is not finite: {wrong} of its {value.numel()} values are NaN or infinite"
             )
-
-
-def widened(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Parameters in float32. Raises Unsupported for whole numbers, which quantised weights are."""
-    for name, value in weights.items():
-        if not value.is_floating_point():
-            raise Unsupported(f"{name} holds {value.dtype}; quantised weights are not known here")
-    return {name: value.float() for name, value in weights.items()}
-
-
-def check_head(weights: Mapping[str, Tensor], head: str, embedding: str, *, tied: bool) -> None:
-    """Raise BadInput if the output matrix is not what the configuration says.
-
-    `head` and `embedding` are the names of both matrices; `tied` is `tie_word_embeddings`.
-    """
-    if not tied and head not in weights:
-        raise BadInput(
-            f"the config says that the head is not tied (tie_word_embeddings), and {head} is "
-            "missing; transformers would start it at random"
-        )
-    if tied and head in weights and not torch.equal(weights[head], weights[embedding]):
-        raise BadInput(
-            f"the config says that the head is tied (tie_word_embeddings), but {head} is not "
-            f"{embedding}; set tie_word_embeddings to false if the head is one of its own"
-        )
 
 
 def refusal(unused: Collection[str]) -> str:

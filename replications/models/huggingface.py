@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from replications.errors import BadInput
+from replications.errors import Unsupported
 from replications.models import checkpoint
+from replications.models.families import FAMILIES
+from replications.models.families.settings import Settings
+from replications.models.families.tensors import Tensors
 from replications.models.network import Network
-from replications.models.parameters import gpt2_config
 from replications.models.shape import Shape
 
 
@@ -22,13 +24,13 @@ class Folder:
     """A model that was read from a folder, with what the folder says about it."""
 
     network: Network
-    """In float32, unprocessed: nothing folded or centred."""
+    """Unprocessed: nothing folded or centred, but for what `read` says."""
     config: dict[str, Any]
-    """The content of config.json."""
+    """The content of config.json"""
     unused: tuple[str, ...]
-    """The tensors of the file that no parameter used, but for buffers that are known to be none."""
+    """The tensors of the file that no parameter used, but for buffers that are known to be none"""
     family: str
-    """The kind of model, as `model_type` of config.json calls it."""
+    """The kind of model, as `model_type` of config.json calls it"""
 
     @property
     def shape(self) -> Shape:
@@ -36,52 +38,51 @@ class Folder:
         return self.network.shape
 
 
-def open_folder(path: Path) -> Folder:
-    """Read config.json and the safetensors of a folder.
+def open_folder(path: Path, dtype: torch.dtype = torch.float32) -> Folder:
+    """Read config.json and the safetensors, whole or in shards, of a folder.
 
-    Raises BadInput if a file is missing or is not what its name says, or contradicts the
-    configuration, and Unsupported for a kind of model, or an option of its configuration, that is
-    not known here.
+    Raises BadInput if a file is missing or is not what its name says, contradicts the configuration
+    or has a value that is not finite, and Unsupported for a kind of model, or an option of its
+    configuration, that is not known here.
     """
-    settings = checkpoint.read_config(path)
-    config = gpt2_config(json.dumps(settings), str(path / checkpoint.CONFIG))
-    weights = _without_prefix(checkpoint.read_weights(path))
-    used = [name for name in weights if _is_parameter(name, config.n_layer)]
-    unused = tuple(n for n in weights if n not in used and not _is_buffer(n, config.n_layer))
-    if "wte.weight" in weights:
-        tied = bool(config.tie_word_embeddings)
-        checkpoint.check_head(weights, "lm_head.weight", "wte.weight", tied=tied)
-    wide = checkpoint.widened({name: weights[name] for name in used})
-    checkpoint.check_finite(wide, used)
-    return Folder(Network.from_hf_gpt2(wide, config), settings, unused, "gpt2")
+    settings = checkpoint.read_json(path / checkpoint.CONFIG)
+    stored: dict[str, Tensor] = {}
+
+    def weights() -> dict[str, Tensor]:
+        stored.update(checkpoint.read_weights(path))
+        return stored
+
+    network, unused = read(settings, weights, dtype)
+    checkpoint.check_finite(stored, unused)
+    return Folder(network, settings, unused, str(settings["model_type"]))
 
 
-LAYERED = re.compile(r"h\.(\d+)\.(.+)")
-MODULES = ("ln_1", "ln_2", "attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
-BEYOND = ("wte.weight", "wpe.weight", "ln_f.weight", "ln_f.bias", "lm_head.weight")
+def from_pretrained(model: Any, dtype: torch.dtype | None = None) -> Network:
+    """The network of a model of transformers that is in memory, in its own precision by default.
+
+    Raises BadInput and Unsupported as `open_folder`.
+    """
+    return read(model.config.to_dict(), model.state_dict, dtype)[0]
 
 
-def _without_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The names without "transformer."; BadInput for a tensor that is there with and without it."""
-    found: dict[str, Tensor] = {}
-    for name, value in weights.items():
-        bare = name.removeprefix("transformer.")
-        if bare in found:
-            raise BadInput(f"the file has {bare} twice, with and without 'transformer.' before it")
-        found[bare] = value
-    return found
+def read(
+    config: Mapping[str, Any], weights: Any, dtype: torch.dtype | None = None
+) -> tuple[Network, tuple[str, ...]]:
+    """The network of a configuration and weights, and the names of tensors that were not used.
 
-
-def _is_parameter(name: str, layers: int) -> bool:
-    inside = LAYERED.fullmatch(name)
-    if inside is None:
-        return name in BEYOND
-    module, _, part = inside[2].rpartition(".")
-    return int(inside[1]) < layers and module in MODULES and part in ("weight", "bias")
-
-
-def _is_buffer(name: str, layers: int) -> bool:
-    """Causal masks, which older versions of transformers saved."""
-    inside = LAYERED.fullmatch(name)
-    masks = ("attn.bias", "attn.masked_bias")
-    return inside is not None and int(inside[1]) < layers and inside[2] in masks
+    `weights` is called for tensors by name once the configuration was understood. The factor of
+    scaled embeddings is part of W_E, and norms that multiply by 1 + w have it as their w.
+    """
+    settings = Settings.of(config)
+    if settings.family not in FAMILIES:
+        raise Unsupported(
+            f"models of type {settings.family!r} are not known here; known are "
+            f"{', '.join(FAMILIES)}"
+        )
+    settings.refuse("quantization_config", None, because="quantised weights")
+    family = FAMILIES[settings.family]
+    shape = family.shape(settings)
+    tensors = Tensors(weights(), family.prefix, family.buffers, dtype)
+    parameters = family.parameters(tensors, shape, settings)
+    network = Network.from_state_dict(shape, parameters)
+    return replace(network, eps=float(settings.get(*family.eps))), tensors.unused

@@ -7,7 +7,11 @@ The fast engine of `patching` takes its weights from here and computes the same 
                     z = pattern v    x += z W_O + b_O    x += act(ln2(x) W_in + b_in) W_out + b_out
     logits = ln_final(x) W_U + b_U
 
-In a shortformer, positions are added to the inputs of q and k in every layer, and never to x.
+In a shortformer, positions are added to the inputs of q and k in every layer, and never to x. What
+else a `Shape` may say changes single lines of this: q and k are normalised in each head and turned
+by their positions before they are compared; heads share keys and values; scores and logits are
+scaled and capped; keys are seen in a window; neurons are gated; the MLP reads the x that attention
+reads; what attention and the MLP write is normalised before it is added.
 """
 
 from __future__ import annotations
@@ -18,71 +22,25 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from replications.errors import BadInput, Unsupported
 from replications.models import parameters as layout
 from replications.models import sites
 from replications.models.edits import Edit
+from replications.models.families.gpt2 import GPT2, gpt2_shape, gpt2_state_dict
+from replications.models.families.settings import Settings
+from replications.models.layers import ACTIVATIONS, Layers, capped
 from replications.models.shape import Shape
 from replications.models.sites import Place
 
-EPSILON = 1e-5
-"""What LayerNorm adds to the variance, unless a model says otherwise."""
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "gelu": F.gelu,
-    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
-}
+_FOLDABLE = ("ln1_w", "ln1_b", "ln2_w", "ln2_b", "ln_final_w", "ln_final_b")
+"""What may be folded into the next matrix."""
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
-    """The weights of a transformer, all layers stacked, with the axes of TransformerLens.
-
-    The LayerNorms' w and b are None if they are folded into the next matrix, or if the shape has
-    no LayerNorm. In a model without MLPs, W_in and W_out have no neurons.
-    """
-
-    shape: Shape
-    W_E: Tensor
-    """[d_vocab d_model]"""
-    W_pos: Tensor
-    """[n_ctx d_model]"""
-    W_Q: Tensor
-    """[layer head d_model d_head], as W_K and W_V"""
-    W_K: Tensor
-    W_V: Tensor
-    W_O: Tensor
-    """[layer head d_head d_model]"""
-    b_Q: Tensor
-    """[layer head d_head], as b_K and b_V"""
-    b_K: Tensor
-    b_V: Tensor
-    b_O: Tensor
-    """[layer d_model]"""
-    W_in: Tensor
-    """[layer d_model d_mlp]"""
-    b_in: Tensor
-    """[layer d_mlp]"""
-    W_out: Tensor
-    """[layer d_mlp d_model]"""
-    b_out: Tensor
-    """[layer d_model]"""
-    W_U: Tensor
-    """[d_model d_vocab_out]"""
-    b_U: Tensor
-    """[d_vocab_out]"""
-    ln1_w: Tensor | None = None
-    """[layer d_model], as the three below; ln_final has [d_model]"""
-    ln1_b: Tensor | None = None
-    ln2_w: Tensor | None = None
-    ln2_b: Tensor | None = None
-    ln_final_w: Tensor | None = None
-    ln_final_b: Tensor | None = None
-    eps: float = EPSILON
+class Network(Layers):
+    """The weights of a transformer, all layers stacked, with its forward pass."""
 
     # ---------------------------------------------------------------- where it comes from
     @classmethod
@@ -100,7 +58,7 @@ class Network:
         for field, (pattern, size) in table.items():
             layered = "{layer}" in pattern
             names = [pattern.format(layer=i) for i in range(shape.n_layers if layered else 1)]
-            if field.startswith("ln") and not any(name in state_dict for name in names):
+            if field in _FOLDABLE and not any(name in state_dict for name in names):
                 found[field] = None
                 continue
             parts = [layout.take(state_dict, name, size).detach().to(dtype) for name in names]
@@ -111,13 +69,13 @@ class Network:
     def from_hf_gpt2(cls, model: Any, config: Any = None) -> Network:
         """The network of a GPT-2 from `transformers`: the module, or its state dict and config.
 
-        Raises Unsupported for rare options of the config, such as attention scaled by layer.
+        Raises Unsupported for rare options of the config, such as cross-attention.
         """
         weights = model if isinstance(model, Mapping) else model.state_dict()
-        config = model.config if config is None else config
-        shape = layout.gpt2_shape(config)
-        made = cls.from_state_dict(shape, layout.gpt2_state_dict(weights, shape))
-        return replace(made, eps=config.layer_norm_epsilon)
+        settings = Settings.of(model.config if config is None else config)
+        shape = gpt2_shape(settings)
+        made = cls.from_state_dict(shape, gpt2_state_dict(weights, shape))
+        return replace(made, eps=settings.get(*GPT2.eps))
 
     def to(
         self, device: str | torch.device | None = None, dtype: torch.dtype | None = None
@@ -131,28 +89,6 @@ class Network:
         same = all(value is getattr(self, name) for name, value in moved.items())
         return self if same else replace(self, **moved)  # type: ignore[arg-type]
 
-    @property
-    def device(self) -> torch.device:
-        return self.W_E.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.W_E.dtype
-
-    # ---------------------------------------------------------------- parts of a forward pass
-    def norm(self, name: str, layer: int | None, x: Tensor) -> Tensor:
-        """LayerNorm `name` (ln1, ln2, ln_final) of x [… d_model]; x itself without LayerNorms."""
-        if self.shape.normalization is None:
-            return x
-        w, b = getattr(self, f"{name}_w"), getattr(self, f"{name}_b")
-        if layer is not None:
-            w, b = (None if p is None else p[layer] for p in (w, b))
-        return F.layer_norm(x, (self.shape.d_model,), w, b, self.eps)
-
-    def activation(self, x: Tensor) -> Tensor:
-        """The non-linearity of the MLPs."""
-        return ACTIVATIONS[self.shape.act_fn](x)
-
     def check(self, tokens: Tensor) -> Tensor:
         """Tokens [batch pos], moved to the network's device. Raises BadInput if they do not fit."""
         if tokens.ndim != 2 or 0 in tokens.shape or tokens.is_floating_point():
@@ -163,12 +99,17 @@ class Network:
             raise BadInput(f"a token is outside the vocabulary of {self.shape.d_vocab}")
         return tokens.to(self.device)
 
-    def allowed(self, tokens: Tensor) -> Tensor:
-        """Whether a query may look at a key: bool [batch|1 1 query key]."""
+    def allowed(self, tokens: Tensor, layer: int | None = None) -> Tensor:
+        """Whether a query may look at a key: bool [batch|1 1 query key].
+
+        Windows count where a layer is given.
+        """
         length = tokens.shape[1]
         square = torch.ones(length, length, dtype=torch.bool, device=tokens.device)
         if self.shape.attention == "causal":
             square = square.tril()
+        if layer is not None and (window := self.shape.window(layer)) is not None:
+            square = square.triu(1 - window)
         if self.shape.pad_token is None:
             return square[None, None]
         return square & (tokens != self.shape.pad_token)[:, None, None, :]
@@ -198,17 +139,20 @@ class Network:
             seen[place] = value
             return value
 
-        allowed = self.allowed(tokens)
         x = at(sites.EMBED(), self.W_E[tokens])
-        positions = self.W_pos[: tokens.shape[1]].expand_as(x)
-        positions = at(sites.POS_EMBED(), positions)
-        if shape.positions == "standard":
-            x, positions = x + positions, torch.zeros_like(x)
+        positions: Tensor | None = None
+        if shape.positions in ("standard", "shortformer"):
+            added = at(sites.POS_EMBED(), self.W_pos[: tokens.shape[1]].expand_as(x))
+            x, positions = (x + added, None) if shape.positions == "standard" else (x, added)
         for layer in range(shape.n_layers):
             x = at(sites.RESID_PRE(layer), x)
-            x = at(sites.RESID_MID(layer), x + self._attention(layer, x, positions, allowed, at))
-            if not shape.attn_only:
-                x = x + self._mlp(layer, x, at)
+            mid = x + self._attention(layer, x, positions, self.allowed(tokens, layer), at)
+            if shape.parallel:
+                x = mid + self._mlp(layer, x, at)
+            else:
+                x = at(sites.RESID_MID(layer), mid)
+                if not shape.attn_only:
+                    x = x + self._mlp(layer, x, at)
             x = at(sites.RESID_POST(layer), x)
             if shape.attn_only:
                 # Without an MLP, resid_mid and resid_post are one stream.
@@ -216,20 +160,23 @@ class Network:
         x = self.norm("ln_final", None, x)
         if shape.normalization is not None:
             x = at(sites.LN_FINAL(), x)
-        return x @ self.W_U + self.b_U, seen
+        for edit in edits:
+            if edit.place.site(edit.place.layer) not in seen:
+                raise BadInput(f"{edit.place!r}: this model has no such activation")
+        return capped(x @ self.W_U + self.b_U, shape.logit_cap), seen
 
     def _attention(
         self,
         layer: int,
         x: Tensor,
-        positions: Tensor,
+        positions: Tensor | None,
         allowed: Tensor,
         at: Callable[[Place, Tensor], Tensor],
     ) -> Tensor:
         x = self.norm("ln1", layer, x)
         if self.shape.normalization is not None:
             x = at(sites.LN1(layer), x)
-        placed = x + positions
+        placed = x if positions is None else x + positions
         q, k, v = (
             torch.einsum("bpd,hdk->bphk", value, W[layer]) + b[layer]
             for value, W, b in (
@@ -238,17 +185,20 @@ class Network:
                 (x, self.W_V, self.b_V),
             )
         )
+        k, v = self.shared(k), self.shared(v)
         q, k, v = at(sites.Q(layer), q), at(sites.K(layer), k), at(sites.V(layer), v)
-        scores = torch.einsum("bqhk,bjhk->bhqj", q, k) / math.sqrt(self.shape.d_head)
+        where = torch.arange(x.shape[1], device=x.device)
+        q, k = self.compared("q", layer, q, where), self.compared("k", layer, k, where)
+        scores = self.scaled(layer, torch.einsum("bqhk,bjhk->bhqj", q, k))
         pattern = scores.masked_fill(~allowed, -math.inf).softmax(-1)
         # A query that may look at no key would be NaN.
         pattern = at(sites.PATTERN(layer), pattern.masked_fill(~allowed, 0.0))
         z = at(sites.Z(layer), torch.einsum("bhqj,bjhk->bqhk", pattern, v))
         out = torch.einsum("bqhk,hkd->bqd", z, self.W_O[layer]) + self.b_O[layer]
-        return at(sites.ATTN_OUT(layer), out)
+        return at(sites.ATTN_OUT(layer), self.written("ln1", layer, out))
 
     def _mlp(self, layer: int, x: Tensor, at: Callable[[Place, Tensor], Tensor]) -> Tensor:
         x = at(sites.LN2(layer), self.norm("ln2", layer, x))
-        post = self.activation(x @ self.W_in[layer] + self.b_in[layer])
-        post = at(sites.MLP_POST(layer), post)
-        return at(sites.MLP_OUT(layer), post @ self.W_out[layer] + self.b_out[layer])
+        post = at(sites.MLP_POST(layer), self.neurons(layer, x))
+        out = self.written("ln2", layer, post @ self.W_out[layer] + self.b_out[layer])
+        return at(sites.MLP_OUT(layer), out)

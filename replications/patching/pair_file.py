@@ -17,7 +17,7 @@ NEEDED, OPTIONAL = ("clean", "corrupted"), ("answer", "against")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two prompts and, if the file has them, the two answers; `line` is where they stand, from 1."""
+    """Two prompts, and the two answers if the file has them; `line` is theirs, from 1."""
 
     line: int
     clean: str

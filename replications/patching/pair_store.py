@@ -84,7 +84,8 @@ def digest(network: Network) -> str:
         value = getattr(network, field.name)
         found.update(field.name.encode())
         if isinstance(value, Tensor):
-            found.update(memoryview(value.detach().cpu().contiguous().view(torch.uint8).numpy()))
+            bare = value.detach().cpu().contiguous().flatten().view(torch.uint8)
+            found.update(bare.numpy().tobytes())
         elif field.name != "shape":
             found.update(repr(value).encode())
     return found.hexdigest()

@@ -1,4 +1,4 @@
-"""A sweep over many prompt pairs: values of each pair, means with intervals, a CSV and a picture."""
+"""A sweep over many prompt pairs: values of each, means with intervals, CSVs and a picture."""
 
 from __future__ import annotations
 
@@ -17,16 +17,11 @@ from replications.analysis.statistics import Intervals, bootstrap_means, bootstr
 from replications.errors import BadInput
 from replications.models.sites import Site
 from replications.patching.execution import Progress
+from replications.patching.pair_pictures import Side, heatmap
 from replications.patching.pair_store import Store
-from replications.patching.prompt_pair import (
-    Question,
-    Side,
-    heatmap,
-    measure,
-    nearly_coincide,
-    visible,
-)
+from replications.patching.prompt_pair import Question, measure, nearly_coincide
 from replications.patching.results import PatchingResult
+from replications.patching.token_texts import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,21 +117,23 @@ class SweptPairs:
             rows.append([place.layer, place.head, place.pos, token, *numbers, len(self.questions)])
         return _table(COLUMNS, rows)
 
-    def examples_csv(self) -> str:
-        """A row for each pair and place, with `EXAMPLE_COLUMNS`; pairs are numbered from 0.
+    def examples_csv(self, names: Sequence[object] | None = None) -> str:
+        """A row for each pair and place, with `EXAMPLE_COLUMNS`.
 
-        The effect is a share of the pair's own difference, and empty where that is zero.
+        `names` says what pairs are called; by default they are numbered from 0. The effect is a
+        share of the pair's own difference, and empty where that is zero.
         """
-        return _table(EXAMPLE_COLUMNS, list(self._examples()))
+        names = range(len(self.questions)) if names is None else names
+        return _table(EXAMPLE_COLUMNS, list(self._examples(names)))
 
-    def _examples(self) -> Iterator[list[object]]:
+    def _examples(self, names: Sequence[object]) -> Iterator[list[object]]:
         values, effects = self.found.values, self.found.recovery()
-        for pair in range(len(self.questions)):
+        for pair, name in enumerate(names):
             for place, index in zip(
                 self.places, product(*map(range, values.shape[:-1])), strict=True
             ):
                 numbers = (_number(of[*index, pair].item()) for of in (values, effects))
-                yield [pair, place.layer, place.head, place.pos, *numbers]
+                yield [name, place.layer, place.head, place.pos, *numbers]
 
     def figure(self) -> Figure:
         """The mean effects as a heatmap. Call it inside `charts.style()`.

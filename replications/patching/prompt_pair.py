@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-import unicodedata
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -26,11 +24,12 @@ from replications.models.sites import Site
 from replications.patching.activation import Sweep, sweep
 from replications.patching.execution import Execution, Progress
 from replications.patching.grid import Grid
+from replications.patching.pair_pictures import Side, heatmap
+from replications.patching.token_texts import apart, visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Side = Literal["corrupted", "clean"]
 COLUMNS = (
     *("layer", "head", "pos", "token", "corrupted_token", "value", "effect"),
     *("token_id", "corrupted_token_id"),
@@ -38,7 +37,6 @@ COLUMNS = (
 SAME, NEAR = 1e-4, 0.05
 """Logit differences closer than this count as equal, or nearly so; relative to the larger one, if
 above 1."""
-AXES = {"layer": "layer", "head": "head", "pos": "position and token"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,32 +83,6 @@ class Question:
     def differ(self) -> list[str]:
         """The positions at which the prompts differ, labelled."""
         return [self.label(i) for i in (self.clean != self.corrupted)[0].nonzero()[:, 0].tolist()]
-
-
-def apart(texts: tuple[str, str], ids: tuple[int, int]) -> tuple[str, str]:
-    """Two tokens as a table shows them. They look different if they are different tokens.
-
-    Where a space or an accent composed in another way is all that differs, they are quoted; where
-    even that shows no difference, each has its number.
-    """
-    shown = visible(texts[0]), visible(texts[1])
-    if ids[0] == ids[1] or not _look_alike(*shown):
-        return shown
-    quoted = ascii(texts[0]), ascii(texts[1])
-    if quoted[0] != quoted[1]:
-        return quoted
-    return f"{shown[0]} (token {ids[0]})", f"{shown[1]} (token {ids[1]})"
-
-
-def _look_alike(first: str, second: str) -> bool:
-    one, other = (unicodedata.normalize("NFKC", text) for text in (first, second))
-    return one == other
-
-
-def visible(token: str) -> str:
-    """A token as it can stand in a table: no space around it, no line break in it."""
-    bare = token.strip()
-    return bare if bare.isprintable() and bare else repr(token)
 
 
 def ask(
@@ -281,50 +253,6 @@ class PatchedPair:
             self.found.recovery()[..., 0], self.found.axes, self.site, self.source,
             self.question.measured, self.question.label,
         )  # fmt: skip
-
-
-def heatmap(
-    effects: Tensor,
-    axes: Sequence[str],
-    site: Site,
-    source: Side,
-    title: str,
-    label: Callable[[int], str],
-) -> Figure:
-    """Effects [*axes] as a heatmap: layers by heads or positions, or a panel for each layer.
-
-    Panels begin at the first position with any effect. `label` names a position. Call it inside
-    `charts.style()`. Raises BadInput without matplotlib.
-    """
-    from replications.plotting import charts
-
-    panels, begin, (y, x) = {site.name: effects}, 0, axes[-2:]
-    if len(axes) == 3:
-        begin = int(effects.flatten(0, 1).any(0).int().argmax())
-        panels = {f"{site.name}, layer {i}": e[:, begin:] for i, e in enumerate(effects)}
-    sizes = dict(zip(axes, effects.shape, strict=True))
-    figure = charts.heatmaps(
-        panels,
-        charts.Scale(f"effect (1: {source})", "RdBu"),
-        x=AXES[x],
-        y=AXES[y],
-        x_ticks=_ticks(x, sizes[x], label)[begin:],
-        y_ticks=_ticks(y, sizes[y], label),
-        columns=2 if len(panels) == 4 else 3,
-    )
-    figure.suptitle(_literal(title))
-    return figure
-
-
-def _ticks(axis: str, size: int, label: Callable[[int], str]) -> list[str]:
-    if axis != "pos":
-        return [str(number) for number in range(size)]
-    return [_literal(label(number)) for number in range(size)]
-
-
-def _literal(text: str) -> str:
-    """Text for matplotlib, for which a dollar sign would begin a formula."""
-    return text.replace("$", r"\$")
 
 
 def patch(

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from replications.errors import BadInput
 from replications.models import parameters, untrained
-from replications.models.network import ACTIVATIONS, EPSILON
+from replications.models.layers import ACTIVATIONS, EPSILON
 from replications.models.parameters import in_layer
 from replications.models.shape import Shape
 

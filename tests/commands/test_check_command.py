@@ -52,7 +52,7 @@ def test_a_sound_folder_is_all_right(tmp_path: Path, capsys: Captured) -> None:
         ((folders.sharded, folders.slow_tokenizer), "logits", "ok", "those of transformers"),
         ((folders.spoilt("h.1.mlp.c_fc.weight", float("nan")),), "finite", "wrong",
          "NaN or infinity in h.1.mlp.c_fc.weight"),
-        ((folders.config(tie_word_embeddings=False),), "model", "wrong", "lm_head.weight is"),
+        ((folders.config(tie_word_embeddings=False),), "model", "wrong", "lack lm_head.weight"),
         ((folders.extra("score.weight"),), "tensors", "wrong", "1 tensors of the file: score"),
         ((folders.tokenizer(lambda t: t.enable_truncation(6)),), "tokenizer", "note",
          "saved with truncation to 6 tokens, which is off here"),

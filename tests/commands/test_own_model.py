@@ -13,7 +13,7 @@ import torch
 
 from replications import cli
 from replications.models.folder import open_model
-from replications.patching.prompt_pair import apart
+from replications.patching.token_texts import apart
 from tests import model_folders as folders
 from tests.model_folders import Change, config, made
 

@@ -96,10 +96,10 @@ def test_gpt2_of_transformers_gives_the_same_logits(activation: str) -> None:
     made = Network.from_hf_gpt2(model)
     assert (made.forward(text) - expected).abs().max() < EXACT
     assert Network.from_hf_gpt2(model.state_dict(), config).forward(text).equal(made.forward(text))
-    with pytest.raises(BadInput, match=r"wte\.weight is missing"):
+    with pytest.raises(BadInput, match=r"the weights lack wte\.weight"):
         Network.from_hf_gpt2({"lm_head.weight": text}, config)
-    config.scale_attn_by_inverse_layer_idx = True
-    with pytest.raises(Unsupported, match="scales attention"):
+    config.add_cross_attention = True
+    with pytest.raises(Unsupported, match="cross-attention"):
         Network.from_hf_gpt2(model)
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
-from transformers import GPT2Config
 
-from replications.errors import BadInput, Unsupported
+from replications.errors import BadInput
 from replications.models import parameters
 from replications.models.network import Network
 from replications.models.shape import Shape
@@ -71,43 +68,6 @@ def test_mask_buffers_are_no_parameters() -> None:
     weights = {"blocks.0.attn.mask": torch.ones(2), "blocks.0.attn.IGNORE": torch.ones(1)}
     kept = {"blocks.0.attn.W_Q": torch.ones(3)}
     assert parameters.without_buffers(weights | kept).keys() == kept.keys()
-
-
-# ---------------------------------------------------------------------- GPT-2 of transformers
-def test_a_configuration_is_read_from_its_bytes() -> None:
-    config = parameters.gpt2_config(json.dumps(GPT2).encode(), "config.json")
-    assert parameters.gpt2_shape(config) == Shape(
-        n_layers=2, n_heads=3, d_model=12, d_head=4, d_mlp=48, n_ctx=9, d_vocab=7, d_vocab_out=7,
-        act_fn="gelu_new",
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"{", "cannot read here.json as JSON"),
-        (b"\xff", "cannot read here.json as JSON"),
-        (b"[1]", "here.json has model_type None"),
-        (b'{"model_type": "llama"}', "model_type 'llama'; only 'gpt2'"),
-    ],
-)
-def test_another_configuration_is_refused_by_name(content: bytes, message: str) -> None:
-    with pytest.raises(BadInput, match=message):
-        parameters.gpt2_config(content, "here.json")
-
-
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        ({"activation_function": "silu"}, "activation_function 'silu'"),
-        ({"scale_attn_by_inverse_layer_idx": True}, "scales attention scores"),
-        ({"scale_attn_weights": False}, "scales attention scores"),
-        ({"add_cross_attention": True}, "cross-attention"),
-    ],
-)
-def test_rare_options_are_refused(option: dict[str, Any], message: str) -> None:
-    with pytest.raises(Unsupported, match=message):
-        parameters.gpt2_shape(GPT2Config(**{**GPT2, **option}))
 
 
 def test_a_bridge_takes_no_other_sizes() -> None:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from replications.errors import BadInput, Unsupported
-from replications.models.network import ACTIVATIONS
+from replications.models.layers import ACTIVATIONS
 from replications.patching._engine import gemm
 from replications.patching._engine.gemm import Linear, activate, choose, describe, packed, rate
 from tests.random_models import network

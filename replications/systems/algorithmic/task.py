@@ -15,7 +15,7 @@ from torch import Tensor
 
 from replications.lens import Lens
 from replications.models import Edit, Head, Network, Place, sites
-from replications.models.network import EPSILON
+from replications.models.layers import EPSILON
 from replications.systems.algorithmic.data import Examples
 from replications.systems.algorithmic.processing import processed
 

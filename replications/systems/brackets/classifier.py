@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from replications.models.network import EPSILON
+from replications.models.layers import EPSILON
 from replications.models.positions import sinusoids
 from replications.systems.brackets.data import CONTEXT, PAD
 from replications.systems.brackets.model import SHAPE

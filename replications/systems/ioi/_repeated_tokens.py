@@ -12,7 +12,7 @@ from replications.analysis.head_scores import HeadScores, repeated_tokens, score
 from replications.analysis.logit_attribution import directions
 from replications.lens import Lens
 from replications.models import Head, Tokenizer, sites
-from replications.models.network import EPSILON
+from replications.models.layers import EPSILON
 
 BATCHES, ROWS = 4, 8
 """The texts come in this many batches of this many rows, each batch with a seed of its own."""
