@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from replications import cli
-from replications.analysis import bootstrap_mean, bootstrap_ratio
+from replications.analysis.statistics import bootstrap_mean, bootstrap_ratio, bootstrap_ratios
 from replications.patching import pair_sweeps
 from replications.patching.pair_store import Store
 from replications.patching.prompt_pair import Question
@@ -22,11 +22,10 @@ from tests.model_folders import config, made, weights
 
 Captured = pytest.CaptureFixture[str]
 
-NAMES = (" Mary", " Alice", " Bob", " John")
 PAIRS = [
-    (f" John and{name} met at the park", f"{other} and{name} met at the park")
-    for name in NAMES
-    for other in (" Bob", " Mary")
+    (f"{first} to and Mary", f"{first} to and{other}")
+    for first in (" and", " the", " John", " a")
+    for other in (" Bob", " John")
 ]
 
 
@@ -42,7 +41,7 @@ def pairs(tmp_path: Path) -> Path:
     return path
 
 
-def write(path: Path, rows: list[tuple[str, ...]]) -> None:
+def write(path: Path, rows: Sequence[tuple[str, ...]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("clean", "corrupted", "answer", "against"), *rows])
 
@@ -100,7 +99,7 @@ def test_ratios_of_columns_are_resampled_as_single_ones() -> None:
     generator = torch.Generator().manual_seed(0)
     above = torch.randn(20, 3, generator=generator, dtype=torch.float64)
     below = 3 + torch.randn(20, generator=generator, dtype=torch.float64)
-    found = pair_sweeps.bootstrap_ratios(above, below).rows()
+    found = bootstrap_ratios(above, below).rows()
     for i, each in enumerate(found):
         single = bootstrap_ratio(above[:, i], below)
         assert each == pytest.approx((single.mean, single.low, single.high), abs=1e-12)
@@ -119,7 +118,7 @@ def test_prompts_of_several_lengths_are_averaged_over_heads(
     model: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     path = tmp_path / "pairs.jsonl"
-    prompts = [PAIRS[0], (f"{PAIRS[2][0]} at the store", f"{PAIRS[2][1]} at the store")]
+    prompts = [PAIRS[0], (f" to{PAIRS[2][0]}", f" to{PAIRS[2][1]}")]
     names = ("clean", "corrupted")
     lines = [json.dumps(dict(zip(names, p, strict=True)) | {"answer": " the", "against": " and"})
              for p in prompts]  # fmt: skip
@@ -137,26 +136,35 @@ def test_a_token_is_shown_where_all_prompts_have_it(
 ) -> None:
     assert sweep(model, pairs, "--out", tmp_path / "out") == 0
     tokens = [row["token"] for row in table(tmp_path / "out" / "sweep.csv") if row["layer"] == "0"]
-    assert " and" in tokens
-    assert tokens[0] == ""
+    assert tokens == ["", " to", " and", ""]
 
 
 def test_pairs_that_nearly_coincide_are_named(
     model: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     path = tmp_path / "pairs.csv"
-    write(path, [(*PAIRS[0], " the", " and"), (" the the", " the park", " the", " and")][:1] * 2)
-    assert sweep(model, path, "--kind", "z", "--position", "0") == 0
+    far, near = (*PAIRS[0], " the", " and"), (" and to Bob", " and to John", " the", " and")
+    write(path, [far, far])
+    assert sweep(model, path, "--kind", "z") == 0
     assert "warning" not in capsys.readouterr().out
-    same = (" John and Mary", " John and Bob", " the", " and")
-    write(path, [(*PAIRS[0], " the", " and"), same])
-    assert sweep(model, path, "--kind", "z", "--position", "0") == 0
+    write(path, [far, near, far])
+    assert sweep(model, path, "--kind", "z") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "warning: in 1 of 2 pairs" in said
+    assert "warning: in 1 of 3 pairs" in said
     assert "(line 3)" in said
-    write(path, [same])
-    assert sweep(model, path, "--kind", "z", "--position", "0") == 2
-    assert "no place can carry a difference" in capsys.readouterr().err
+    prompts = ["--clean", near[0], "--corrupted", near[1], "--answer", " the", "--against", " and"]
+    assert cli.main(["sweep", "--model", str(model), *prompts]) == 0
+    assert "warning: the clean and the corrupted prompt have nearly" in capsys.readouterr().out
+
+
+def test_pairs_whose_mean_tells_nothing_apart_are_refused(
+    model: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    path = tmp_path / "pairs.csv"
+    clean, corrupted = PAIRS[0]
+    write(path, [(clean, corrupted, " the", " and"), (corrupted, clean, " the", " and")])
+    assert sweep(model, path, "--kind", "z") == 2
+    assert "so no place can carry a difference" in capsys.readouterr().err
 
 
 # ---- what is kept -------------------------------------------------------------------------------
@@ -215,9 +223,7 @@ def test_a_damaged_pair_is_measured_again_and_more_pairs_may_follow(
     assert sweep(model, pairs, "--out", out) == 0
     assert (len(ran), (out / "sweep.csv").read_bytes()) == (1, before)
     rows = [(*pair, " the", " and") for pair in PAIRS]
-    write(
-        pairs, [*rows, (" Alice and Bob met at the park", " Bob and Bob met at the park", "", "")]
-    )
+    write(pairs, [*rows, (" Bob to and Mary", " Bob to and Bob", " the", " and")])
     assert sweep(model, pairs, "--out", out) == 0
     assert len(ran) == 2
 
@@ -244,7 +250,7 @@ def test_other_options_in_the_same_folder_are_refused(
 
 @pytest.mark.parametrize(
     "change",
-    [weights(lambda w: w["ln_f.bias"].add_(1e-6) and None), config(layer_norm_epsilon=1e-4)],
+    [weights(lambda w: w | {"ln_f.bias": w["ln_f.bias"] + 1e-6}), config(layer_norm_epsilon=1e-4)],
     ids=["weights", "epsilon"],
 )
 def test_another_model_in_the_same_folder_is_refused(
@@ -264,7 +270,7 @@ def test_another_model_in_the_same_folder_is_refused(
     [
         ((" John", " John and", " the", " and"), "different numbers of tokens"),
         ((" John", " John", " the", " and"), "the same tokens"),
-        ((" John", " Mary", " the park", " and"), "is 2 tokens"),
+        ((" John", " Mary", " the park", " and"), "is 5 tokens"),
         ((" John", " Mary", " the", " the"), "both answers are ' the'"),
     ],
 )
@@ -291,9 +297,11 @@ def test_pairs_and_prompts_do_not_go_together(extra: list[str], model: Path, pai
 
 def test_a_subject_can_be_asked_many_pairs_too(tmp_path: Path, capsys: Captured) -> None:
     path = tmp_path / "pairs.csv"
-    write(path, [("14 23 48 NL 1 26 NL 14", f"14 23 48 NL {i} 26 NL 14", "", "") for i in (0, 2)])
-    assert cli.main(["sweep", "--subject", "list_update/seed0", "--pairs", str(path)]) in (0, 2)
-    capsys.readouterr()
+    clean = "14 23 48 NL 1 26 NL 14"
+    rows = [(clean, f"14 23 48 NL {i} 26 NL 14", "26", "23") for i in (0, 2)]
+    write(path, rows)
+    assert cli.main(["sweep", "--subject", "list_update/seed0", "--pairs", str(path)]) == 0
+    assert "\nBOS " not in capsys.readouterr().out
 
 
 def test_the_bar_counts_pairs(model: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
