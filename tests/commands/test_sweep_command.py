@@ -175,7 +175,7 @@ def test_a_local_gpt2_is_swept(gpt2: Path, tmp_path: Path, capsys: Captured) -> 
     [
         ("config.json", None, "lacks config.json"),
         ("config.json", b"{", "as JSON"),
-        ("config.json", b'{"model_type": "llama"}', "model_type 'llama'; only 'gpt2'"),
+        ("config.json", b'{"model_type": "mamba"}', "models of type 'mamba' are not known here"),
         ("model.safetensors", b"short", "not a whole safetensors file"),
         ("tokenizer.json", b"{}", "not the content of a tokenizer.json"),
     ],
