@@ -165,9 +165,7 @@ class _Search:
         return found
 
     def _log_probabilities(self, stream: Tensor) -> Tensor:
-        network = self._problem.network
-        x = network.norm("ln_final", None, stream)
-        return (x @ network.W_U + network.b_U).log_softmax(-1)
+        return self._problem.network.unembed(stream).log_softmax(-1)
 
     def _kl(self, whole: Tensor, stream: Tensor) -> float:
         found = self._log_probabilities(stream)

@@ -2,7 +2,8 @@
 
 Senders are the embedding (token and position together), the heads and the MLPs. Receivers are the
 queries, keys and values of each head apart, the MLPs, and the logits (the last LayerNorm's input).
-An edge leads from each sender to each receiver that comes later:
+An edge leads from each sender to each receiver that comes later. Where heads share keys and values,
+each still has inputs of its own, as if it had a copy of them:
 
 >>> gpt2 = Shape(n_layers=12, n_heads=12, d_model=768, d_head=64, d_mlp=3072, n_ctx=1024,
 ...              d_vocab=50257, d_vocab_out=50257, act_fn="gelu_new")
@@ -110,7 +111,7 @@ class Graph:
         """The number of a sender. Raises BadInput for a node that the model lacks."""
         if node.kind == "embed":
             return 0
-        return 1 + self._layer(node) * self.writers + self._within(node, "sender")
+        return self.first(self._layer(node)) + self._within(node, "sender")
 
     def receiver(self, node: Node, name: Input | None) -> int:
         """The number of a receiver. Raises BadInput for one that the model lacks."""
@@ -135,9 +136,16 @@ class Graph:
             return self.shape.n_heads
         raise BadInput(f"node {node} is no {role} of this model")
 
-    def before(self, layer: int, kind: Literal["head", "mlp"]) -> int:
-        """How many senders come before the heads, or the MLP, of a layer."""
+    def first(self, layer: int, kind: Literal["head", "mlp"] = "head") -> int:
+        """The number of a layer's first head, or of its MLP, as senders."""
         return 1 + layer * self.writers + (self.shape.n_heads if kind == "mlp" else 0)
+
+    def before(self, layer: int, kind: Literal["head", "mlp"]) -> int:
+        """How many senders come before the heads, or the MLP, of a layer.
+
+        Heads come before the MLP of their own layer, unless both read the same stream.
+        """
+        return self.first(layer, "head" if self.shape.parallel else kind)
 
     # ---------------------------------------------------------------- nodes and edges
     @cached_property

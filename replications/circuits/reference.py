@@ -20,14 +20,32 @@ Activations = dict[Place, Tensor]
 
 
 def written(network: Network, seen: Activations, node: Node) -> Tensor:
-    """What a node writes in a run whose activations were kept, without b_O: [batch pos d_model]."""
+    """What a node writes in a run whose activations were kept, without b_O: [batch pos d_model].
+
+    Where what attention writes is normalised, a head writes its share: as much of the sum as its
+    own part of what is normalised.
+    """
     if node.kind == "embed":
         return seen[sites.EMBED()]
     assert node.layer is not None
     if node.kind == "mlp":
         return seen[sites.MLP_OUT(node.layer)]
     assert node.head is not None
-    return seen[sites.Z(node.layer)][:, :, node.head] @ network.W_O[node.layer, node.head]
+    z, W_O = seen[sites.Z(node.layer)], network.W_O[node.layer]
+    products = torch.einsum("bphk,hkd->hbpd", z, W_O)
+    return products[node.head] * _scale(network, node.layer, products)
+
+
+def _scale(network: Network, layer: int, products: Tensor) -> Tensor:
+    """What attention's parts are multiplied by when they are added to the stream.
+
+    Of products z W_O [head batch pos d_model]: 1, or [batch pos d_model] where a norm follows.
+    """
+    if not network.shape.post_norms:
+        return torch.ones((), dtype=network.dtype)
+    out = products.sum(0) + network.b_O[layer]
+    assert network.ln1_post_w is not None
+    return network.ln1_post_w[layer] / (out.pow(2).mean(-1, keepdim=True) + network.eps).sqrt()
 
 
 def edge_logits(
@@ -45,15 +63,10 @@ def edge_logits(
         return network.forward(base, [put_rows(last, ours[last] + change)])
     assert layer is not None
     if node.kind == "mlp":
-        out = _mlp(network, layer, ours[sites.RESID_MID(layer)] + change)
+        read = sites.RESID_PRE if network.shape.parallel else sites.RESID_MID
+        out = network.mlp(layer, ours[read(layer)] + change)
         return network.forward(base, [put_rows(sites.MLP_OUT(layer), out)])
     return network.forward(base, [_head_input(network, edge, ours, change)])
-
-
-def _mlp(network: Network, layer: int, x: Tensor) -> Tensor:
-    x = network.norm("ln2", layer, x)
-    x = network.activation(x @ network.W_in[layer] + network.b_in[layer])
-    return x @ network.W_out[layer] + network.b_out[layer]
 
 
 def _head_input(network: Network, edge: Edge, ours: Activations, change: Tensor) -> Edit:
@@ -65,7 +78,7 @@ def _head_input(network: Network, edge: Edge, ours: Activations, change: Tensor)
     x = network.norm("ln1", layer, ours[sites.RESID_PRE(layer)] + change)
     if network.shape.positions == "shortformer" and name != "v":
         x = x + network.W_pos[: x.shape[1]]
-    W, b = (getattr(network, f"{kind}_{name.upper()}")[layer, head] for kind in "Wb")
+    W, b = (part[head] for part in network.head_input(name, layer))
     site = {"q": sites.Q, "k": sites.K, "v": sites.V}[name]
     return put_rows(site(layer).pick(head=head), x @ W + b)
 
@@ -111,30 +124,36 @@ def edge_set_logits(network: Network, base: Tensor, source: Tensor, edges: set[E
 
     for layer in range(network.shape.n_layers):
         heads = [node for node in graph.senders if (node.kind, node.layer) == ("head", layer)]
-        outputs |= {node: _head(network, node, read, base) for node in heads}
-        rest = rest + network.b_O[layer]
-        if not network.shape.attn_only:
-            mlp = Node("mlp", layer)
-            outputs[mlp] = _mlp(network, layer, read(mlp, None))
-    x = network.norm("ln_final", None, read(Node("logits"), None))
-    return x @ network.W_U + network.b_U
+        products = torch.stack([_head(network, node, read, base) for node in heads])
+        mlp = Node("mlp", layer)
+        if network.shape.parallel:
+            outputs[mlp] = network.mlp(layer, read(mlp, None))
+        scale = _scale(network, layer, products)
+        outputs |= dict(zip(heads, products * scale, strict=True))
+        rest = rest + network.b_O[layer] * scale
+        if not network.shape.attn_only and not network.shape.parallel:
+            outputs[mlp] = network.mlp(layer, read(mlp, None))
+    return network.unembed(read(Node("logits"), None))
 
 
 def _head(
     network: Network, node: Node, read: Callable[[Node, Input | None], Tensor], base: Tensor
 ) -> Tensor:
-    """What one head writes, given what its queries, keys and values read."""
+    """z W_O of one head, given what its queries, keys and values read."""
     layer, head = node.layer, node.head
     assert layer is not None
     parts: dict[Input, Tensor] = {}
+    where = torch.arange(base.shape[1])
     for name in INPUTS:
         x = network.norm("ln1", layer, read(node, name))
         if network.shape.positions == "shortformer" and name != "v":
             x = x + network.W_pos[: x.shape[1]]
-        W, b = (getattr(network, f"{kind}_{name.upper()}")[layer, head] for kind in "Wb")
+        W, b = (part[head] for part in network.head_input(name, layer))
         parts[name] = x @ W + b
-    allowed = network.allowed(base)[:, 0]
-    scores = parts["q"] @ parts["k"].transpose(1, 2) / network.shape.d_head**0.5
+        if name != "v":
+            parts[name] = network.compared(name, layer, parts[name][:, :, None], where)[:, :, 0]
+    allowed = network.allowed(base, layer)[:, 0]
+    scores = network.scaled(layer, parts["q"] @ parts["k"].transpose(1, 2))
     pattern = scores.masked_fill(~allowed, -torch.inf).softmax(-1).masked_fill(~allowed, 0.0)
     z: Tensor = pattern @ parts["v"]
     return z @ network.W_O[layer, head]

@@ -107,6 +107,15 @@ class Layers:
         """What is added to the stream of an output [… d_model] of attention (ln1) or MLP (ln2)."""
         return self.norm(f"{name}_post", layer, out) if self.shape.post_norms else out
 
+    def post_scale(self, layer: int, out: Tensor) -> Tensor:
+        """What attention's output is multiplied by when it is written: [… d_model].
+
+        The RMS norm of a sum is the sum of its parts, each times this: a head's share of it.
+        """
+        assert self.ln1_post_w is not None
+        size = (out.square().mean(-1, keepdim=True) + self.eps).rsqrt()
+        return size * self.ln1_post_w[layer]
+
     def activation(self, x: Tensor) -> Tensor:
         """The non-linearity of the MLPs."""
         return ACTIVATIONS[self.shape.act_fn](x)
@@ -127,6 +136,19 @@ class Layers:
         """Keys or values [… key_value_head d_head] as each head sees them: [… head d_head]."""
         times = self.shape.n_heads // self.shape.key_value_heads
         return x if times == 1 else x.repeat_interleave(times, dim=-2)
+
+    def head_input(self, name: str, layer: int) -> tuple[Tensor, Tensor]:
+        """W [head d_model d_head] and b [head d_head] of queries, keys or values (q, k, v).
+
+        One for each head, also where heads share them.
+        """
+        W: Tensor
+        b: Tensor
+        W, b = (getattr(self, f"{kind}_{name.upper()}")[layer] for kind in "Wb")
+        if len(W) == self.shape.n_heads:
+            return W, b
+        times = self.shape.n_heads // len(W)
+        return W.repeat_interleave(times, dim=0), b.repeat_interleave(times, dim=0)
 
     def compared(self, name: str, layer: int, x: Tensor, positions: Tensor) -> Tensor:
         """What scores compare of queries or keys (q, k) x [… pos head d_head], at positions [pos].

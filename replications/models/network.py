@@ -114,6 +114,12 @@ class Network(Layers):
             return square[None, None]
         return square & (tokens != self.shape.pad_token)[:, None, None, :]
 
+    def masks(self, tokens: Tensor) -> list[Tensor]:
+        """`allowed` for each layer."""
+        windows = [self.shape.window(layer) for layer in range(self.shape.n_layers)]
+        made = {w: self.allowed(tokens, windows.index(w)) for w in set(windows)}
+        return [made[window] for window in windows]
+
     # ---------------------------------------------------------------- the forward pass
     def forward(self, tokens: Tensor, edits: Sequence[Edit] = ()) -> Tensor:
         """Logits [batch pos d_vocab_out] of tokens [batch pos], with `edits` made on the way."""
@@ -144,9 +150,9 @@ class Network(Layers):
         if shape.positions in ("standard", "shortformer"):
             added = at(sites.POS_EMBED(), self.W_pos[: tokens.shape[1]].expand_as(x))
             x, positions = (x + added, None) if shape.positions == "standard" else (x, added)
-        for layer in range(shape.n_layers):
+        for layer, allowed in enumerate(self.masks(tokens)):
             x = at(sites.RESID_PRE(layer), x)
-            mid = x + self._attention(layer, x, positions, self.allowed(tokens, layer), at)
+            mid = x + self._attention(layer, x, positions, allowed, at)
             if shape.parallel:
                 x = mid + self._mlp(layer, x, at)
             else:

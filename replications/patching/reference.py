@@ -36,6 +36,12 @@ class HookedNetwork:
         seen = self._network.cache(tokens, edits)
         return Run(logits, {n: seen[p.site(p.layer)][p.index] for n, p in read.items()})
 
+    def scores(self, layer: int, q: Tensor, k: Tensor) -> Tensor:
+        """Scores [batch head query key] of q and k [batch pos head d_head]."""
+        network, where = self._network, torch.arange(q.shape[1], device=q.device)
+        q, k = (network.compared(n, layer, x, where) for n, x in (("q", q), ("k", k)))
+        return network.scaled(layer, torch.einsum("bqhd,bkhd->bhqk", q, k))
+
 
 def hooked(model: Lens | Network) -> Lens | HookedNetwork:
     """The model as something that runs with reads and edits: a lens as it is, a network wrapped."""

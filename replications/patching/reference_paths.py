@@ -89,10 +89,7 @@ def _patterns(
     """Patterns of the receiver in one layer: those of the base run plus a first-order change."""
     reads = {"q": sites.Q(layer), "k": sites.K(layer), "pattern": sites.PATTERN(layer)}
     before, after = runs.run(base, reads), runs.run(base, reads, edits)
-    old, new = (
-        torch.einsum("bqhd,bkhd->bhqk", run["q"], run["k"]) / math.sqrt(runs.shape.d_head)
-        for run in (before, after)
-    )
+    old, new = (_scores(runs, layer, run["q"], run["k"]) for run in (before, after))
     pattern = before["pattern"]
     change = new - old if receiver.softmax == "linear" else torch.zeros_like(old)
     # The derivative of a softmax: dp_k = p_k (ds_k - sum of p ds).
@@ -100,3 +97,10 @@ def _patterns(
     values = pattern * (1 + change - mean)
     heads = [head for at, head in receiver.heads if at == layer]
     return [put_rows(sites.PATTERN(layer).pick(head=head), values[:, head]) for head in heads]
+
+
+def _scores(runs: Lens | HookedNetwork, layer: int, q: Tensor, k: Tensor) -> Tensor:
+    """Scores [batch head query key] of q and k [batch pos head d_head]."""
+    if isinstance(runs, HookedNetwork):
+        return runs.scores(layer, q, k)
+    return torch.einsum("bqhd,bkhd->bhqk", q, k) / math.sqrt(runs.shape.d_head)

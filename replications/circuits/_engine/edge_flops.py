@@ -16,6 +16,9 @@ the last layer.
 An edge into a head costs its share of what its sender makes for all heads: one product (q, k or v)
 and one attention; then 2 d_head d for each row it changes, the MLP of its layer, and all later
 layers. An edge into an MLP costs that MLP and all later layers, an edge into the logits nothing.
+Shared keys and values cost less, gated neurons a third product. An MLP that reads what attention
+reads costs nothing for edges into heads of its layer. Where a norm follows attention, what every
+head writes is computed for both runs.
 LayerNorms, softmax and the unembedding of the answers do not count.
 """
 
@@ -43,13 +46,18 @@ class Prices:
 
     @property
     def product(self) -> int:
-        """One row of q, k, v or O."""
+        """One row of q or O."""
         return 2 * self.shape.d_model * self.width
+
+    @property
+    def key(self) -> int:
+        """One row of k or v."""
+        return 2 * self.shape.d_model * self.shape.key_value_heads * self.shape.d_head
 
     @property
     def mlp(self) -> int:
         """One row of the MLP."""
-        return 4 * self.shape.d_model * self.shape.d_mlp
+        return (6 if self.shape.gated else 4) * self.shape.d_model * self.shape.d_mlp
 
     @property
     def query(self) -> int:
@@ -59,7 +67,7 @@ class Prices:
     def layer(self, layer: int, rows: int) -> int:
         """A layer of a run with so many rows."""
         left = self.rows(layer, rows)
-        return 2 * rows * self.product + left * (2 * self.product + self.query + self.mlp)
+        return 2 * rows * self.key + left * (2 * self.product + self.query + self.mlp)
 
     def unpatched(self, rows: int) -> int:
         """All layers of an unpatched run, whose queries are computed at all its rows."""
@@ -86,16 +94,19 @@ def expected(graph: Graph, wanted: Tensor, *, window: tuple[int, int], at: int) 
     if start >= stop:
         return total
     n = stop - start
-    total += sum(prices.rows(layer, n) for layer in range(shape.n_layers)) * prices.product
+    changes = sum(prices.rows(layer, n) for layer in range(shape.n_layers)) * prices.product
+    total += changes * (2 if shape.post_norms else 1)
+    free_mlp = 0 if shape.parallel else prices.mlp
     for layer in range(shape.n_layers):
         first, rows, later = layer * graph.readers, prices.rows(layer, n), prices.after(layer, n)
         for which in range(3):
             some = first + which * shape.n_heads
             part = wanted[some : some + shape.n_heads]
             senders, edges = int(part.any(0).sum()), int(part.sum())
-            total += senders * ((rows if which == 0 else n) * prices.product + rows * prices.query)
+            read = rows * prices.product if which == 0 else n * prices.key
+            total += senders * (read + rows * prices.query)
             write = 2 * shape.d_head * shape.d_model
-            total += edges * (rows * (write + prices.mlp) + later)
+            total += edges * (rows * (write + free_mlp) + later)
         if not shape.attn_only:
             total += int(wanted[first + graph.readers - 1].sum()) * (rows * prices.mlp + later)
     return total

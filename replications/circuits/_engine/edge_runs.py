@@ -105,15 +105,19 @@ class EdgeRuns:
         parts[name] = self._operations.input(layer, name, x, start)
         q, k, v = (part.expand(len(senders), *part.shape[1:]) for part in parts.values())
         own = Heads(q, k, v, runs.start)
-        return allowed_from(runs, last).attend(self._operations, own, runs.heads[layer])
+        return allowed_from(runs, last).attend(self._operations, layer, own, runs.heads[layer])
 
     def _after_attention(self, layer: int, heads: Tensor, change: Tensor) -> Tensor:
         """Streams between attention and MLP, where z of one head has changed in each copy."""
-        stream = self._runs.mid[layer].repeat(len(change), 1, 1, 1)
+        runs, post_norms = self._runs, self._graph.shape.post_norms
+        stream = (runs.out if post_norms else runs.mid)[layer].repeat(len(change), 1, 1, 1)
         for head in heads.unique().tolist():
             rows = (heads == head).nonzero()[:, 0]
             stream[rows] += self._operations.write(layer, head, change[rows])
-        return stream
+        if not post_norms:
+            return stream
+        before = metric_row(runs, runs.pre[layer]) if layer == self._last else runs.pre[layer]
+        return before + self._operations.written(layer, stream)
 
     # ---------------------------------------------------------------- into MLPs and logits
     def _into_mlp(self, layer: int) -> Iterator[Found]:
@@ -122,7 +126,7 @@ class EdgeRuns:
             change = runs.change[senders]
             if layer == self._last:
                 change = metric_row(runs, change)
-            (out,) = self._operations.mlp(layer, [runs.mid[layer] + change])
+            (out,) = self._operations.mlp(layer, [runs.reads[layer] + change])
             stream = self._later_layers(layer + 1, runs.mid[layer] + out)
             yield Found(torch.full_like(senders, receiver), senders, stream)
 
@@ -136,7 +140,9 @@ class EdgeRuns:
     # ---------------------------------------------------------------- free runs
     def _free_run(self, layer: int, x: Tensor) -> Tensor:
         """From streams between attention and MLP of a layer to the end: [copies batch d_model]."""
-        if not self._graph.shape.attn_only:
+        if self._graph.shape.parallel:
+            x = x + self._runs.mlp[layer]
+        elif not self._graph.shape.attn_only:
             (out,) = self._operations.mlp(layer, [x])
             x = x + out
         return self._later_layers(layer + 1, x)
@@ -149,8 +155,10 @@ class EdgeRuns:
                 stream.keep(self._runs.at)
             else:
                 (own,) = self._operations.heads(layer, [(stream.x, stream.start)])
-            z = stream.attend(self._operations, own, self._runs.heads[layer])
-            stream.x = stream.x + self._operations.out(layer, [z])[0]
+            z = stream.attend(self._operations, layer, own, self._runs.heads[layer])
+            before, (out,) = stream.x, self._operations.out(layer, [z])
+            stream.x = before + self._operations.written(layer, out)
             if not self._graph.shape.attn_only:
-                stream.x = stream.x + self._operations.mlp(layer, [stream.x])[0]
+                read = before if self._graph.shape.parallel else stream.x
+                stream.x = stream.x + self._operations.mlp(layer, [read])[0]
         return stream.x[:, :, 0]

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from replications.circuits.graph import Graph
+from replications.circuits.graph import INPUTS, Graph
 from replications.patching._engine.layer_operations import Heads, LayerOperations
 from replications.patching._engine.streams import Stream, embedded
 
@@ -50,10 +50,12 @@ class SplitForward:
         for layer in range(self._graph.shape.n_layers):
             q, k, v = self._read(layer, stream, None)
             found.append(Heads(q, k, v, 0))
-            z = stream.attend(self._operations, found[-1], found[-1])
-            stream.x = stream.x + self._attention_out(layer, self._written(layer, z))
+            z = stream.attend(self._operations, layer, found[-1], found[-1])
+            before = stream.x
+            stream.x = before + self._written(layer, z)[1]
             if not self._graph.shape.attn_only:
-                stream.x = stream.x + self._mlp(layer, stream.x)
+                read = before if self._graph.shape.parallel else stream.x
+                stream.x = stream.x + self._network.mlp(layer, read)
         return found
 
     @property
@@ -85,13 +87,20 @@ class SplitForward:
         q, k, v = self._read(layer, stream, added)
         own = Heads(q, k, v, self.start)
         before = own if self._prefix is None else self._prefix[layer]
-        written = self._written(layer, stream.attend(self._operations, own, before))
-        inputs.wrote(graph.before(layer, "head"), written)
-        stream.x = stream.x + self._attention_out(layer, written)
+        z = stream.attend(self._operations, layer, own, before)
+        written, attended = self._written(layer, z)
+        mlp, after = first + graph.readers - 1, stream.x + attended
+        if graph.shape.parallel:
+            # Asked for before the heads of this layer have written: no edge leads from them.
+            read = self._plus(stream.x, inputs, mlp)
+        inputs.wrote(graph.first(layer), written)
         if not graph.shape.attn_only:
-            out = self._mlp(layer, self._plus(stream.x, inputs, first + graph.readers - 1))
-            inputs.wrote(graph.before(layer, "mlp"), out[:, None])
-            stream.x = stream.x + out
+            if not graph.shape.parallel:
+                read = self._plus(after, inputs, mlp)
+            out = self._network.mlp(layer, read)
+            inputs.wrote(graph.first(layer, "mlp"), out[:, None])
+            after = after + out
+        stream.x = after
 
     def _read(self, layer: int, stream: Stream, added: Tensor | None) -> list[Tensor]:
         """q, k and v: [copies batch pos head d_head]. `added` is [copies 3·head batch pos d]."""
@@ -102,29 +111,29 @@ class SplitForward:
         if network.shape.positions == "shortformer":
             placed = network.W_pos[stream.start : stream.start + x.shape[-2]]
             parts = (parts[0] + placed, parts[1] + placed, parts[2])
-        weights = (
-            (network.W_Q, network.b_Q),
-            (network.W_K, network.b_K),
-            (network.W_V, network.b_V),
-        )
         equation = "cbpd,hdk->cbphk" if added is None else "chbpd,hdk->cbphk"
-        return [
-            torch.einsum(equation, part[:, 0] if added is None else part, W[layer]) + b[layer]
-            for part, (W, b) in zip(parts, weights, strict=True)
-        ]
+        positions = torch.arange(stream.start, stream.start + x.shape[-2], device=x.device)
+        found = []
+        for name, part in zip(INPUTS, parts, strict=True):
+            W, b = network.head_input(name, layer)
+            value = torch.einsum(equation, part[:, 0] if added is None else part, W) + b
+            if name != "v":
+                value = network.compared(name, layer, value, positions)
+            found.append(value)
+        return found
 
-    def _written(self, layer: int, z: Tensor) -> Tensor:
-        """What each head adds to the stream: [copies head batch pos d_model]."""
-        return torch.einsum("cbphk,hkd->chbpd", z, self._network.W_O[layer])
+    def _written(self, layer: int, z: Tensor) -> tuple[Tensor, Tensor]:
+        """What each head adds to the stream, and what attention does, with its bias.
 
-    def _attention_out(self, layer: int, written: Tensor) -> Tensor:
-        return written.sum(1) + self._network.b_O[layer]
-
-    def _mlp(self, layer: int, x: Tensor) -> Tensor:
+        [copies head batch pos d_model] and [copies batch pos d_model]
+        """
         network = self._network
-        x = network.norm("ln2", layer, x)
-        x = network.activation(x @ network.W_in[layer] + network.b_in[layer])
-        return x @ network.W_out[layer] + network.b_out[layer]
+        written = torch.einsum("cbphk,hkd->chbpd", z, network.W_O[layer])
+        out = written.sum(1) + network.b_O[layer]
+        if not network.shape.post_norms:
+            return written, out
+        scale = network.post_scale(layer, out)
+        return written * scale[:, None], out * scale
 
 
 @dataclass

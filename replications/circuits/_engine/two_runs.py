@@ -6,6 +6,8 @@ sees. In the last layer that is the metric's position alone, except for keys and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -38,6 +40,12 @@ class TwoRuns:
         """The same between attention and MLP; in the last layer, of the metric's position."""
         self.heads: list[Heads] = []
         """q, k and v of the base run in each layer, at all positions."""
+        self.reads: list[Tensor] = []
+        """What the MLP reads: `mid`, or what attention reads, at the same positions."""
+        self.out: list[Tensor] = []
+        """Attention's output before it is written: as `mid`."""
+        self.mlp: list[Tensor] = []
+        """What the MLP writes: as `mid`."""
         self.z: list[Tensor] = []
         """[1 batch pos head d_head], in the window; in the last layer, of the metric's position."""
         size = (graph.n_senders, len(base), self.stop - self.start, network.shape.d_model)
@@ -62,43 +70,64 @@ class TwoRuns:
         self.change[0] = self._inside(self._source)[0] - self._inside(self._base)[0]
         for layer in range(self._last + 1):
             self.pre.append(self._inside(self._base))
-            self._attention(layer)
+            before = self._attention(layer)
             self.mid.append(self._inside(self._base))
+            after = [stream.x for stream in self._streams]
+            self.reads.append(self._of_base(before[0]) if self._parallel else self.mid[-1])
             if not self._graph.shape.attn_only:
-                self._mlp(layer)
+                self._mlp(layer, before if self._parallel else after)
+
+    @property
+    def _streams(self) -> tuple[Stream, Stream]:
+        return self._base, self._source
+
+    @property
+    def _parallel(self) -> bool:
+        return self._graph.shape.parallel
 
     def _inside(self, stream: Stream) -> Tensor:
         """The rows of a stream in the window."""
         return stream.x[:, :, max(self.start - stream.start, 0) :]
 
-    def _attention(self, layer: int) -> None:
-        streams = (self._base, self._source)
+    def _of_base(self, x: Tensor) -> Tensor:
+        """Those rows of the base run's x that are in the window."""
+        return x[:, :, max(self.start - self._base.start, 0) :]
+
+    def _attention(self, layer: int) -> list[Tensor]:
+        """Attention of both runs; returns the streams that it was added to."""
+        streams = self._streams
         heads = self._operations.heads(layer, [(s.x, s.start) for s in streams])
         self.heads.append(heads[0])
         if layer == self._last:
             heads = [s.narrow(own, self.at) for s, own in zip(streams, heads, strict=True)]
+        before = [stream.x for stream in streams]
         z = [
-            s.attend(self._operations, own, self.heads[-1])
+            s.attend(self._operations, layer, own, self.heads[-1])
             for s, own in zip(streams, heads, strict=True)
         ]
-        rows = z[1].shape[2] if self.start < self.stop else 0
-        ours, theirs = (part[:, :, part.shape[2] - rows :] for part in z)
+        outs = self._operations.out(layer, z)
+        ours, theirs = self._shared_rows(z)
         self.z.append(ours)
-        numbers = range(self._graph.shape.n_heads)
-        self._send(
-            self._graph.before(layer, "head"),
-            self._operations.written(layer, numbers, theirs[0] - ours[0]),
-        )
-        for stream, out in zip(streams, self._operations.out(layer, z), strict=True):
-            stream.x = stream.x + out
-
-    def _mlp(self, layer: int) -> None:
-        streams = (self._base, self._source)
-        outs = self._operations.mlp(layer, [stream.x for stream in streams])
-        rows = outs[1].shape[2] if self.start < self.stop else 0
-        ours, theirs = (out[0, :, out.shape[2] - rows :] for out in outs)
-        self._send(self._graph.before(layer, "mlp"), (theirs - ours)[None])
+        self.out.append(self._of_base(outs[0]))
+        low, high = self._shared_rows(outs)
+        changes = self._operations.changes(layer, (ours[0], theirs[0]), (low[0], high[0]))
+        self._send(self._graph.first(layer), changes)
         for stream, out in zip(streams, outs, strict=True):
+            stream.x = stream.x + self._operations.written(layer, out)
+        return before
+
+    def _shared_rows(self, parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Both runs' rows at the last positions, as many as the source run has in the window."""
+        rows = parts[1].shape[2] if self.start < self.stop else 0
+        ours, theirs = (part[:, :, part.shape[2] - rows :] for part in parts)
+        return ours, theirs
+
+    def _mlp(self, layer: int, reads: Sequence[Tensor]) -> None:
+        outs = self._operations.mlp(layer, reads)
+        ours, theirs = self._shared_rows(outs)
+        self.mlp.append(self._of_base(outs[0]))
+        self._send(self._graph.first(layer, "mlp"), theirs - ours)
+        for stream, out in zip(self._streams, outs, strict=True):
             stream.x = stream.x + out
 
     def _send(self, first: int, change: Tensor) -> None:

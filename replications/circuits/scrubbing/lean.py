@@ -32,7 +32,8 @@ def cache(
     """
     allowed = network.allowed(tokens)
     blind = not bool(allowed.any(-1).all())  # a query that may look at no key
-    if blind or network.shape.positions != "standard" or any(_unknown(edit) for edit in edits):
+    plain = network.shape.classic and network.shape.positions == "standard"
+    if blind or not plain or any(_unknown(edit) for edit in edits):
         return network.cache(tokens, edits)
     last = network.shape.n_layers - 1
     if any(e.place.layer == last and e.place.site != sites.RESID_PRE for e in edits):

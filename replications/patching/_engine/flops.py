@@ -8,6 +8,10 @@ Let d be d_model and a = n_heads d_head. A product of one row with a matrix [m n
     attention    2 * 2 a                 for each pair of a query and a key that it sees: one
                                          product for the score, one for the sum over values
 
+Where heads share keys and values, k and v cost less; gated neurons cost a third product. A window
+of keys saves nothing here, since the products with the keys outside are computed and masked. An MLP
+that reads what attention reads costs nothing for rows that hold there what the base run holds.
+
 For a window of n positions, with `pairs` = the sum over its positions of the keys that each sees:
 
     a layer with all rows of the window       n (6 d a + 2 a d + 4 d d_mlp) + 4 a pairs
@@ -85,9 +89,12 @@ class _Cost:
         self._d_head = shape.d_head
         self._width = shape.n_heads * shape.d_head
         self._product = 2 * shape.d_model * self._width
-        """One row of q, k, v or O."""
-        self._mlp = 4 * shape.d_model * shape.d_mlp
+        """One row of q or O."""
+        self._keys = 4 * shape.d_model * shape.key_value_heads * shape.d_head
+        """One row of k and v."""
+        self._mlp = (6 if shape.gated else 4) * shape.d_model * shape.d_mlp
         """One row of the MLP."""
+        self._parallel = shape.parallel
 
     def _pairs(self, start: Ints, stop: Ints) -> Ints:
         """Pairs of a query in the window and a key it sees: 1 + … + stop, less those before."""
@@ -104,12 +111,12 @@ class _Cost:
     def layers(self, start: Ints, stop: Ints, example: Ints, first: Ints) -> Ints:
         """All layers from `first` on, for runs with every row of their window."""
         n, pairs = stop - start, self._pairs(start, stop)
-        one = n * (4 * self._product + self._mlp) + 4 * self._width * pairs
+        one = n * (2 * self._product + self._keys + self._mlp) + 4 * self._width * pairs
         left = self._n_layers - first
         if self._prompts.whole:
             whole: Ints = np.maximum(left, 0) * one
             return whole
-        last = 2 * n * self._product + 2 * self._product + self._mlp
+        last = n * self._keys + 2 * self._product + self._mlp
         last = last + 4 * self._width * self._seen(example)
         return np.where(left > 0, (left - 1) * one + last, 0)
 
@@ -126,7 +133,9 @@ class _Cost:
         trimmed = (time == 2 * self._n_layers - 1) & (not self._prompts.whole)
         one_row = patches.single[runs.patch] | trimmed
         rows = np.where(one_row, 1, runs.stop - runs.start)
-        cost = rows * (self._product * (kind != Kind.RESID_MID) + self._mlp)
+        # An MLP that reads what attention reads finds the base run's rows there.
+        mlp = 0 if self._parallel else self._mlp
+        cost = rows * (self._product * (kind != Kind.RESID_MID) + mlp)
         heads = np.where(patches.head[runs.patch] == ALL, self._n_heads, 1)
         anew = np.isin(kind, (Kind.Q, Kind.K, Kind.V, Kind.PATTERN))
         # One row sees the keys up to itself: a window of its own.
@@ -136,12 +145,16 @@ class _Cost:
         return found
 
     def _saved(self, patches: PatchTable, runs: PatchedRuns, first: Ints) -> Ints:
-        """What the first whole layer saves while a run has one row: q, k and v of the others."""
+        """What the first whole layer saves while a run has one row: q, k and v of the others.
+
+        And their MLP, if it reads what attention reads.
+        """
         others = runs.stop - runs.start - 1
-        layer = 3 * self._product * others
+        row = self._product + (self._mlp if self._parallel else 0)
+        layer = (row + self._keys) * others
         if not self._prompts.whole:
             # The last layer has one query. It is the base run's unless its row is the patched one.
             borrowed = patches.pos[runs.patch] != self._prompts.at[runs.example]
-            last = 2 * self._product * others + self._product * borrowed
+            last = self._keys * others + row * borrowed
             layer = np.where(first == self._n_layers - 1, last, layer)
         return layer * (patches.single[runs.patch] & (first < self._n_layers))

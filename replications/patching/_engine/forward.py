@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from replications.models.layers import capped
 from replications.patching._engine.attention_batches import AttentionBatch
 from replications.patching._engine.gemm import Layer, Linear, Packed
 from replications.patching._engine.problem import Ints, as_tensor
@@ -32,11 +35,7 @@ class Forward:
             x = x + n.W_pos[self._rows(plan.positions)]
         x = self._enter(x, plan.copied)
         for i, (layer, step) in enumerate(zip(self._packed.layers, plan.steps, strict=True)):
-            x = self._attention(i, layer, step, x)
-            if self._shape.attn_only:
-                x = self._enter(x, step.copied)
-            else:
-                x = self._mlp(i, layer, step, self._enter(x, step.mid))
+            x = self._layer(i, layer, step, x)
         return x
 
     def answers(self, x: Tensor, columns: Tensor, biases: Tensor) -> Tensor:
@@ -46,15 +45,28 @@ class Forward:
         """
         self.flops += 2 * columns.numel()
         x = self._network.norm("ln_final", None, x)
-        return torch.einsum("rd,rad->ra", x, columns) + biases
+        logits = torch.einsum("rd,rad->ra", x, columns) + biases
+        return capped(logits, self._shape.logit_cap)
 
     def logits(self, x: Tensor) -> Tensor:
         """All logits [row d_vocab_out] of rows x [row d_model]."""
         n = self._network
         self.flops += 2 * len(x) * n.W_U.numel()
-        return torch.addmm(n.b_U, n.norm("ln_final", None, x), n.W_U)
+        logits = torch.addmm(n.b_U, n.norm("ln_final", None, x), n.W_U)
+        return capped(logits, self._shape.logit_cap)
 
     # ---------------------------------------------------------------- parts of a layer
+    def _layer(self, i: int, layer: Layer, step: LayerStep, x: Tensor) -> Tensor:
+        """The stream after a layer, with the rows that enter in it."""
+        after = self._attention(i, layer, step, x)
+        if self._shape.attn_only:
+            return self._enter(after, step.copied)
+        if self._shape.parallel:
+            out = self._mlp(i, layer, self._take(x, step.mlp_reads))
+            return self._add(step, after, self._take(out, step.mlp_of))
+        after = self._enter(after, step.mid)
+        return self._add(step, after, self._mlp(i, layer, after))
+
     def _attention(self, i: int, layer: Layer, step: LayerStep, x: Tensor) -> Tensor:
         """The stream after attention: the rows of `step.residual`, each with its attention."""
         values = self._network.norm("ln1", i, x)
@@ -64,17 +76,34 @@ class Forward:
         queried = placed if step.query_rows is None else self._take(placed, step.query_rows)
         q, k = self._linear(layer.q, queried), self._linear(layer.k, placed)
         v = self._linear(layer.v, values)
-        z = [self._attend(q, k, v, batch, self._shape.n_heads) for batch in step.batches]
+        q, k, v = self._compared(i, step, q, k, v)
+        z = [self._attend(i, q, k, v, batch, self._shape.n_heads) for batch in step.batches]
         if len(step.changed):
             unpatched = (
                 z[0] if step.unpatched_batches == 1 else torch.cat(z[: step.unpatched_batches])
             )
-            z.append(self._changed(step, unpatched, q, k, v))
+            z.append(self._changed(i, step, unpatched, q, k, v))
         out = self._linear(layer.o, z[0] if len(z) == 1 else torch.cat(z))
+        out = self._network.written("ln1", i, out)
         return out.add_(self._take(x, step.residual))
 
+    def _compared(
+        self, i: int, step: LayerStep, q: Tensor, k: Tensor, v: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """q and k as scores compare them, and k and v of every head: [row (head d_head)]."""
+        shape, n = self._shape, self._network
+        if shape.rotary or shape.qk_norm:
+            where = self._rows(step.positions)
+            asked = where if step.query_rows is None else self._take(where, step.query_rows)
+            heads = (-1, shape.d_head)
+            q = n.compared("q", i, q.unflatten(1, heads), asked).flatten(1)
+            k = n.compared("k", i, k.unflatten(1, heads), where).flatten(1)
+        if shape.key_value_heads != shape.n_heads:
+            k, v = (n.shared(part.unflatten(1, (-1, shape.d_head))).flatten(1) for part in (k, v))
+        return q, k, v
+
     def _changed(
-        self, step: LayerStep, unpatched: Tensor, q: Tensor, k: Tensor, v: Tensor
+        self, i: int, step: LayerStep, unpatched: Tensor, q: Tensor, k: Tensor, v: Tensor
     ) -> Tensor:
         """Rows of z in which some heads are replaced: [row (head d_head)]."""
         heads, width = self._shape.n_heads, self._shape.d_head
@@ -84,10 +113,12 @@ class Forward:
         q, k, v = (part.view(-1, width) for part in (q, k, v))
         flat = found.view(-1, width)
         for batch, places in step.head_batches:
-            flat[self._rows(places).flatten()] = self._attend(q, k, v, batch, 1)
+            flat[self._rows(places).flatten()] = self._attend(i, q, k, v, batch, 1)
         return found.flatten(1)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, batch: AttentionBatch, heads: int) -> Tensor:
+    def _attend(
+        self, i: int, q: Tensor, k: Tensor, v: Tensor, batch: AttentionBatch, heads: int
+    ) -> Tensor:
         """Attention of the rows of q, k and v that a batch names: [query (head d_head)]."""
         (runs, queries), keys = batch.queries.shape, batch.keys.shape[1]
         self.flops += 4 * batch.pairs * q.shape[1]
@@ -104,18 +135,30 @@ class Forward:
         mask = None
         if batch.allowed is not None:
             mask = torch.from_numpy(batch.allowed).to(q.device)[:, None]
-        z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        if self._shape.score_cap is None:
+            scale = self._shape.score_scale(i)
+            z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+        else:
+            scores = self._network.scaled(i, q @ k.transpose(2, 3))
+            z = (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(-1) @ v
         z = z.transpose(1, 2).reshape(runs * queries, -1)
         return z if batch.real is None else self._take(z, batch.real)
 
-    def _mlp(self, i: int, layer: Layer, step: LayerStep, x: Tensor) -> Tensor:
-        """The stream after the MLP, with the rows that enter after it."""
+    def _mlp(self, i: int, layer: Layer, x: Tensor) -> Tensor:
+        """What the MLP writes that reads the rows x."""
         size = MLP_ROWS if x.device.type == "cpu" else len(x)
         parts = []
         for start in range(0, len(x), size):
             h = self._network.norm("ln2", i, x[start : start + size])
-            parts.append(self._linear(layer.down, self._linear(layer.up, h)))
+            up = self._linear(layer.up, h)
+            if layer.gate is not None:
+                up = self._linear(layer.gate, h).mul_(up)
+            parts.append(self._linear(layer.down, up))
         out = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return self._network.written("ln2", i, out)
+
+    def _add(self, step: LayerStep, x: Tensor, out: Tensor) -> Tensor:
+        """The stream after the MLP, which writes `out`, with the rows that enter after it."""
         begin, add = step.mlp
         entering = self._take(x, begin) + self._take(out, add)
         x = self._enter(out.add_(x), step.copied)

@@ -46,7 +46,9 @@ class Linear:
     def __call__(self, x: Tensor) -> Tensor:
         """x [row in], contiguous, to [row out]."""
         if self._onednn:
-            return _onednn_linear(x, self._W, self._b, self._activation)
+            if self._activation in _ONEDNN_EPILOGUES:
+                return _onednn_linear(x, self._W, self._b, self._activation)
+            return activate(_onednn_linear(x, self._W, self._b, None), self._activation)
         return activate(torch.addmm(self._b, x, self._W), self._activation)
 
 
@@ -62,12 +64,18 @@ def activate(x: Tensor, activation: str | None) -> Tensor:
         return x.relu_()
     if activation == "gelu":
         return F.gelu(x)
+    if activation == "silu":
+        return F.silu(x, inplace=True)
     gate = torch.mul(x, x).mul_(_GELU_CUBE).add_(_GELU_SLOPE).mul_(x).sigmoid_()
     return x.mul_(gate)
 
 
 class Layer:
-    """The matrices of one layer of a network, heads side by side."""
+    """The matrices of one layer of a network, heads side by side.
+
+    Where heads share keys and values, each of these is there once. Without gated neurons, `gate` is
+    None.
+    """
 
     def __init__(self, network: Network, layer: int, backend: str) -> None:
         n, i = network, layer
@@ -76,9 +84,17 @@ class Layer:
             for W, b in ((n.W_Q, n.b_Q), (n.W_K, n.b_K), (n.W_V, n.b_V))
         )
         self.o = Linear(n.W_O[i].flatten(0, 1), n.b_O[i], backend)
+        self.gate: Linear | None = None
+        if n.W_gate is not None and n.b_gate is not None:
+            self.gate = Linear(n.W_gate[i], n.b_gate[i], backend, n.shape.act_fn)
         if not n.shape.attn_only:
-            self.up = Linear(n.W_in[i], n.b_in[i], backend, n.shape.act_fn)
+            self.up = Linear(n.W_in[i], n.b_in[i], backend, None if self.gate else n.shape.act_fn)
             self.down = Linear(n.W_out[i], n.b_out[i], backend)
+
+    @property
+    def mlp(self) -> list[Linear]:
+        """The matrices of the MLP, in the order in which a row meets them."""
+        return [self.up, self.down] if self.gate is None else [self.gate, self.up, self.down]
 
 
 class Packed:

@@ -57,13 +57,27 @@ class LayerOperations:
             ]
             placed = x + _rows(reached)
         linears = self._layers[layer]
-        size = (network.shape.n_heads, network.shape.d_head)
+        size = (-1, network.shape.d_head)
         split = [
             _apart(self._product(linear, rows).unflatten(-1, size), [part for part, _ in parts])
             for linear, rows in ((linears.q, placed), (linears.k, placed), (linears.v, x))
         ]
-        q, k, v = split
-        return [Heads(q[i], k[i], v[i], first) for i, (_, first) in enumerate(parts)]
+        found = []
+        for i, (_, first) in enumerate(parts):
+            where = _positions(split[0][i], first)
+            q, k, v = (
+                self._attended(layer, name, part[i], where)
+                for name, part in zip("qkv", split, strict=True)
+            )
+            found.append(Heads(q, k, v, first))
+        return found
+
+    def _attended(self, layer: int, name: str, x: Tensor, positions: Tensor) -> Tensor:
+        """q, k or v as attention takes them: compared by scores, and one for each head."""
+        network = self.network
+        if name != "v":
+            x = network.compared(name, layer, x, positions)
+        return x if name == "q" else network.shared(x)
 
     def input(self, layer: int, name: str, x: Tensor, start: int) -> Tensor:
         """q, k or v (`name`) of all heads: [copies batch pos head d_head].
@@ -75,22 +89,26 @@ class LayerOperations:
         if network.shape.positions == "shortformer" and name != "v":
             x = x + network.W_pos[start : start + x.shape[2]]
         found = self._product(getattr(self._layers[layer], name), x.flatten(0, 2))
-        size = (*x.shape[:3], network.shape.n_heads, network.shape.d_head)
-        return found.view(size)
+        found = found.unflatten(-1, (-1, network.shape.d_head)).unflatten(0, x.shape[:3])
+        return self._attended(layer, name, found, _positions(found, start))
 
     def some_heads(
         self, layer: int, name: str, heads: Tensor, x: Tensor, positions: Tensor
     ) -> Tensor:
         """q, k or v (`name`) of some heads: [copies batch pos head d_head]."""
+        network = self.network
+        if name != "q":
+            heads = heads // (network.shape.n_heads // network.shape.key_value_heads)
         W: Tensor
         b: Tensor
-        W, b = (getattr(self.network, f"{kind}_{name.upper()}")[layer, heads] for kind in "Wb")
-        x = self.network.norm("ln1", layer, x)
-        if self.network.shape.positions == "shortformer" and name != "v":
-            x = x + self.network.W_pos[positions]
-        return self._einsum("cbpd,hdk->cbphk", x, W) + b
+        W, b = (getattr(network, f"{kind}_{name.upper()}")[layer, heads] for kind in "Wb")
+        x = network.norm("ln1", layer, x)
+        if network.shape.positions == "shortformer" and name != "v":
+            x = x + network.W_pos[positions]
+        found = self._einsum("cbpd,hdk->cbphk", x, W) + b
+        return found if name == "v" else network.compared(name, layer, found, positions)
 
-    def scores(self, own: Heads, before: Heads) -> Tensor:
+    def scores(self, layer: int, own: Heads, before: Heads) -> Tensor:
         """Scaled scores of queries with all keys: [copies batch head query key].
 
         The keys before `own.start` are those of the one stream `before`, the same for all copies.
@@ -100,7 +118,7 @@ class LayerOperations:
             self._einsum("cbqhd,bkhd->cbhqk", own.q, keys),
             self._einsum("cbqhd,cbkhd->cbhqk", own.q, own.k),
         ]
-        return torch.cat(parts, dim=-1) / math.sqrt(own.q.shape[-1])
+        return self.network.scaled(layer, torch.cat(parts, dim=-1))
 
     def mixed(self, pattern: Tensor, own: Heads, before: Heads) -> Tensor:
         """z [copies batch pos head d_head] of a pattern [copies batch head query key]."""
@@ -108,34 +126,56 @@ class LayerOperations:
         z = self._einsum("cbhqk,cbkhd->cbqhd", pattern[..., own.start :], own.v)
         return z + self._einsum("cbhqk,bkhd->cbqhd", pattern[..., : own.start], values)
 
-    def written(self, layer: int, heads: Sequence[int], z: Tensor) -> Tensor:
-        """What z [batch pos head d_head] of some heads adds to the stream, without the bias.
+    # ---------------------------------------------------------------- what is written
+    def product(self, layer: int, heads: Sequence[int], z: Tensor) -> Tensor:
+        """z [batch pos head d_head] of some heads, each by its W_O: [head batch pos d_model].
 
-        [head batch pos d_model]
+        Without the bias, and before any norm of what is written.
         """
         W_O = self.network.W_O[layer]
         return self._einsum("bphk,hkd->hbpd", z, W_O if len(heads) == len(W_O) else W_O[heads])
 
+    def changes(self, layer: int, z: tuple[Tensor, Tensor], outs: tuple[Tensor, Tensor]) -> Tensor:
+        """How much more each head writes in the second of two runs: [head batch pos d_model].
+
+        `z` are [batch pos head d_head], `outs` what attention gives before it is written.
+        """
+        heads = range(self.network.shape.n_heads)
+        if not self.network.shape.post_norms:
+            return self.product(layer, heads, z[1] - z[0])
+        ours, theirs = (
+            self.product(layer, heads, part) * self.network.post_scale(layer, out)
+            for part, out in zip(z, outs, strict=True)
+        )
+        return theirs - ours
+
     def write(self, layer: int, head: int, z: Tensor) -> Tensor:
-        """What z [… d_head] of one head adds to the stream, without the bias: [… d_model]."""
+        """z [… d_head] of one head by its W_O: [… d_model]."""
         W_O = self.network.W_O[layer, head]
         self.flops += 2 * z.numel() * W_O.shape[1]
         return z @ W_O
 
     def out(self, layer: int, z: Sequence[Tensor]) -> list[Tensor]:
-        """Attention's outputs of z [copies batch pos head d_head]."""
+        """Attention's outputs of z [copies batch pos head d_head], before they are written."""
         rows = _rows([part.flatten(-2) for part in z])
         return _apart(self._product(self._layers[layer].o, rows), [part[..., 0] for part in z])
 
+    def written(self, layer: int, out: Tensor) -> Tensor:
+        """What is added to the stream of an output of attention."""
+        return self.network.written("ln1", layer, out)
+
     def mlp(self, layer: int, parts: Sequence[Tensor]) -> list[Tensor]:
-        """The MLP's outputs for streams after attention."""
-        up, down = self._layers[layer].up, self._layers[layer].down
-        rows = _rows(parts)
-        found = [
-            self._product(down, self._product(up, self.network.norm("ln2", layer, some)))
-            for some in rows.split(ROWS if rows.device.type == "cpu" else len(rows))
-        ]
-        return _apart(found[0] if len(found) == 1 else torch.cat(found), parts)
+        """What the MLP writes that reads the streams x."""
+        rows, linears = _rows(parts), self._layers[layer]
+        found = []
+        for some in rows.split(ROWS if rows.device.type == "cpu" else len(rows)):
+            x = self.network.norm("ln2", layer, some)
+            up = self._product(linears.up, x)
+            if linears.gate is not None:
+                up = self._product(linears.gate, x).mul_(up)
+            found.append(self._product(linears.down, up))
+        out = found[0] if len(found) == 1 else torch.cat(found)
+        return _apart(self.network.written("ln2", layer, out), parts)
 
     def _product(self, linear: Linear, rows: Tensor) -> Tensor:
         self.flops += len(rows) * linear.flops_per_row
@@ -147,6 +187,11 @@ class LayerOperations:
         )
         self.flops += 2 * math.prod(sizes.values())
         return torch.einsum(equation, a, b)
+
+
+def _positions(x: Tensor, start: int) -> Tensor:
+    """Of x [copies batch pos head d_head]: long [pos]."""
+    return torch.arange(start, start + x.shape[2], device=x.device)
 
 
 def _rows(parts: Sequence[Tensor]) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from replications.errors import BadInput
+from replications.models.layers import capped
 from replications.models.network import Network
 from replications.models.shape import Shape
 
@@ -54,7 +55,8 @@ def answer_tokens(answers: Tensor, tokens: Tensor, shape: Shape) -> Tensor:
 def answer_logits(network: Network, stream: Tensor, answers: Tensor) -> Tensor:
     """Logits [… batch answer] of answers [batch answer] in final streams [… batch d_model]."""
     x = network.norm("ln_final", None, stream)
-    return torch.einsum("...bd,bad->...ba", x, network.W_U.T[answers]) + network.b_U[answers]
+    logits = torch.einsum("...bd,bad->...ba", x, network.W_U.T[answers]) + network.b_U[answers]
+    return capped(logits, network.shape.logit_cap)
 
 
 def of_answers(logits: Tensor) -> Tensor:

@@ -122,15 +122,21 @@ class PathWave:
         if layer == self._network.shape.n_layers - 1:
             heads = [s.narrow(own, self._at) for s, own in zip(streams, heads, strict=True)]
         z = [
-            s.attend(self._operations, own, heads[0]) for s, own in zip(streams, heads, strict=True)
+            s.attend(self._operations, layer, own, heads[0])
+            for s, own in zip(streams, heads, strict=True)
         ]
         if layer in self._paths.targets and self._paths.softmax != "exact":
             self._linearise(layer, heads[0], heads[2], z[2])
-        self._send(layer, z[0], z[1])
-        for stream, out in zip(streams, self._operations.out(layer, z), strict=True):
+        outs = self._operations.out(layer, z)
+        shape = self._network.shape
+        # An MLP that reads what attention reads must come before attention writes.
+        early = self._mlp(layer, streams, before=layer) if shape.parallel else []
+        self._send(layer, z[0], z[1], outs[0])
+        for stream, out in zip(streams, outs, strict=True):
+            stream.x = stream.x + self._operations.written(layer, out)
+        late = [] if shape.parallel or shape.attn_only else self._mlp(layer, streams, layer + 1)
+        for stream, out in zip(streams, [*early, *late], strict=False):
             stream.x = stream.x + out
-        if not self._network.shape.attn_only:
-            self._mlp(layer, streams)
 
     def _patched(self, layer: int, base: Heads, free: Heads) -> Heads:
         """q, k, v of the free runs, with those of the patched heads overwritten.
@@ -158,17 +164,20 @@ class PathWave:
         ends = self._index(self._paths.targets[layer])
         base, free = base.some(ends), free.some(ends)
         queries = base.q[:, :, self._free.start - self._base.start :]
-        old = self._operations.scores(base._replace(q=queries), base)
-        pattern = self._free.pattern(old)
+        old = self._operations.scores(layer, base._replace(q=queries), base)
+        pattern = self._free.pattern(layer, old)
         if self._paths.softmax == "linear":
-            change = self._operations.scores(free, base) - old
+            change = self._operations.scores(layer, free, base) - old
             # The derivative of a softmax: p_k (ds_k - sum of p ds).
             pattern = pattern * (1 + change - (pattern * change).sum(-1, keepdim=True))
         pattern = pattern.expand(len(z), -1, -1, -1, -1)
         z[:, :, :, ends] = self._operations.mixed(pattern, free, base)
 
-    def _send(self, layer: int, z: Tensor, source_z: Tensor) -> None:
-        """Shift the streams by what the senders of this layer would write instead."""
+    def _send(self, layer: int, z: Tensor, source_z: Tensor, out: Tensor) -> None:
+        """Shift the streams by what the senders of this layer would write instead.
+
+        `out` is the base run's output of attention, before it is written.
+        """
         sent = self._paths.sent_from(layer)
         if not sent or not self._paths.passes(layer):
             return
@@ -177,22 +186,32 @@ class PathWave:
             source_z[0, :, self._chosen - self._source.start][:, :, heads]
             - z[0, :, self._chosen - self._base.start][:, :, heads]
         )
-        written = self._operations.written(layer, heads, change)
+        products = self._operations.product(layer, heads, change)
         who, what = zip(*((i, heads.index(head)) for i, head in sent), strict=True)
-        self._shift.index_add_(0, self._index(who), written[self._index(what)])
+        if not self._network.shape.post_norms:
+            self._shift.index_add_(0, self._index(who), products[self._index(what)])
+            return
+        changed = torch.zeros_like(self._shift)
+        changed.index_add_(0, self._index(who), products[self._index(what)])
+        own = out[0, :, self._chosen - self._base.start]
+        written = self._operations.written(layer, own + changed)
+        self._shift += written - self._operations.written(layer, own)
 
-    def _mlp(self, layer: int, streams: Sequence[Stream]) -> None:
+    def _mlp(self, layer: int, streams: Sequence[Stream], before: int) -> list[Tensor]:
+        """What the MLP writes in each stream; the shift by layers before `before` goes through it.
+
+        It is shifted in turn, unless MLPs are frozen.
+        """
         parts = [stream.x for stream in streams]
         recomputed = self._paths.mlps == "recomputed" and self._paths.passes(layer)
         if recomputed:
-            live = self._shift[: self._paths.before(layer + 1)]
+            live = self._shift[: self._paths.before(before)]
             own = self._chosen - self._base.start
             parts.append(self._base.x[:, :, own] + live)
         outs = self._operations.mlp(layer, parts)
         if recomputed:
             live += outs.pop() - outs[0][:, :, own]
-        for stream, out in zip(streams, outs, strict=True):
-            stream.x = stream.x + out
+        return outs
 
     def _index(self, values: Sequence[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.long, device=self._chosen.device)

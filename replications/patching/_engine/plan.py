@@ -56,6 +56,7 @@ class Planner:
         self._prompts = prompts
         self._table = RowTable(prompts, patches, runs)
         self._n_layers, self._n_heads = shape.n_layers, shape.n_heads
+        self._shape = shape
         self._one_call = one_call
         self._seen = [tokens != prompts.pad for tokens in (prompts.base, prompts.source)]
         """Whether a key is no padding, in the base prompts and in the source prompts."""
@@ -81,8 +82,10 @@ class Planner:
         trim = layer == self._n_layers - 1 and not self._prompts.whole
         # Rows that enter the layer; after attention rows are numbered anew.
         before = table.base.copy(), table.source
-        self._attend(step, before[0], trim)
+        self._attend(step, layer, before[0], trim)
         self._enter_attention(step, layer, before)
+        if self._shape.parallel:
+            step.mlp_reads, step.mlp_of = np.unique(step.residual, return_inverse=True)
         step.mid = _rows_at(table.source, table.enter(2 * layer + 1, Kind.RESID_MID))
         step.copied, step.mlp = self._between_layers(layer + 1)
         if trim:
@@ -103,7 +106,7 @@ class Planner:
         return _rows_at(source, copied), (_rows_at(base, mlp), _rows_at(source, mlp))
 
     # ---------------------------------------------------------------- attention of all runs
-    def _attend(self, step: LayerStep, base: Ints, trim: bool) -> None:
+    def _attend(self, step: LayerStep, layer: int, base: Ints, trim: bool) -> None:
         """Attention of every run; with `trim` (the last layer), at the metric's position alone."""
         table, residual = self._table, []
         groups = table.all_groups()
@@ -116,7 +119,7 @@ class Planner:
             if trim:
                 queries = np.take_along_axis(own, columns - group.start, 1)
             prefix = base[group.example, : group.start]
-            allowed = self._allowed(group.example, columns, group.stop, source=group.source)
+            allowed = self._allowed(layer, group.example, columns, group.stop, source=group.source)
             pairs = len(own) * self._pairs(columns, group.stop)
             step.batches.append(side_by_side(group.example, queries, prefix, own, allowed, pairs))
             residual.append(queries.ravel())
@@ -131,11 +134,16 @@ class Planner:
             return int(columns[0].sum()) + n_queries
         return n_queries * n_keys
 
-    def _allowed(self, example: Ints, columns: Ints, n_keys: int, *, source: bool) -> Mask | None:
+    def _allowed(
+        self, layer: int, example: Ints, columns: Ints, n_keys: int, *, source: bool
+    ) -> Mask | None:
         """Which keys a query may see: bool [run|1 query|1 key], or None for all."""
+        window = self._shape.window(layer)
         found = np.ones((1, 1, n_keys), dtype=bool)
         if self._prompts.causal:
             found = np.arange(n_keys) <= columns[:1, :, None]
+        if window is not None:
+            found = found & (np.arange(n_keys) > columns[:1, :, None] - window)
         if self._prompts.pad is not None:
             found = found & self._seen[int(source)][example, None, :n_keys]
         return None if found.all() else found
@@ -156,7 +164,7 @@ class Planner:
                 others = table.source[each.group.example[:, None], each.positions][run]
                 swaps.append((rows, np.broadcast_to(head[:, None], rows.shape), others))
             else:
-                batch = self._head_batch(each, run, head, before)
+                batch = self._head_batch(layer, each, run, head, before)
                 step.head_batches.append((batch, rows * self._n_heads + head[:, None]))
         if swaps:
             into, heads, others = (
@@ -172,7 +180,12 @@ class Planner:
         return run, found
 
     def _head_batch(
-        self, entering: EnteringRows, run: Ints, head: Ints, before: tuple[Ints, Ints]
+        self,
+        layer: int,
+        entering: EnteringRows,
+        run: Ints,
+        head: Ints,
+        before: tuple[Ints, Ints],
     ) -> AttentionBatch:
         """Attention of single heads, with queries, keys or values of the source run where patched.
 
@@ -187,7 +200,7 @@ class Planner:
         patched = np.where((pos == ALL) | (pos == np.arange(n_keys)), theirs, mine)
         keys = {Kind.PATTERN: theirs, Kind.K: patched}.get(kind, mine)
         values = patched if kind == Kind.V else mine
-        allowed = self._allowed(group.example, columns, n_keys, source=kind == Kind.PATTERN)
+        allowed = self._allowed(layer, group.example, columns, n_keys, source=kind == Kind.PATTERN)
         if allowed is not None and len(allowed) > 1:
             allowed = allowed[run]
         queries, keys, values = (

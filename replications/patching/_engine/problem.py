@@ -113,6 +113,11 @@ def _canonical(place: Place, shape: Shape, length: int) -> tuple[int, int, int, 
         raise BadInput(f"{place!r}: the model has {shape.n_layers} layers, from 0")
     if shape.attn_only and site is sites.MLP_OUT:
         raise BadInput(f"{place!r}: the model has attention only, no MLP")
+    if shape.parallel and site is sites.RESID_MID:
+        raise BadInput(
+            f"{place!r}: attention and MLP of this model read the same stream, so that there is "
+            "none between them"
+        )
     if {name for name, _ in place.picks} - {axis, "head"}:
         raise BadInput(f"{place!r}: a sweep patches whole rows of a pattern; {_INSTEAD}")
     pos = _index(place, axis, length)

@@ -39,6 +39,10 @@ class LayerStep:
     """For each row after attention: the row of the stream that the attention is added to."""
     mid: Ints = field(default_factory=lambda: NONE)
     """Rows after attention that enter once more, as resid_mid of patched runs."""
+    mlp_reads: Ints = field(default_factory=lambda: NONE)
+    """Where the MLP reads what attention reads: the rows of the stream before it that it reads."""
+    mlp_of: Ints = field(default_factory=lambda: NONE)
+    """The same: for each row after attention, which of these it gets the MLP's output of."""
     mlp: tuple[Ints, Ints] = (NONE, NONE)
     """For each row that enters after the MLP: the row after attention that it starts from, and the
     row whose mlp_out is added."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -17,22 +18,24 @@ class Stream:
 
     x: Tensor
     start: int
-    allowed: Tensor
-    """Which keys a query may look at: bool [batch|1 1 query key], from position 0 on."""
+    allowed: Sequence[Tensor]
+    """Which keys a query may look at in each layer: bool [batch|1 1 query key], from position 0
+    on."""
 
-    def pattern(self, scores: Tensor) -> Tensor:
+    def pattern(self, layer: int, scores: Tensor) -> Tensor:
         """The softmax of scores [copies batch head query key], whose queries are the stream's."""
-        allowed = self.allowed[..., self.start : self.start + scores.shape[-2], :]
+        allowed = self.allowed[layer][..., self.start : self.start + scores.shape[-2], :]
         scores = scores.masked_fill(~allowed, -math.inf)
         # A query without a single key to see would be NaN.
         return scores.softmax(-1).masked_fill(~allowed, 0.0)
 
-    def attend(self, operations: LayerOperations, own: Heads, base: Heads) -> Tensor:
+    def attend(self, operations: LayerOperations, layer: int, own: Heads, base: Heads) -> Tensor:
         """z of the stream's queries [copies batch pos head d_head].
 
         The keys and values before `own.start` are those of the one stream `base`.
         """
-        return operations.mixed(self.pattern(operations.scores(own, base)), own, base)
+        scores = operations.scores(layer, own, base)
+        return operations.mixed(self.pattern(layer, scores), own, base)
 
     def narrow(self, own: Heads, at: int) -> Heads:
         """Keep position `at` alone, and its queries of `own`; all keys and values stay."""
@@ -50,7 +53,7 @@ def embedded(network: Network, tokens: Tensor, start: int = 0) -> Stream:
     x = network.W_E[tokens[:, start:]]
     if network.shape.positions == "standard":
         x = x + network.W_pos[start : tokens.shape[1]]
-    return Stream(x[None], start, network.allowed(tokens))
+    return Stream(x[None], start, network.masks(tokens))
 
 
 def changed_window(base: Tensor, source: Tensor, at: int) -> tuple[int, int]:
