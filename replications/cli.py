@@ -16,6 +16,7 @@ from replications.commands import (
     PROGRAM,
     USAGE,
     WIDTH,
+    attribute,
     audit,
     check,
     circuit,
@@ -50,6 +51,7 @@ COMMANDS = (
     check,
     sweep,
     circuit,
+    attribute,
 )
 
 ABOUT = """\

@@ -1,4 +1,4 @@
-"""What `sweep` and `circuit` share: a model, two prompts of the user's own, and two answers."""
+"""What `sweep`, `circuit` and `attribute` share: a model, prompts of the user's own, answers."""
 
 from __future__ import annotations
 
@@ -46,10 +46,7 @@ def add_options(command: argparse.ArgumentParser, *, prompts: bool = True) -> No
 
     Without `prompts`, the two prompts may be left out.
     """
-    model = command.add_mutually_exclusive_group(required=True)
-    model.add_argument("--subject", metavar="SYSTEM/SUBJECT", help=SUBJECT)
-    model.add_argument("--model", type=user_path, metavar="DIR", help=MODEL)
-    add_folder_options(command)
+    add_model(command)
     command.add_argument("--clean", required=prompts, metavar="TEXT", help=PROMPT)
     command.add_argument("--corrupted", required=prompts, metavar="TEXT", help="as many tokens")
     command.add_argument("--answer", metavar="WORD", help=ANSWER)
@@ -57,8 +54,11 @@ def add_options(command: argparse.ArgumentParser, *, prompts: bool = True) -> No
     command.add_argument("--position", type=int, metavar="N", help=POSITION)
 
 
-def add_folder_options(command: argparse.ArgumentParser) -> None:
-    """Add the options that say how a model is opened and its prompts begin."""
+def add_model(command: argparse.ArgumentParser) -> None:
+    """Add the options that name a model, and say how it is opened and its prompts begin."""
+    model = command.add_mutually_exclusive_group(required=True)
+    model.add_argument("--subject", metavar="SYSTEM/SUBJECT", help=SUBJECT)
+    model.add_argument("--model", type=user_path, metavar="DIR", help=MODEL)
     command.add_argument("--bos", action=argparse.BooleanOptionalAction, help=BOS)
     command.add_argument("--allow-unused", action="store_true", help=UNUSED)
 

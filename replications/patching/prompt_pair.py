@@ -25,6 +25,7 @@ from replications.patching.activation import Sweep, sweep
 from replications.patching.execution import Execution, Progress
 from replications.patching.grid import Grid
 from replications.patching.pair_pictures import Side, heatmap
+from replications.patching.single_prompt import check_known, output_of, position_in, said
 from replications.patching.token_texts import apart, visible
 
 if TYPE_CHECKING:
@@ -106,15 +107,15 @@ def ask(
     """
     tokens = prompting.tokens(clean), prompting.tokens(corrupted)
     _comparable(prompting, *tokens)
-    _known(network, prompting, *tokens)
-    at = _position(prompting.reads_at if position is None else position, tokens[0].shape[1])
+    check_known(network, prompting, *tokens)
+    at = position_in(prompting.reads_at if position is None else position, tokens[0].shape[1])
     fixed = prompting.contrast or (None, None)
     chosen = []
     for word, prompt, default in zip((answer, against), tokens, fixed, strict=True):
         if word is not None:
-            chosen.append(_output(network, prompting, word))
+            chosen.append(output_of(network, prompting, word))
         else:
-            chosen.append(_said(network, prompt, at) if default is None else default)
+            chosen.append(said(network, prompt, at) if default is None else default)
     if chosen[0] == chosen[1]:
         both = "both answers are" if answer or against else "the model says to both prompts"
         raise BadInput(
@@ -138,40 +139,6 @@ def _comparable(prompting: Prompting, clean: Tensor, corrupted: Tensor) -> None:
         raise BadInput(
             "the two prompts are the same tokens: change at least one word of one of them"
         )
-
-
-def _known(network: Network, prompting: Prompting, *prompts: Tensor) -> None:
-    """Raise BadInput for a token that the tokenizer has and the model has not."""
-    size = network.shape.d_vocab
-    for token in torch.cat(prompts).flatten().tolist():
-        if token >= size:
-            raise BadInput(
-                f"the token {token} ({prompting.labels(torch.tensor([[token]]))[0]!r}) is outside "
-                f"the vocabulary of {size}: the tokenizer has more tokens than the model"
-            )
-
-
-def _output(network: Network, prompting: Prompting, word: str) -> int:
-    """The output for an answer. Raises BadInput if the model has none."""
-    output = prompting.output(word)
-    if output >= network.shape.d_vocab_out:
-        raise BadInput(
-            f"the answer {word!r} is the token {output}, outside the outputs of the model, which "
-            f"are {network.shape.d_vocab_out}"
-        )
-    return output
-
-
-def _position(position: int, length: int) -> int:
-    if not -length <= position < length:
-        raise BadInput(f"position {position} is outside prompts of {length} tokens, from 0")
-    return position % length
-
-
-@torch.no_grad()
-def _said(network: Network, tokens: Tensor, at: int) -> int:
-    """The most likely output."""
-    return int(network.forward(tokens)[0, at].argmax())
 
 
 @dataclass(frozen=True)
