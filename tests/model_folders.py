@@ -143,3 +143,23 @@ def pickled(folder: Path) -> None:
 def with_prefix(found: dict[str, Tensor]) -> dict[str, Tensor]:
     """The names that GPT2LMHeadModel saves."""
     return {f"transformer.{name}": value for name, value in found.items()}
+
+
+def of_family(folder: Path, name: str, **changes: Any) -> Path:
+    """A small random model of a family (see `hf_models`) with the tokenizer of `plain`."""
+    import transformers
+
+    from tests import hf_models
+
+    plain(folder)
+    (folder / WEIGHTS).unlink()
+    inner = tokenizers.Tokenizer.from_file(str(folder / TOKENIZER))
+    kind, arguments = hf_models.MODELS[name]
+    arguments = arguments | {"vocab_size": inner.get_vocab_size()} | changes
+    settings = getattr(transformers, f"{kind}Config")(**arguments)
+    torch.manual_seed(0)
+    made = transformers.AutoModelForCausalLM.from_config(settings)
+    for parameter in made.parameters():
+        parameter.data = 0.4 * torch.randn(parameter.shape) + (parameter.ndim == 1)
+    made.save_pretrained(folder)
+    return folder

@@ -11,7 +11,7 @@ import csv
 import io
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -20,8 +20,10 @@ from replications.errors import BadInput
 from replications.models import sites
 from replications.models.network import Network
 from replications.models.sites import Place
+from replications.plotting.tabular import Tabular, imported
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
 
 COLUMNS = ("component", "layer", "head", "value", "share")
@@ -39,7 +41,7 @@ class Component:
 
 
 @dataclass(frozen=True, eq=False)
-class PromptAttribution:
+class PromptAttribution(Tabular):
     """Shares in logit(answer) - logit(against) at one position of a prompt, float64."""
 
     heads: Tensor
@@ -109,6 +111,34 @@ class PromptAttribution:
             share = f"{each.value / whole:.9g}" if whole else ""
             rows.writerow([each.name, each.layer, each.head, f"{each.value:.9g}", share])
         return text.getvalue()
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """What names a component."""
+        return ("component", "layer", "head")
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for each component; layer and head are None where it has none."""
+        parts = {"component": "name", "layer": "layer", "head": "head", "value": "value"}
+        return {
+            column: [getattr(each, field) for each in self.components]
+            for column, field in parts.items()
+        }
+
+    def to_xarray(self) -> xr.Dataset:
+        """Heads [layer head], attention biases and MLPs [layer], and the numbers without axes.
+
+        Raises BadInput if xarray is not installed.
+        """
+        numbers = ("embedding", "position", "constant", "logit_difference")
+        layers = {"attention_biases": self.attention_biases}
+        layers |= {"mlps": self.mlps} if len(self.mlps) else {}
+        found: xr.Dataset = imported("xarray").Dataset(
+            {"heads": (("layer", "head"), self.heads.numpy())}
+            | {name: (("layer",), value.numpy()) for name, value in layers.items()}
+            | {name: ((), getattr(self, name)) for name in numbers}
+        )
+        return found
 
     def figure(self) -> Figure:
         """Heads, and the MLP, of each layer as a heatmap. Call it inside `charts.style()`.

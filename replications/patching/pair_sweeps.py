@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from replications.patching.pair_store import Store
 from replications.patching.prompt_pair import Question, measure, nearly_coincide
 from replications.patching.results import PatchingResult
 from replications.patching.token_texts import visible
+from replications.plotting.tabular import Tabular
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +52,7 @@ class MeanPlace:
 
 
 @dataclass(frozen=True, eq=False)
-class SweptPairs:
+class SweptPairs(Tabular):
     """The logit differences of many questions, with each place of a grid patched alone."""
 
     questions: Sequence[Question]
@@ -134,6 +135,22 @@ class SweptPairs:
             ):
                 numbers = (_number(of[*index, pair].item()) for of in (values, effects))
                 yield [name, place.layer, place.head, place.pos, *numbers]
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """The axes of the grid."""
+        return self.found.axes
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for each place: its axes, and mean and interval of value and effect."""
+        places = self.places
+        found: dict[str, list[Any]] = {
+            axis: [getattr(place, axis) for place in places] for axis in self.index
+        }
+        for name in ("value", "effect"):
+            for i, end in enumerate(("", "_low", "_high")):
+                found[f"{name}{end}"] = [getattr(place, name)[i] for place in places]
+        return found
 
     def figure(self) -> Figure:
         """The mean effects as a heatmap. Call it inside `charts.style()`.

@@ -12,7 +12,7 @@ import io
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from replications.patching.grid import Grid
 from replications.patching.pair_pictures import Side, heatmap
 from replications.patching.single_prompt import check_known, output_of, position_in, said
 from replications.patching.token_texts import apart, visible
+from replications.plotting.tabular import Tabular
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,7 +157,7 @@ class PatchedPlace:
 
 
 @dataclass(frozen=True, eq=False)
-class PatchedPair:
+class PatchedPair(Tabular):
     """The logit difference of a question, with each place of a grid patched alone."""
 
     question: Question
@@ -209,6 +210,25 @@ class PatchedPair:
         if place.pos is None:
             return ("", ""), ("", "")
         return self.question.tokens_at(place.pos), self.question.ids_at(place.pos)
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """The axes of the grid."""
+        return self.found.axes
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for each place: its axes, tokens if it has a position, `value` and `effect`."""
+        places = self.places
+        found: dict[str, list[Any]] = {
+            axis: [getattr(place, axis) for place in places] for axis in self.index
+        }
+        if "pos" in found:
+            both = [self.question.tokens_at(pos) for pos in found["pos"]]
+            found |= {name: [t[i] for t in both] for i, name in enumerate(COLUMNS[3:5])}
+        return found | {
+            "value": [place.value for place in places],
+            "effect": [place.effect for place in places],
+        }
 
     def figure(self) -> Figure:
         """The effects as a heatmap: layers by heads or positions, or a panel for each layer.
