@@ -38,9 +38,8 @@ def results() -> dict[str, Tabular]:
     """One of each kind."""
     model = network()
     questions = [ask(model, WORDS, *pair, answer="a", against="b") for pair in PAIRS]
-    base, source = (
-        torch.cat([getattr(q, name) for q in questions]) for name in ("corrupted", "clean")
-    )
+    base = torch.cat([question.corrupted for question in questions])
+    source = torch.cat([question.clean for question in questions])
     answers = torch.tensor([[1, 2]] * 3)
     return {
         "sweep": sweep(model, base, source, Grid(sites.Z, "layer head pos"), answers),
@@ -94,9 +93,8 @@ def test_answers_are_an_axis_of_their_own() -> None:
     pytest.importorskip("pandas")
     model = network()
     tokens = torch.tensor([[1, 2, 3], [2, 2, 3]])
-    many = sweep(
-        model, tokens.flip(1), tokens, Grid(sites.Z, "layer"), torch.tensor([[0, 1, 2]] * 2)
-    )
+    answers = torch.tensor([[0, 1, 2]] * 2)
+    many = sweep(model, tokens.flip(1), tokens, Grid(sites.Z, "layer"), answers)
     frame = many.to_dataframe()
     assert list(frame.columns)[:3] == ["layer", "example", "answer"]
     assert len(frame) == many.values.numel()
