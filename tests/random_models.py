@@ -11,6 +11,7 @@ from torch import Tensor
 from replications.lens import Lens, open_lens
 from replications.models import parameters
 from replications.models.network import Network
+from replications.models.rotary import Rotary
 from replications.models.shape import Shape
 
 SIZES = {
@@ -31,6 +32,29 @@ SHAPES = {
     "shortformer": replace(_ATTENTION_ONLY, normalization=None, positions="shortformer"),
 }
 """Every architecture that TransformerLens can open too."""
+
+_TURNED = (Rotary(4, base=30.0), Rotary(2, base=9.0, factor=2.0), Rotary(4))
+_RMS = replace(
+    _GPT, normalization="RMS", positions="rotary", rotary=_TURNED, gated=True, act_fn="silu"
+)
+
+MODERN = {
+    "grouped": replace(_RMS, n_key_value_heads=1, windows=(2, None, 3)),
+    "sandwich": replace(
+        _RMS, post_norms=True, qk_norm=True, act_fn="gelu_new", score_cap=2.0, logit_cap=3.0,
+        score_scales=(0.3, 0.4, 0.5),
+    ),
+    "parallel": replace(
+        _GPT, parallel=True, positions="rotary", rotary=_TURNED, qk_norm=True, act_fn="gelu"
+    ),
+    "unplaced": replace(
+        _GPT, positions="none", normalization="RMS", pad_token=1, parallel=True, gated=True,
+        post_norms=True, n_key_value_heads=1, windows=(None, 2, None), act_fn="relu",
+    ),
+}  # fmt: skip
+"""Architectures with the parts of today's decoders, all of them in one or another."""
+
+EVERY = SHAPES | MODERN
 
 
 def random(*size: int, seed: int) -> Tensor:
@@ -70,13 +94,13 @@ def lens(name: str, dtype: torch.dtype = torch.float64) -> Lens:
 @cache
 def network(name: str, *, folded: bool = False, biases: bool = True) -> Network:
     """The same weights as plain tensors, float64."""
-    shape = SHAPES[name]
+    shape = EVERY[name]
     return Network.from_state_dict(shape, state_dict(shape, folded=folded, biases=biases))
 
 
 def tokens(name: str, batch: int = 3, length: int = 6, seed: int = 0) -> Tensor:
     """Random tokens [batch pos]; with a padding token, each row has its own number of them."""
-    shape = SHAPES[name]
+    shape = EVERY[name]
     generator = torch.Generator().manual_seed(seed)
     found = torch.randint(2, shape.d_vocab, (batch, length), generator=generator)
     if shape.pad_token is not None:

@@ -49,14 +49,22 @@ def _scale(network: Network, layer: int, products: Tensor) -> Tensor:
 
 
 def edge_logits(
-    network: Network, base: Tensor, source: Tensor, edge: Edge, runs: tuple[Activations, ...] = ()
+    network: Network,
+    base: Tensor,
+    source: Tensor,
+    edge: Edge,
+    runs: tuple[Activations, ...] = (),
+    share: Tensor | None = None,
 ) -> Tensor:
     """Logits [batch pos d_vocab_out] with one edge patched.
 
     `base` and `source` are tokens [batch pos]; `runs` are their activations, if they are at hand.
+    `share` [batch] is how much of the way each example's sender goes; None for all of it.
     """
     ours, theirs = runs or (network.cache(base), network.cache(source))
     change = written(network, theirs, edge.sender) - written(network, ours, edge.sender)
+    if share is not None:
+        change = share[:, None, None] * change
     node, layer = edge.receiver, edge.receiver.layer
     if node.kind == "logits":
         last = sites.RESID_POST(network.shape.n_layers - 1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from replications import fixtures
-from replications.errors import BadInput
+from replications.errors import BadInput, Unsupported
 from replications.lens import lines
 from replications.lens.base import Lens
 from replications.models.shape import Shape
@@ -31,9 +31,15 @@ def open_lens(
 
     In a state dict without LayerNorm parameters, LayerNorm is folded into the matrices. `dtype` is
     a floating-point type of torch or its name. Raises BadInput for another type, and Unsupported
-    as `lines.installed`, which decides what kind of model is opened.
+    for an architecture that this layout lacks, and as `lines.installed`, which decides what kind of
+    model is opened.
     """
     dtype = _real(dtype)
+    if not shape.classic:
+        raise Unsupported(
+            "TransformerLens's classic layout lacks a part of this architecture (rotary positions, "
+            "RMS norms, shared keys …); use the Network itself, without a lens"
+        )
     # Imported late: TransformerLens takes seconds to import, and no version has all of it.
     if lines.installed().kind == "hooked":
         from replications.lens.hooked import open_hooked

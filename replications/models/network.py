@@ -146,10 +146,10 @@ class Network(Layers):
             return value
 
         x = at(sites.EMBED(), self.W_E[tokens])
-        positions: Tensor | None = None
+        positions = torch.zeros_like(x)
         if shape.positions in ("standard", "shortformer"):
             added = at(sites.POS_EMBED(), self.W_pos[: tokens.shape[1]].expand_as(x))
-            x, positions = (x + added, None) if shape.positions == "standard" else (x, added)
+            x, positions = (x + added, positions) if shape.positions == "standard" else (x, added)
         for layer, allowed in enumerate(self.masks(tokens)):
             x = at(sites.RESID_PRE(layer), x)
             mid = x + self._attention(layer, x, positions, allowed, at)
@@ -175,14 +175,14 @@ class Network(Layers):
         self,
         layer: int,
         x: Tensor,
-        positions: Tensor | None,
+        positions: Tensor,
         allowed: Tensor,
         at: Callable[[Place, Tensor], Tensor],
     ) -> Tensor:
         x = self.norm("ln1", layer, x)
         if self.shape.normalization is not None:
             x = at(sites.LN1(layer), x)
-        placed = x if positions is None else x + positions
+        placed = x + positions
         q, k, v = (
             torch.einsum("bpd,hdk->bphk", value, W[layer]) + b[layer]
             for value, W, b in (

@@ -28,8 +28,8 @@ BUFFERS = (".attn.mask", ".attn.IGNORE")
 def classic(shape: Shape, *, folded: bool = False) -> dict[str, Size]:
     """Name and size of every parameter in TransformerLens's classic layout, in reading order.
 
-    Models without MLPs or LayerNorms lack theirs. `folded` leaves out the LayerNorms' w and b,
-    which are then part of the matrices that read from them.
+    Models without MLPs or LayerNorms lack theirs. `folded` leaves out w and b of the LayerNorms
+    before matrices, which are then part of these.
     """
     before, block, after = _parts(shape)
     layered = {
@@ -37,7 +37,7 @@ def classic(shape: Shape, *, folded: bool = False) -> dict[str, Size]:
     }
     absent = (".mlp.", ".ln2.") if shape.attn_only else ()
     if folded or shape.normalization is None:
-        absent = (*absent, ".ln")
+        absent = (*absent, ".ln1.", ".ln2.", ".ln_final.")
     every = before | layered | after
     if shape.positions in ("rotary", "none"):
         del every["pos_embed.W_pos"]
@@ -93,7 +93,8 @@ def _parts(shape: Shape) -> tuple[dict[str, Size], dict[str, Size], dict[str, Si
         block |= _norm(shape, "attn.q_norm", d_head) | _norm(shape, "attn.k_norm", d_head)
     block |= _norm(shape, "ln2", d)
     if shape.post_norms:
-        block |= _norm(shape, "ln1_post", d) | _norm(shape, "ln2_post", d)
+        block |= _norm(shape, "ln1_post", d)
+        block |= {} if shape.attn_only else _norm(shape, "ln2_post", d)
     if shape.gated:
         block |= {"mlp.W_gate": (d, d_mlp), "mlp.b_gate": (d_mlp,)}
     block |= {"mlp.W_in": (d, d_mlp), "mlp.b_in": (d_mlp,)}

@@ -78,6 +78,8 @@ class Shape:
                 raise BadInput(f"{name}: give one for each of {self.n_layers} layers, or none")
         if any(each.width % 2 or not 0 < each.width <= self.d_head for each in self.rotary):
             raise BadInput(f"rotations must turn an even number of at most {self.d_head}")
+        if self.qk_norm and self.normalization is None:
+            raise BadInput("queries and keys cannot be normalised in a model without norms")
         if self.windows and self.attention != "causal":
             raise BadInput("a model whose queries see a window must be causal")
         if self.post_norms and self.normalization != "RMS":

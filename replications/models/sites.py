@@ -8,7 +8,10 @@ z[layer=2, pos=1, head=0]
 
 Axis vocabulary: batch, pos (destination position), query, key, head, d_model, d_head, neuron.
 Names follow TransformerLens; `ln1`, `ln2` and `ln_final` mean the output of the whole
-LayerNorm, after scale and bias, on every version (`hook_normalized` does not).
+LayerNorm, after scale and bias, on every version (`hook_normalized` does not). `q` and `k` are
+before norms and rotation, and `k` and `v` have one entry for each head, also where heads share
+them. `attn_out` and `mlp_out` are what is added to the stream. Layers whose MLP reads what
+attention reads have no `resid_mid`.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ def untrained_state_dict(shape: Shape, seed: int = 0) -> dict[str, Tensor]:
 def _check_shape(shape: Shape) -> None:
     if (shape.attention, shape.normalization, shape.positions) != ("causal", "LN", "standard"):
         raise BadInput("this transformer is causal, with LayerNorms and standard positions only")
+    if not shape.classic:
+        raise BadInput("this transformer has no parts beyond TransformerLens's classic layout")
     if not shape.attn_only and shape.act_fn not in ACTIVATIONS:
         raise BadInput(f"unknown act_fn {shape.act_fn!r}; there are: {', '.join(ACTIVATIONS)}")
 

@@ -21,11 +21,11 @@ from replications.errors import BadInput
 from replications.models import sites
 from replications.models.network import Network
 from replications.patching import Execution, Grid, sweep
-from tests.random_models import SHAPES, network, tokens
+from tests.random_models import EVERY, network, tokens
 
 EXACT = 1e-10
 ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
-MODELS = pytest.mark.parametrize("name", SHAPES)
+MODELS = pytest.mark.parametrize("name", EVERY)
 
 
 def pair(name: str) -> tuple[Tensor, Tensor]:
@@ -37,7 +37,7 @@ def pair(name: str) -> tuple[Tensor, Tensor]:
 
 def positions(name: str) -> Tensor:
     """Where the metric is read."""
-    return torch.tensor([0, 0, 2] if SHAPES[name].attention == "bidirectional" else [5, 3, 5])
+    return torch.tensor([0, 0, 2] if EVERY[name].attention == "bidirectional" else [5, 3, 5])
 
 
 def random_sets(graph: Graph, shares: list[float]) -> Tensor:

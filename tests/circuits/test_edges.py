@@ -26,7 +26,7 @@ from replications.models.network import Network
 from replications.models.shape import Shape
 from replications.patching import Execution
 from replications.patching._engine.gemm import onednn_works
-from tests.random_models import SHAPES, lens, network, state_dict, tokens
+from tests.random_models import EVERY, SHAPES, lens, network, state_dict, tokens
 
 EXACT = 1e-10
 ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
@@ -41,11 +41,11 @@ def pair(name: str) -> tuple[Tensor, Tensor]:
 
 def positions(name: str) -> Tensor:
     """Where the metric is read."""
-    return torch.tensor([0, 0, 2] if SHAPES[name].attention == "bidirectional" else [5, 3, 5])
+    return torch.tensor([0, 0, 2] if EVERY[name].attention == "bidirectional" else [5, 3, 5])
 
 
 # ---------------------------------------------------------------------------------- exactness
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_edge_is_that_of_one_forward_pass(name: str) -> None:
     model, runs, at = network(name), pair(name), positions(name)
     found = edge_sweep(model, *runs, answers=ANSWERS, at=at)
@@ -128,7 +128,7 @@ def test_prompts_that_differ_behind_the_metric_change_nothing() -> None:
 
 
 # ---------------------------------------------------------------------------------- arithmetic
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_counted_arithmetic_is_that_of_the_formula(name: str) -> None:
     model, runs, at = network(name), pair(name), positions(name)
     found = edge_sweep(model, *runs, answers=ANSWERS, at=at)
@@ -146,7 +146,7 @@ def test_gpt2_small_has_as_many_edges_as_published() -> None:
 
 @pytest.mark.parametrize("name", ["gpt", "attention_only"])
 def test_nodes_and_edges_are_found_again_by_their_numbers(name: str) -> None:
-    graph = Graph(SHAPES[name])
+    graph = Graph(EVERY[name])
     assert [graph.sender(node) for node in graph.senders] == list(range(graph.n_senders))
     numbers = [graph.receiver(*receiver) for receiver in graph.receivers]
     assert numbers == list(range(graph.n_receivers))

@@ -23,7 +23,7 @@ from replications.models import sites
 from replications.models.edits import Edit
 from replications.models.network import Network
 from replications.patching import Execution, agreement
-from tests.random_models import SHAPES, network, tokens
+from tests.random_models import EVERY, network, tokens
 
 ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
 
@@ -37,10 +37,10 @@ def pair(name: str) -> tuple[Tensor, Tensor]:
 
 def positions(name: str) -> Tensor:
     """Where the metric is read."""
-    return torch.tensor([0, 0, 2] if SHAPES[name].attention == "bidirectional" else [5, 3, 5])
+    return torch.tensor([0, 0, 2] if EVERY[name].attention == "bidirectional" else [5, 3, 5])
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", EVERY)
 def test_eap_is_the_slope_along_every_edge(name: str) -> None:
     model, (base, source), at = network(name), pair(name), positions(name)
     graph, step = Graph(model.shape), 1e-5

@@ -9,19 +9,21 @@ import pytest
 import torch
 from torch import Tensor
 
+from replications.errors import BadInput
 from replications.lens.networks import as_network
 from replications.models import sites
 from replications.models.edits import put_rows
 from replications.models.network import Network
 from replications.models.sites import Place
 from replications.patching._engine import gemm
+from replications.patching._engine.gemm import Backend, onednn_works
 from replications.patching._engine.problem import PatchTable, PromptPairs
 from replications.patching._engine.runner import Runner
 from replications.patching.activation import sweep, sweeps
 from replications.patching.execution import Execution
 from replications.patching.grid import SWEPT_SITES, Grid
 from replications.patching.reference import patch_by_hooks
-from tests.random_models import SHAPES, lens, network, tokens
+from tests.random_models import MODERN, SHAPES, lens, network, tokens
 
 EXACT = 1e-10  # float64
 NEAR = 1e-4  # float32, of a metric of order one
@@ -106,6 +108,29 @@ def test_float32_equals_transformerlens_in_float32(name: str) -> None:
         for i in range(0, len(places), 17):
             there = patch_by_hooks(model, base, source, lambda x: read(x, AT), places[i])
             assert (made.values.flatten(0, -2)[i] - there).abs().max() < NEAR, places[i]
+
+
+@pytest.mark.parametrize("backend", ["torch", "onednn"])
+@pytest.mark.parametrize("name", MODERN)
+def test_float32_is_float64_up_to_rounding(name: str, backend: Backend) -> None:
+    if backend == "onednn" and not onednn_works():
+        pytest.skip("oneDNN does not work here")
+    model, (base, source) = network(name), pair(name)
+    sites_of = [s for s in SWEPT_SITES if not (model.shape.parallel and s is sites.RESID_MID)]
+    some = [Grid(s, "layer pos") for s in sites_of]
+    fast = Execution(dtype=torch.float32, backend=backend)
+    exact = sweeps(model, base, source, some, ANSWERS, at=AT)
+    for made, truth in zip(
+        sweeps(model, base, source, some, ANSWERS, at=AT, execution=fast), exact, strict=True
+    ):
+        assert made.values.dtype == torch.float32
+        assert (made.values - truth.values).abs().max() < NEAR
+
+
+def test_a_stream_between_parallel_parts_cannot_be_patched() -> None:
+    base, source = pair("parallel")
+    with pytest.raises(BadInput, match="attention and MLP of this model read the same stream"):
+        sweep(network("parallel"), base, source, [sites.RESID_MID(1)], ANSWERS, at=AT)
 
 
 @pytest.mark.parametrize("name", ["gpt", "attention_only"])

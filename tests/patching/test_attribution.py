@@ -24,7 +24,7 @@ from replications.patching.attribution import (
 )
 from replications.patching.grid import SWEPT_SITES, Grid
 from replications.patching.reference import HookedNetwork
-from tests.random_models import SHAPES, lens, network, tokens
+from tests.random_models import EVERY, MODERN, lens, network, tokens
 
 ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
 AT = torch.tensor([5, 3, 4])
@@ -55,11 +55,12 @@ def axes(site: sites.Site) -> str:
 
 
 @pytest.mark.parametrize("site", SWEPT_SITES, ids=lambda site: site.name)
-@pytest.mark.parametrize("name", ["gpt", "padded", "attention_only", "shortformer"])
+@pytest.mark.parametrize("name", ["gpt", "padded", "attention_only", "shortformer", *MODERN])
 def test_an_estimate_is_the_slope_of_the_patch(name: str, site: sites.Site) -> None:
-    if SHAPES[name].attn_only and site is sites.MLP_OUT:
+    shape = EVERY[name]
+    if (shape.attn_only and site is sites.MLP_OUT) or (shape.parallel and site is sites.RESID_MID):
         return
-    at: Any = 0 if SHAPES[name].attention == "bidirectional" else AT
+    at: Any = 0 if shape.attention == "bidirectional" else AT
     model = network(name)
     grid = Grid(site, axes(site), layers=[0, 2], positions=[0, 3])
     found = attribute(model, *pair(name), grid, ANSWERS, at=at)

@@ -28,7 +28,7 @@ from replications.patching.paths import (
     path_patch,
 )
 from replications.patching.reference_paths import path_logits_by_hooks
-from tests.random_models import SHAPES, lens, network, state_dict, tokens
+from tests.random_models import EVERY, MODERN, SHAPES, lens, network, state_dict, tokens
 
 EXACT = 1e-10
 JOINT: list[list[Head]] = [[(0, 1), (1, 2)], [(1, 0), (0, 0), (2, 1)]]
@@ -43,9 +43,14 @@ def pair(name: str) -> tuple[Tensor, Tensor]:
     return base, source
 
 
+def opened(name: str) -> Lens | Network:
+    """TransformerLens's model, or the network of one that it cannot open."""
+    return lens(name) if name in SHAPES else network(name)
+
+
 def positions(name: str) -> int | Tensor:
     """Where the metric is read."""
-    return 0 if SHAPES[name].attention == "bidirectional" else torch.tensor([5, 3, 4])
+    return 0 if EVERY[name].attention == "bidirectional" else torch.tensor([5, 3, 4])
 
 
 def slowly(
@@ -75,9 +80,9 @@ def furthest(found: PathSweep, slow: Any, *args: Any, **options: Any) -> float:
 
 # ---------------------------------------------------------------------------------- exactness
 @pytest.mark.parametrize("mlps", ["frozen", "recomputed"])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", EVERY)
 def test_paths_into_the_logits_are_those_of_the_hooked_runs(name: str, mlps: Any) -> None:
-    model, runs, at = lens(name), pair(name), positions(name)
+    model, runs, at = opened(name), pair(name), positions(name)
     senders = every_head(model) + JOINT
     found = path_patch(model, *runs, senders, answers=ANSWERS, at=at, mlps=mlps)
     assert found.values.shape == (11, 3)
@@ -87,11 +92,11 @@ def test_paths_into_the_logits_are_those_of_the_hooked_runs(name: str, mlps: Any
 
 @pytest.mark.parametrize("mlps", ["frozen", "recomputed"])
 @pytest.mark.parametrize("site", [sites.Q, sites.K, sites.V])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", EVERY)
 def test_paths_into_heads_are_those_of_the_hooked_runs(
     name: str, site: sites.Site, mlps: Any
 ) -> None:
-    model, runs, at = lens(name), pair(name), positions(name)
+    model, runs, at = opened(name), pair(name), positions(name)
     receiver = HeadInputs(site, SPREAD)
     senders = [[(0, 0)], [(1, 2)], *JOINT]
     found = path_patch(model, *runs, senders, receiver=receiver, answers=ANSWERS, at=at, mlps=mlps)
@@ -101,7 +106,7 @@ def test_paths_into_heads_are_those_of_the_hooked_runs(
 
 @pytest.mark.parametrize("softmax", ["exact", "linear", "frozen"])
 @pytest.mark.parametrize("site", [sites.Q, sites.K, sites.V], ids=lambda site: site.name)
-@pytest.mark.parametrize("name", ["gpt", "padded"])
+@pytest.mark.parametrize("name", ["gpt", "padded", *MODERN])
 def test_every_end_of_a_path_into_heads(name: str, site: sites.Site, softmax: Any) -> None:
     model, runs, at = network(name), pair(name), positions(name)
     places = [None, [3, -1], [], torch.tensor([5, 2, 4])]

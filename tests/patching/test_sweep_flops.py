@@ -11,20 +11,21 @@ from replications.models.network import Network
 from replications.models.shape import Shape
 from replications.patching.activation import expected_flops, sweep
 from replications.patching.grid import SWEPT_SITES, Grid
-from tests.random_models import SHAPES, network, state_dict, tokens
+from tests.random_models import MODERN, network, state_dict, tokens
 
 ANSWERS = torch.tensor([[0, 3, 1], [2, 1, 0], [5, 4, 1]])
 
 
 @pytest.mark.parametrize("at", [-1, torch.tensor([5, 3, 4])], ids=["last", "each"])
 @pytest.mark.parametrize("shared", [0, 2])
-@pytest.mark.parametrize("name", ["gpt", "padded", "shortformer"])
+@pytest.mark.parametrize("name", ["gpt", "padded", "shortformer", *MODERN])
 def test_the_count_is_the_closed_formula(name: str, shared: int, at: int | Tensor) -> None:
     base, source = tokens(name), tokens(name, seed=1)
     source[:, :shared] = base[:, :shared]
     model = network(name)
     for site in SWEPT_SITES:
-        if site is sites.MLP_OUT and SHAPES[name].attn_only:
+        absent = sites.MLP_OUT if model.shape.attn_only else sites.RESID_MID
+        if site is absent and (model.shape.attn_only or model.shape.parallel):
             continue
         for axes in ("layer pos", "layer", "layer head", "layer head pos"):
             if "head" in axes and "head" not in site.axes:

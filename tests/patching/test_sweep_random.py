@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from replications.models import sites
 from replications.models.edits import put_rows
 from replications.models.network import Network
+from replications.models.rotary import Rotary
 from replications.models.shape import Shape
 from replications.models.sites import Place
 from replications.patching._engine import gemm
@@ -27,6 +29,7 @@ MAX_LENGTH = 6
 
 @st.composite
 def shapes(draw: st.DrawFn) -> Shape:
+    sizes: dict[str, Any]
     sizes = {name: draw(st.integers(1, 3)) for name in ("n_layers", "n_heads", "d_head")}
     sizes |= {"d_model": draw(st.integers(2, 7)), "n_ctx": MAX_LENGTH, "d_vocab": 5}
     kind = draw(st.sampled_from(["mlp", "attention", "shortformer"]))
@@ -36,12 +39,42 @@ def shapes(draw: st.DrawFn) -> Shape:
         d_vocab_out=4,
         d_mlp=draw(st.integers(1, 5)) if kind == "mlp" else 0,
         attn_only=kind != "mlp",
-        act_fn=draw(st.sampled_from(["relu", "gelu", "gelu_new"])),
+        act_fn=draw(st.sampled_from(["relu", "gelu", "gelu_new", "silu"])),
         normalization=None if kind == "shortformer" else "LN",
         positions="shortformer" if kind == "shortformer" else "standard",
         attention=attention,
         pad_token=draw(st.sampled_from([None, 1])),
     )
+
+
+@st.composite
+def modern_shapes(draw: st.DrawFn) -> Shape:
+    """The same with any of the parts that decoders have today."""
+    shape = draw(shapes())
+    if shape.positions == "shortformer":
+        shape = replace(shape, positions="standard", normalization="LN")
+    norm = draw(st.sampled_from(["LN", "RMS"]))
+    parts: dict[str, Any] = {"normalization": norm, "qk_norm": draw(st.booleans())}
+    parts["post_norms"] = norm == "RMS" and draw(st.booleans())
+    parts["positions"] = draw(st.sampled_from(["standard", "none", "rotary"]))
+    if shape.d_head == 1 and parts["positions"] == "rotary":
+        parts["positions"] = "none"
+
+    def each(values: st.SearchStrategy[Any]) -> tuple[Any, ...]:
+        return tuple(draw(values) for _ in range(shape.n_layers))
+
+    if parts["positions"] == "rotary":
+        parts["rotary"] = each(st.sampled_from([Rotary(2), Rotary(2, base=4.0, factor=3.0)]))
+    if shape.attention == "causal" and draw(st.booleans()):
+        parts["windows"] = each(st.sampled_from([None, 1, 2, 4]))
+    if draw(st.booleans()):
+        parts["score_scales"] = each(st.sampled_from([0.2, 1.0]))
+    shared = [n for n in range(1, shape.n_heads + 1) if shape.n_heads % n == 0]
+    parts["n_key_value_heads"] = draw(st.sampled_from([None, *shared]))
+    parts["score_cap"], parts["logit_cap"] = draw(st.tuples(*[st.sampled_from([None, 1.5])] * 2))
+    if not shape.attn_only:
+        parts["gated"], parts["parallel"] = draw(st.booleans()), draw(st.booleans())
+    return replace(shape, **parts)
 
 
 @st.composite
@@ -60,7 +93,8 @@ def prompts(draw: st.DrawFn, shape: Shape) -> tuple[Tensor, Tensor, Tensor]:
 
 @st.composite
 def places(draw: st.DrawFn, shape: Shape, length: int) -> Place:
-    kinds = [site for site in SWEPT_SITES if not (shape.attn_only and site is sites.MLP_OUT)]
+    absent = [sites.MLP_OUT] * shape.attn_only + [sites.RESID_MID] * shape.parallel
+    kinds = [site for site in SWEPT_SITES if site not in absent]
     site = draw(st.sampled_from(kinds))
     picks = {}
     if draw(st.booleans()):
@@ -76,10 +110,10 @@ def one_by_one(model: Network, base: Tensor, source: Tensor, place: Place) -> Te
     return model.forward(base, [put_rows(place, there)])
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(st.data())
 def test_the_engine_equals_one_forward_pass_per_place(data: st.DataObject) -> None:
-    shape = data.draw(shapes())
+    shape = data.draw(st.one_of(shapes(), modern_shapes()))
     weights = state_dict(shape, biases=data.draw(st.booleans()), folded=data.draw(st.booleans()))
     model = Network.from_state_dict(shape, weights)
     base, source, at = data.draw(prompts(shape))

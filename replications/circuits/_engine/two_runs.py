@@ -43,9 +43,9 @@ class TwoRuns:
         self.reads: list[Tensor] = []
         """What the MLP reads: `mid`, or what attention reads, at the same positions."""
         self.out: list[Tensor] = []
-        """Attention's output before it is written: as `mid`."""
+        """Attention's output before it is written: as `mid`; kept where a norm follows it."""
         self.mlp: list[Tensor] = []
-        """What the MLP writes: as `mid`."""
+        """What the MLP writes: as `mid`; kept where it does not read what attention writes."""
         self.z: list[Tensor] = []
         """[1 batch pos head d_head], in the window; in the last layer, of the metric's position."""
         size = (graph.n_senders, len(base), self.stop - self.start, network.shape.d_model)
@@ -108,7 +108,8 @@ class TwoRuns:
         outs = self._operations.out(layer, z)
         ours, theirs = self._shared_rows(z)
         self.z.append(ours)
-        self.out.append(self._of_base(outs[0]))
+        if self._graph.shape.post_norms:
+            self.out.append(self._of_base(outs[0]))
         low, high = self._shared_rows(outs)
         changes = self._operations.changes(layer, (ours[0], theirs[0]), (low[0], high[0]))
         self._send(self._graph.first(layer), changes)
@@ -125,7 +126,8 @@ class TwoRuns:
     def _mlp(self, layer: int, reads: Sequence[Tensor]) -> None:
         outs = self._operations.mlp(layer, reads)
         ours, theirs = self._shared_rows(outs)
-        self.mlp.append(self._of_base(outs[0]))
+        if self._parallel:
+            self.mlp.append(self._of_base(outs[0]))
         self._send(self._graph.first(layer, "mlp"), theirs - ours)
         for stream, out in zip(self._streams, outs, strict=True):
             stream.x = stream.x + out

@@ -12,6 +12,7 @@ from replications.errors import Unsupported
 from replications.models.families.rope import rotary
 from replications.models.families.settings import Settings
 from replications.models.families.tensors import Tensors, heads, unembedding
+from replications.models.parameters import in_layer
 from replications.models.shape import Shape
 
 NORMS = {"ln1": "input_layernorm", "ln2": "post_attention_layernorm"}
@@ -100,7 +101,7 @@ def parameters(
         found["embed.W_E"] = embedding * torch.tensor(shape.d_model**0.5).to(embedding.dtype)
     for layer in range(shape.n_layers):
         parts = _layer(tensors, f"layers.{layer}", shape, layout)
-        found |= {f"blocks.{layer}.{name}": value for name, value in parts.items()}
+        found |= {in_layer(layer, name): value for name, value in parts.items()}
     return found
 
 

@@ -11,6 +11,7 @@ from replications.errors import BadInput
 from replications.models.families.family import Family
 from replications.models.families.settings import Settings
 from replications.models.families.tensors import Tensors, unembedding
+from replications.models.parameters import in_layer
 from replications.models.shape import Shape
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _parameters(tensors: Tensors, shape: Shape, settings: Settings) -> dict[str,
     }
     for layer in range(shape.n_layers):
         parts = _layer(tensors, f"h.{layer}", shape)
-        found |= {f"blocks.{layer}.{name}": value for name, value in parts.items()}
+        found |= {in_layer(layer, name): value for name, value in parts.items()}
     return found
 
 

@@ -8,6 +8,7 @@ from replications.models.families.family import Family
 from replications.models.families.rope import rotary
 from replications.models.families.settings import Settings
 from replications.models.families.tensors import Tensors, heads, unembedding
+from replications.models.parameters import in_layer
 from replications.models.shape import Shape
 
 
@@ -39,7 +40,7 @@ def _parameters(tensors: Tensors, shape: Shape, settings: Settings) -> dict[str,
     }
     for layer in range(shape.n_layers):
         parts = _layer(tensors, f"layers.{layer}", shape)
-        found |= {f"blocks.{layer}.{name}": value for name, value in parts.items()}
+        found |= {in_layer(layer, name): value for name, value in parts.items()}
     return found
 
 

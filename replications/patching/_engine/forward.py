@@ -139,8 +139,7 @@ class Forward:
             scale = self._shape.score_scale(i)
             z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
         else:
-            scores = self._network.scaled(i, q @ k.transpose(2, 3))
-            z = (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(-1) @ v
+            z = _pattern(self._network.scaled(i, q @ k.transpose(2, 3)), mask) @ v
         z = z.transpose(1, 2).reshape(runs * queries, -1)
         return z if batch.real is None else self._take(z, batch.real)
 
@@ -178,3 +177,10 @@ class Forward:
 
     def _rows(self, rows: Ints) -> Tensor:
         return as_tensor(rows, self._network.device)
+
+
+def _pattern(scores: Tensor, allowed: Tensor | None) -> Tensor:
+    if allowed is None:
+        return scores.softmax(-1)
+    # A query that may look at no key would be NaN.
+    return scores.masked_fill(~allowed, -math.inf).softmax(-1).masked_fill(~allowed, 0.0)
