@@ -119,6 +119,12 @@ def _warn(pairs: Sequence[Pair], swept: SweptPairs) -> None:
             f"warning: in {len(near)} of {len(pairs)} pairs the clean and the corrupted prompt "
             f"have nearly the same logit difference (line {lines}{more})"
         )
+    if swept.means_coincide:
+        print(
+            "warning: the mean logit difference is nearly the same for clean and corrupted prompts, "
+            "so effects are shares of very little; does each pair have the answers that belong to "
+            "it?"
+        )
 
 
 def _table(swept: SweptPairs, top: int) -> None:

@@ -99,6 +99,14 @@ class SweptPairs(Tabular):
         both = zip(self.found.base.tolist(), self.found.source.tolist(), strict=True)
         return [i for i, (base, source) in enumerate(both) if nearly_coincide(base, source)]
 
+    @property
+    def means_coincide(self) -> bool:
+        """Whether the mean logit differences of both prompts are nearly the same.
+
+        Then the effects, which are shares of their distance, say little.
+        """
+        return nearly_coincide(self.found.base.mean().item(), self.found.source.mean().item())
+
     def token(self, pos: int) -> str:
         """The token at a position, empty unless it is the same in all prompts of all pairs."""
         texts = {text for question in self.questions for text in question.tokens_at(pos)}

@@ -147,6 +147,11 @@ def test_pairs_that_nearly_coincide_are_named(
     write(path, [far, far])
     assert sweep(model, path, "--kind", "z") == 0
     assert "warning" not in capsys.readouterr().out
+    write(path, [far, (PAIRS[0][1], PAIRS[0][0], " the", " and"), near])
+    assert sweep(model, path, "--kind", "z") == 0
+    assert "does each pair have the answers that belong to it?" in " ".join(
+        capsys.readouterr().out.split()
+    )
     write(path, [far, near, far])
     assert sweep(model, path, "--kind", "z") == 0
     said = " ".join(capsys.readouterr().out.split())
