@@ -121,7 +121,7 @@ def _warn(pairs: Sequence[Pair], swept: SweptPairs) -> None:
         )
     if swept.means_coincide:
         print(
-            "warning: the mean logit difference is nearly the same for clean and corrupted prompts, "
+            "warning: the mean logit difference is nearly the same for both kinds of prompts, "
             "so effects are shares of very little; does each pair have the answers that belong to "
             "it?"
         )

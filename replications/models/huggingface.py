@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from replications.errors import Unsupported
+from replications.errors import BadInput, ReplicationError, Unsupported
 from replications.models import checkpoint
 from replications.models.families import FAMILIES
 from replications.models.families.settings import Settings
@@ -52,7 +52,12 @@ def open_folder(path: Path, dtype: torch.dtype = torch.float32) -> Folder:
         stored.update(checkpoint.read_weights(path))
         return stored
 
-    network, unused = read(settings, weights, dtype)
+    try:
+        network, unused = read(settings, weights, dtype)
+    except ReplicationError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as exc:  # a setting of another kind, or size
+        raise BadInput(f"{path / checkpoint.CONFIG} does not fit the weights: {exc}") from exc
     checkpoint.check_finite(stored, unused)
     return Folder(network, settings, unused, str(settings["model_type"]))
 

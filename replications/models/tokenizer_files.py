@@ -134,12 +134,14 @@ def _added(folder: Path, settings: Mapping[str, Any], vocabulary: Mapping[str, i
 
     Raises BadInput for one whose number is not the next one after the vocabulary.
     """
-    listed = settings.get("added_tokens_decoder", {})
-    found = {_content(token): int(number) for number, token in listed.items()}
     path = folder / "added_tokens.json"
-    found |= (
-        {str(t): int(n) for t, n in checkpoint.read_json(path).items()} if path.is_file() else {}
-    )
+    beside = checkpoint.read_json(path) if path.is_file() else {}
+    try:
+        listed = settings.get("added_tokens_decoder") or {}
+        found = {_content(token): int(number) for number, token in listed.items()}
+        found |= {text: int(number) for text, number in beside.items()}
+    except (TypeError, ValueError, AttributeError) as exc:
+        raise BadInput(f"{folder}: the added tokens have no numbers: {exc}") from exc
     for name in ("bos_token", "eos_token", "unk_token"):
         text = _content(settings.get(name, "<|endoftext|>"))
         if text is not None and text in vocabulary:

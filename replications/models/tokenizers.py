@@ -19,8 +19,8 @@ BEGINNINGS = ("<|BOS|>", "<bos>", "<|endoftext|>")
 class Tokenizer:
     """A vocabulary, and how text is cut into its tokens. Made by `from_json` or `from_words`.
 
-    Every text is encoded whole and alone: truncation and padding, which a `tokenizer.json` may
-    have been saved with, are off. `saved` says what of the two was on.
+    Every text is encoded whole, alone and always in the same way: truncation, padding and dropout
+    of merges, which a `tokenizer.json` may have been saved with, are off. `saved` says what was on.
     """
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
@@ -29,6 +29,8 @@ class Tokenizer:
             inner = tokenizers.Tokenizer.from_str(inner.to_str())  # the caller's stays as it is
             inner.no_truncation()
             inner.no_padding()
+            if hasattr(inner.model, "dropout"):
+                inner.model.dropout = None
         self._inner = inner
         found = (inner.token_to_id(text) for text in BEGINNINGS)
         self.bos: int | None = next((token for token in found if token is not None), None)
@@ -163,6 +165,8 @@ def _saved(inner: tokenizers.Tokenizer) -> Iterator[str]:
     if inner.padding:
         length = inner.padding["length"]
         yield f"padding to {length} tokens" if length else "padding to the longest text"
+    if dropout := getattr(inner.model, "dropout", None):
+        yield f"merges left out at random ({dropout:g})"
 
 
 @cache

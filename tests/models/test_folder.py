@@ -172,7 +172,33 @@ REFUSED: dict[str, tuple[tuple[Change, ...], str]] = {
         "lacks merges.txt; needed are",
     ),
     "config that is a list": ((file(folders.CONFIG, b"[]"),), "as JSON: it holds no object"),
-    # 17 and other options
+    # settings of another kind or size
+    "heads that do not divide": ((config(n_head=5),), "config.json does not fit the weights"),
+    "no epsilon": ((config(layer_norm_epsilon=None),), "config.json does not fit the weights"),
+    "a list of families": ((config(model_type=["gpt2"]),), "config.json does not fit"),
+    "fewer positions": ((config(n_positions=10),), r"wpe.weight has shape \(20, 12\)"),
+    "another width": ((config(n_embd=13),), r"by its config.json it has \(292, 13\)"),
+    "a broken tokenizer config": (
+        (file("tokenizer_config.json", b"{"),),
+        "tokenizer_config.json as JSON",
+    ),
+    "added tokens without numbers": (
+        (folders.slow_tokenizer, file("added_tokens.json", b'{"<new>": "x"}')),
+        "the added tokens have no numbers",
+    ),
+    "vocabulary without numbers": (
+        (folders.slow_tokenizer, file("vocab.json", b'{"a": "b"}')),
+        "vocab.json and merges.txt do not fit",
+    ),
+    "merges of another vocabulary": (
+        (folders.slow_tokenizer, file("merges.txt", b"#version\nzz qq\n")),
+        "vocab.json and merges.txt do not fit",
+    ),
+    "merges of three": (
+        (folders.slow_tokenizer, file("merges.txt", b"a b c\n")),
+        "merges.txt has a line that is not two",
+    ),
+    # other options
     "quantised": ((config(quantization_config={"bits": 4}),), "quantised"),
     "whole numbers": (
         (weights(lambda w: w.update({"wte.weight": w["wte.weight"].to(torch.int8)})),),
@@ -227,12 +253,17 @@ def pad_left(inner: object) -> None:
     inner.enable_padding(direction="left", pad_to_multiple_of=8)  # type: ignore[attr-defined]
 
 
+def drop_merges(inner: object) -> None:
+    inner.model.dropout = 0.5  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
         (cut, ("truncation to 6 tokens",)),
         (pad_to_24, ("padding to 24 tokens",)),
         (pad_left, ("padding to the longest text",)),
+        (drop_merges, ("merges left out at random (0.5)",)),
     ],
 )
 def test_saved_truncation_and_padding_never_reach_the_model(
