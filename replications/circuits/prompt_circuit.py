@@ -87,6 +87,8 @@ class PairCircuit(Tabular):
             "threshold": self.threshold,
             "clean": labels(question.clean),
             "corrupted": labels(question.corrupted),
+            "clean_ids": question.clean[0].tolist(),
+            "corrupted_ids": question.corrupted[0].tolist(),
             "measured": question.measured,
             "position": question.at,
             "logit_difference": {**self.baselines, "circuit": self.kept.circuit.item()},

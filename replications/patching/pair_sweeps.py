@@ -107,21 +107,30 @@ class SweptPairs(Tabular):
         """
         return nearly_coincide(self.found.base.mean().item(), self.found.source.mean().item())
 
-    def token(self, pos: int) -> str:
-        """The token at a position, empty unless it is the same in all prompts of all pairs."""
-        texts = {text for question in self.questions for text in question.tokens_at(pos)}
-        return texts.pop() if len(texts) == 1 else ""
+    @cached_property
+    def tokens(self) -> list[str]:
+        """The token at each position, empty unless it is the same in all prompts of all pairs.
+
+        Only for prompts of one length.
+        """
+        both = [
+            question.prompting.labels(prompt)
+            for question in self.questions
+            for prompt in (question.clean, question.corrupted)
+        ]
+        there = [set(texts) for texts in zip(*both, strict=True)]
+        return [texts.pop() if len(texts) == 1 else "" for texts in there]
 
     def label(self, pos: int) -> str:
         """A position, with its token if all prompts have the same one there."""
-        token = self.token(pos)
+        token = self.tokens[pos]
         return f"{pos} {visible(token)}" if token else str(pos)
 
     def csv(self) -> str:
         """A row for each place, with `COLUMNS`. Intervals are empty for a single pair."""
         rows = []
         for place in self.places:
-            token = "" if place.pos is None else self.token(place.pos)
+            token = "" if place.pos is None else self.tokens[place.pos]
             numbers = map(_number, (*place.value, *place.effect))
             rows.append([place.layer, place.head, place.pos, token, *numbers, len(self.questions)])
         return _table(COLUMNS, rows)
