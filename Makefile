@@ -78,8 +78,8 @@ docs: $(HAS)docs
 # would take half an hour), then CLAIMS.md, its picture, the opening and the rows of README.md from the
 # ledgers alone; then the audit.
 ledger: $(HAS)parallel $(HAS)plots
-	$(PY) -m pytest claims/ -n $(WORKERS) --claims-json $(LEDGER)
-	$(PY) -m pytest claims/list_update claims/ioi claims/name_recall -n $(WORKERS) --lesions \
+	$(PY) -m pytest claims/ -n $(WORKERS) --thorough --claims-json $(LEDGER)
+	$(PY) -m pytest claims/list_update claims/ioi claims/name_recall claims/algorithmic -n $(WORKERS) --lesions \
 	  --claims-json $(LESIONS)
 	$(PY) -m pytest claims/brackets -n $(WORKERS) --lesions --no-controls \
 	  --claims-json brackets-$(LESIONS)

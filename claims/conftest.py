@@ -29,6 +29,16 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.dist = "loadgroup"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With pytest-xdist's own, a run may never end once a worker was killed."""
+    if config.option.dist != "loadgroup":
+        return None
+    from replications.pytest_plugin.scheduling import ClaimScheduling
+
+    return ClaimScheduling(config, log)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     _settings.apply(config)
 

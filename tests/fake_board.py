@@ -5,7 +5,7 @@ Loaded with `-p tests.fake_board`, it registers the system beside the real ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -45,7 +45,7 @@ SUBJECTS = (
     _info("old", "old", "toy", True),
     _info("retrained/seed0", "retrained", "retrained"),
     _info("retrained/seed1", "retrained", "retrained"),
-    *(_info(f"seed{i}", "seeds", "retrained", True) for i in range(3)),
+    *(replace(_info(f"seed{i}", "seeds", "retrained", True), further=i > 0) for i in range(3)),
 )
 LESIONS = (_info("arena~halved", "arena", "original"),)
 
@@ -54,7 +54,8 @@ def pytest_claims_systems(config: pytest.Config) -> list[System]:
     """The fake system.  Importing this file alone changes nothing."""
 
     def opened(name: str) -> Subject:
-        print(f"OPENED {name} {config.option.device} {config.option.dtype}")
+        options = config.option  # device and dtype are those of claims/conftest.py, if it is loaded
+        print(f"OPENED {name} {getattr(options, 'device', '')} {getattr(options, 'dtype', '')}")
         if name in PROBLEMS:
             raise PROBLEMS[name]
         return Subject(VALUES[name])

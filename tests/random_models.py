@@ -29,6 +29,7 @@ SHAPES = {
     "padded": replace(_GPT, act_fn="relu", attention="bidirectional", pad_token=1),
     "causal_padded": replace(_GPT, act_fn="relu", pad_token=1),
     "attention_only": _ATTENTION_ONLY,
+    "without_layernorms": replace(_GPT, act_fn="relu", normalization=None),
     "shortformer": replace(_ATTENTION_ONLY, normalization=None, positions="shortformer"),
 }
 """Every architecture that TransformerLens can open too."""

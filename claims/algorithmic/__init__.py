@@ -1,1 +1,1 @@
-"""Claims about five small published models of algorithmic problems, of which two are done."""
+"""Claims about five small published models of algorithmic problems."""

@@ -1,6 +1,6 @@
 """What the claims about algorithmic problems share: the source, tolerances and controls.
 
-Subjects: the published models, `palindrome` and `unique`. A printed number is met to half of its
+Subjects: the published models, each called as its problem. A printed number is met to half of its
 last digit. A number read off a figure is met to 1e-3, or to 1e-4 of itself above 10, which leaves
 room for other hardware and rejects the other preparation of the weights wherever the two differ.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from replications.judging import Expectation, Source, listed, near, on, parts
+from replications.judging import Expectation, Source, instead, listed, near, on, parts
 
 DOCUMENT = Source(
     "ARENA: monthly algorithmic problems",
@@ -19,6 +19,9 @@ DOCUMENT = Source(
 )
 PALINDROME = DOCUMENT / "July 2023: Palindromes"
 UNIQUE = DOCUMENT / "August 2023: First Unique Character"
+SUM = DOCUMENT / "September 2023: Sum of Two Numbers"
+SORTED = DOCUMENT / "October 2023: Sorted List"
+CUMSUM = DOCUMENT / "November 2023: Cumulative Sum"
 
 ROUNDED = "half of the last printed digit"
 FIGURE = "read off the published figure"
@@ -34,10 +37,22 @@ raw = on(
     accepted_if="a document that reads this number off weights as they were trained",
 )
 
+processed = instead(
+    "processed weights",
+    lambda s: s.behaviour.headline(),
+    accepted_if="processing that changes nothing, as in a model with LayerNorms",
+)
+
 
 def printed(value: float) -> Expectation:
     """The value to half of the third decimal."""
     return near(value, abs=5e-4, because=ROUNDED)
+
+
+def certainty(loss: float, mean: float, median: float, smallest: float, **more: Expectation):
+    """The loss and the probabilities of the right answers, as printed, and other parts."""
+    values = {"loss": loss, "mean": mean, "median": median, "smallest": smallest}
+    return named({name: printed(value) for name, value in values.items()}, **more)
 
 
 def named(expected: Mapping[str, Expectation], **more: Expectation) -> Expectation:

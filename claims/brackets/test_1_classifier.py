@@ -44,6 +44,7 @@ def test_positions_are_sinusoidal(subject):
         lambda s: s.behaviour.padding_effect(masked=False),
         accepted_if="A model that has learned by itself to ignore [pad].",
     ),
+    costly=True,
 )
 def test_padding_does_not_change_the_verdict(subject):
     return subject.behaviour.padding_effect()
@@ -61,6 +62,7 @@ def test_padding_does_not_change_the_verdict(subject):
         lambda s: s.behaviour.excess_accuracy(causal=False),
         accepted_if="A model that names the larger class whatever the string.",
     ),
+    costly=True,
 )
 def test_causal_attention_destroys_the_classifier(subject):
     return subject.behaviour.excess_accuracy(causal=True)
@@ -202,6 +204,7 @@ def test_printed_confidences_are_reproduced(subject):
             accepted_if="Strings that are nearly all of one class.",
         ),
     ),
+    costly=True,
 )
 def test_all_strings_are_classified_correctly(subject):
     return subject.behaviour.correct()
@@ -255,6 +258,7 @@ def test_right_to_left_rule_gives_every_label(subject):
     note="Correlations within strings of one length; version 1 left out suffixes of under five "
     "brackets.  See brackets/tally-at-every-position.",
     version=2,
+    costly=True,
 )
 def test_the_tally_is_of_the_suffix(subject):
     return subject.elevation_head.suffix_against_prefix

@@ -53,6 +53,7 @@ def test_final_layernorm_is_nearly_linear(subject):
         ),
     ),
     note="Pads are included, as in the document.",
+    costly=True,
 )
 def test_layer_1_layernorm_is_nearly_linear(subject):
     return subject.components.layer1_layernorm_r_squared()
@@ -75,6 +76,7 @@ def test_layer_1_layernorm_is_nearly_linear(subject):
         ),
         on("LayerNorm before scale and bias", lambda s: s.before_scale_and_bias),
     ),
+    costly=True,
 )
 def test_one_direction_carries_the_logit_difference(subject):
     return subject.components.stands_in_for_logits()

@@ -138,6 +138,7 @@ def test_both_heads_answer_both_failures(subject):
             accepted_if="A model in which yet another head catches each kind of failure.",
         ),
     ),
+    costly=True,
 )
 def test_agreement_lowers_the_loss(subject):
     return subject.circuit.loss_rise()

@@ -93,6 +93,7 @@ def test_the_information_is_at_position_1(subject):
     not_asserted="does not hold: the residual stream before layer 2 at position 1 moves LDu by "
     "3.8, the output of 2.0, which the query of position 0 decides too, by 5.2",
     note="The limit is that of brackets/circuit-copy-stage.",
+    costly=True,
 )
 def test_position_1_turns_the_verdict(subject):
     return subject.circuit.carried_by(1)

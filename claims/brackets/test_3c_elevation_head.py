@@ -222,6 +222,7 @@ def test_the_other_head_does_not_write_brackets_oppositely(subject):
     ),
     note="Beyond the document: this form of the finding needs no linear fit, and an offset common "
     "to v_L and v_R does not matter.",
+    costly=True,
 )
 def test_one_more_bracket_moves_the_output_oppositely(subject):
     return subject.elevation_head.response_cosine()

@@ -39,6 +39,7 @@ def test_without_the_elevation_head_totals_are_lost(subject):
     ),
     note="Measured as sufficiency: outputs from T strings put into balanced runs give this share "
     "of 2.0's contribution on T.  They are not necessary, see circuit-mlp-necessity.",
+    costly=True,
 )
 def test_the_mlps_at_position_1_suffice(subject):
     return subject.circuit.gained_from_mlps(1)
@@ -81,6 +82,7 @@ def test_the_mlps_at_position_1_are_necessary(subject):
             accepted_if="A model that is unsure of balanced strings.",
         ),
     ),
+    costly=True,
 )
 def test_the_total_head_copies_the_signal(subject):
     return subject.circuit.copied(subject.roles.total)

@@ -35,6 +35,7 @@ from .common import BONUS, MODELS, untrained
     "positions 2 to 32 and falls to 0.25 at 38, where the output follows the prefix instead (0.95)",
     note="Version 1 left out suffixes of under five brackets and looked at seven positions only.",
     version=2,
+    costly=True,
 )
 def test_every_position_stores_its_tally(subject):
     return subject.elevation_head.lowest_tally_correlation()
@@ -55,6 +56,7 @@ def test_every_position_stores_its_tally(subject):
         ),
         untrained,
     ),
+    costly=True,
 )
 def test_brackets_are_written_oppositely_everywhere(subject):
     return subject.elevation_head.highest_write_cosine
@@ -139,6 +141,7 @@ def test_negative_positions_carry_the_verdict(subject):
         ),
         untrained,
     ),
+    costly=True,
 )
 def test_the_mlps_feed_the_negative_head(subject):
     return subject.negative_head.input_dominance

@@ -46,6 +46,7 @@ def test_the_total_head_catches_early_closes(subject):
     published="question",
     expect={group: parts(v=at_least(5.0), k=at_least(2.0)) for group in MODELS},
     control=instead("head 2.1", lambda s: s.circuit.early_close(s.roles.negative)),
+    costly=True,
 )
 def test_early_closes_travel_through_value_and_key(subject):
     return subject.circuit.early_close(subject.roles.total)

@@ -68,6 +68,7 @@ READS_2 = "A model whose 1.0 and 2.0 read position 2 instead of position 1."
         lambda s: s.scrubbing.just_the_loss("0b"),
         accepted_if="A model that gives every string the same, right, answer.",
     ),
+    costly=True,
 )
 def test_nothing_scrubbed(subject):
     return subject.scrubbing.just_the_loss("0a")
@@ -149,6 +150,7 @@ def test_count_with_the_first_bracket(subject):
         wrong("2a from position 2", READS_2),
         wrong("features exchanged", EXCHANGED),
     ),
+    costly=True,
 )
 def test_position_1_reads_the_elevation_head(subject):
     return subject.scrubbing.found("2a")

@@ -117,6 +117,7 @@ def test_the_edges_with_a_second_head_beat_random_ones(subject):
     not_asserted="does not hold: of 40 random circuits the best keeps nearly as much",
     note="What it keeps, less what the best keeps of 40 random circuits of as many edges, all on "
     "paths from the embedding to the logits.",
+    costly=True,
 )
 def test_the_edges_beat_random_ones(subject):
     return subject.edges.document.ahead_of_peers()
@@ -138,6 +139,7 @@ def test_the_edges_beat_random_ones(subject):
     "nothing, each edge, and each head and MLP taken out (Wang et al. 2022).",
     not_asserted="does not hold: the circuit keeps a fifth, and without its head 2.0 the model "
     "still tells the strings apart",
+    costly=True,
 )
 def test_the_edges_are_complete(subject):
     return subject.edges.document.incomplete()
@@ -157,6 +159,7 @@ def test_the_edges_are_complete(subject):
     ),
     note="How far LDu falls, at least, when one edge of the circuit is taken out (Wang et al. "
     "2022), as a share of its difference between unbalanced and balanced strings.",
+    costly=True,
 )
 def test_the_edges_are_minimal(subject):
     return subject.edges.document.least_needed()
@@ -180,6 +183,7 @@ def test_the_edges_are_minimal(subject):
     ),
     not_asserted="on the published model exact effects and EAP-IG give 0.95, EAP 0.89",
     note="AUROC of the sizes of effects for edges of the circuit against other edges.",
+    costly=True,
 )
 def test_methods_rank_the_edges_high(subject):
     return subject.edges.document.aurocs()
@@ -205,6 +209,7 @@ def test_methods_rank_the_edges_high(subject):
     "edges of both MLPs into 2.0, half of them; EAP misses all but 2.0 -> logits",
     note="The share of its edges that are not among as many top edges by exact effects, EAP and "
     "EAP-IG, or not kept by ACDC with a threshold of a twentieth of the difference.",
+    costly=True,
 )
 def test_methods_find_the_edges(subject):
     return subject.edges.document.missed()

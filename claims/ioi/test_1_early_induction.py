@@ -53,6 +53,7 @@ from .common import (
     note="Both values of each head, on 32 rows of 15 repeated tokens (10 for toys): the score, "
     f"and how many times the duplicate-token score it is. {BY_ROLE}",
     asserted_of=IN_ALL_SEEDS,
+    costly=True,
 )
 def test_two_heads_are_induction_heads(subject):
     return subject.early_heads.induction(subject.roles.induction)

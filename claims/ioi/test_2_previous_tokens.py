@@ -62,6 +62,7 @@ NO_SIZE = "only the sign and a smallest size can be expected of other models"
     note="`named` counts the previous-token heads among the two most negative senders; `effects` "
     "are those of the previous-token heads. That no other head has any effect is not claimed: the "
     "document shows a heatmap without numbers.",
+    costly=True,
 )
 def test_previous_token_heads_feed_the_keys(subject):
     return subject.early_paths.from_previous(K, subject.roles.induction)
@@ -246,6 +247,7 @@ _SIZES = parts(
     version=2,
     note="The document does not say which head gives 3 % and which 15 %, so the weaker and the "
     "stronger are compared. Of toys only signs and a smallest size are expected.",
+    costly=True,
 )
 def test_two_senders_are_more_than_their_sum(subject):
     return subject.early_paths.pair(subject.roles.previous, subject.roles.all_induction)

@@ -93,6 +93,7 @@ def test_the_typical_head_hardly_changes(subject):
     version=2,
     note="Change of attention from the end to IO: the second largest among the three heads that "
     "rise most.",
+    costly=True,
 )
 def test_why_backups_change(subject):
     return subject.name_movers.second_to_io(subject.name_movers.backups)
@@ -132,6 +133,7 @@ def test_a_negative_name_mover_looks_away(subject):
     not_asserted="the document asks this and does not answer it",
     note="Change of attention, in the two heads that rise most, from the end to the position from "
     "which they take most of their attribution: IO in one toy, S2 in another.",
+    costly=True,
 )
 def test_backups_attend_more_to_their_source(subject):
     return subject.name_movers.attention_to_source(subject.name_movers.backups)

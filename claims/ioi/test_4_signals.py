@@ -53,6 +53,7 @@ def test_the_flips_do_what_they_say(subject):
     ),
     version=2,
     note="Distance of the top left cell from the clean logit difference, in each head's table.",
+    costly=True,
 )
 def test_the_same_data_changes_nothing(subject):
     return subject.position_against_token.identity_errors
@@ -72,6 +73,7 @@ def test_the_same_data_changes_nothing(subject):
         accepted_if="Heads that we took for others and that carry both signals.",
     ),
     note="As a share of the original logit difference.",
+    costly=True,
 )
 def test_both_signals_inverted_negate(subject):
     return subject.position_against_token.together.both_inverted
@@ -204,6 +206,7 @@ def test_the_signals_add_up(subject):
     version=2,
     note="Full swing of the token over that of the position, or 0 where the position is worth less "
     f"than a tenth of the clean logit difference: a ratio of noise says nothing. {BY_ROLE}",
+    costly=True,
 )
 def test_position_outweighs_the_token(subject):
     return subject.position_against_token.together.token_over_position

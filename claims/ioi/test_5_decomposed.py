@@ -31,6 +31,7 @@ from .common import BY_ROLE, DECOMPOSED, OTHER_PROMPTS, known_roles, models
     version=2,
     note="Position step less the size of the token swing, as a share of the clean logit "
     "difference. Duplicate-token heads are no control: they carry the position too.",
+    costly=True,
 )
 def test_each_head_prefers_position(subject):
     return subject.position_against_token.leads(subject.roles.s_inhibition)

@@ -53,6 +53,7 @@ def test_the_answer_appears_after_the_last_layer(subject):
         untrained,
     ),
     note="Share of the sum of embedding, head 0.0 and head 1.0, for the first prediction.",
+    costly=True,
 )
 def test_head_1_0_dominates(subject):
     return subject.attribution.share(subject.roles.copying)

@@ -98,6 +98,7 @@ def test_defaults_are_half_as_strong(subject):
     ),
     note="Share of predictions whose score at the new element exceeds that at their own place.",
     not_asserted=SEED_0,
+    costly=True,
 )
 def test_k_composition_overrides_the_default(subject):
     return subject.attention.override()

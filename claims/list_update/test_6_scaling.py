@@ -51,6 +51,7 @@ def test_larger_tasks_have_the_same_circuits(subject):
     not_asserted="advice, not a finding; it is tried on larger tasks of the same family only",
     note="Attribution, patterns, patching and circuits: the number from each must reach 0.8, and "
     "that of its own control must not.",
+    costly=True,
 )
 def test_the_techniques_work_elsewhere(subject):
     return subject.techniques.steps_that_survive

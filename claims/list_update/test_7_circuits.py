@@ -44,6 +44,7 @@ BY_QUERIES = "a model whose head 1.0 is told of the index by its queries"
     ),
     note=f"{THREE} 1 is the logit difference of the clean prompt, 0 that of the corrupted one.",
     not_asserted=SEED_0,
+    costly=True,
 )
 def test_the_circuit_suffices(subject):
     return subject.edges.document.faithful()
@@ -64,6 +65,7 @@ def test_the_circuit_suffices(subject):
     not_asserted=SEED_0,
     note="What it keeps, less what the best keeps of all other circuits of three edges on paths "
     "from the embedding to the logits.",
+    costly=True,
 )
 def test_the_circuit_beats_all_others(subject):
     return subject.edges.document.ahead_of_peers()
@@ -91,6 +93,7 @@ def test_the_circuit_beats_all_others(subject):
     note="The largest difference, as a share of that between clean and corrupted prompts, over "
     "nothing, each edge and each head taken out (Wang et al. 2022).",
     not_asserted=SEED_0,
+    costly=True,
 )
 def test_the_circuit_is_complete(subject):
     return subject.edges.document.incomplete()
@@ -111,6 +114,7 @@ def test_the_circuit_is_complete(subject):
     ),
     note="How far the logit difference falls, at least, when one edge of the circuit is taken out "
     "(Wang et al. 2022), as a share of that between clean and corrupted prompts.",
+    costly=True,
 )
 def test_the_circuit_is_minimal(subject):
     return subject.edges.document.least_needed()
@@ -139,6 +143,7 @@ def test_the_circuit_is_minimal(subject):
         instead("head 1.0 alone", lambda s: s.edges.one_head().aurocs(), accepted_if=BY_ONE_HEAD),
     ),
     note="AUROC of the sizes of effects for edges of the circuit against other edges.",
+    costly=True,
 )
 def test_methods_rank_the_circuit_first(subject):
     return subject.edges.document.aurocs()
@@ -158,6 +163,7 @@ def test_methods_rank_the_circuit_first(subject):
     ),
     note="With exact edges, and a threshold of a twentieth of the difference between clean and "
     "corrupted prompts.",
+    costly=True,
 )
 def test_acdc_finds_the_circuit(subject):
     return subject.edges.document.differs_from_acdc()

@@ -20,9 +20,9 @@ ABOUT = """\
 Judge every claim on every subject that can be reached, and print the table. In a checkout these are
 the claims of its claims/ folder, otherwise those that come with the package; files and folders
 named by you, such as brackets or claims/ioi, take their place. All options are pytest's (-k, -m,
--n, -v …) and those of claims: --claims-json PATH, --require-all, --offline, --no-controls,
---lesions, --device, --dtype, --threads. The exit status is pytest's: 0 if nothing failed, 1 if a
-claim did, 4 for bad options, 5 if nothing was selected."""
+-n, -v …) and those of claims: --claims-json PATH, --resume LEDGER, --thorough,
+--require-all, --offline, --no-controls, --lesions, --device, --dtype, --threads. The exit status is
+pytest's: 0 if nothing failed, 1 if a claim did, 4 for bad options, 5 if nothing was selected."""
 EXAMPLES = """\
 python -m replications claims
     all of them; minutes

@@ -27,6 +27,10 @@ MORE = {
     "ioi/circuit": "ioi.train_circuit",
     "algorithmic/palindrome": "algorithmic.train_palindrome",
     "algorithmic/unique": "algorithmic.train_unique",
+    "algorithmic/sum": "algorithmic.train_sum",
+    "algorithmic/sum-one-layer": "algorithmic.train_sum_one_layer",
+    "algorithmic/sorted": "algorithmic.train_sorted",
+    "algorithmic/cumsum": "algorithmic.train_cumsum",
 }
 """Further recipes: what the command calls them → the module under replications.systems."""
 

@@ -59,7 +59,9 @@ class SubjectInfo:
 
     `name` is unique in its system ("retrained/seed3"); `group` is the key of `Claim.expect`
     ("retrained").  Only a subject that `gates` can fail a run by not meeting an expectation.
-    `remedy` is the command that makes the subject available where a file is missing.
+    `remedy` is the command that makes the subject available where a file is missing.  `further` is
+    said of a model beside several others of its group: the costly claims leave it out of a run that
+    is not `--thorough`.
     """
 
     system: str
@@ -69,6 +71,7 @@ class SubjectInfo:
     gates: bool
     fixtures: tuple[str, ...]
     remedy: str = ""
+    further: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Claim:
     subjects that gate.  `no_lesion` says why no lesion can turn the claim red; it is empty where
     some lesion does.  `asserted_of` names groups whose subjects do not gate, of which this claim is
     asserted all the same.  `version` grows when the measurement of the claim changes its meaning.
+    `costly` is said of one that takes a quarter of a second a model or more.
     """
 
     id: str
@@ -99,6 +103,7 @@ class Claim:
     no_lesion: str = ""
     asserted_of: tuple[str, ...] = ()
     version: int = 1
+    costly: bool = False
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
@@ -111,6 +116,10 @@ class Claim:
     def gates(self, info: SubjectInfo) -> bool:
         """Whether this subject can fail a run with this claim, unless it is `not_asserted`."""
         return info.gates or info.group in self.asserted_of
+
+    def leaves_out(self, info: SubjectInfo) -> bool:
+        """Whether only a thorough run measures the claim on this subject."""
+        return self.costly and info.further
 
     def asserts(self, info: SubjectInfo) -> bool:
         """Whether a run fails if this subject does not meet the expectation."""
@@ -225,6 +234,7 @@ def claim(
     no_lesion: str = "",
     asserted_of: tuple[str, ...] = (),
     version: int = 1,
+    costly: bool = False,
 ) -> Callable[[Measure], Measure]:
     """Make the decorated measurement a claim; it is kept in the attribute `.claim`.
 
@@ -236,7 +246,8 @@ def claim(
     `derived` says how `published` follows from what the document prints, where it does not print
     the number itself.  A tier-1 claim that no lesion turns red says why in `no_lesion`.
     `asserted_of` names groups of subjects trained here on all of which the finding holds: these
-    rows can fail a run too.  ValueError if the claim is malformed.
+    rows can fail a run too.  A `costly` claim is measured on the `further` models of a group in a
+    thorough run only.  ValueError if the claim is malformed.
     """
     controls = control if isinstance(control, tuple) else () if control is None else (control,)
     expected = dict(expect) if isinstance(expect, Mapping) else {EVERY_GROUP: expect}
@@ -258,6 +269,7 @@ def claim(
             asserted_of=asserted_of,
             measure=measure,
             version=version,
+            costly=costly,
         )
         return measure
 

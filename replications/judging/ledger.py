@@ -24,18 +24,40 @@ _CLAIM_KEYS = {
 }
 
 
+LOST = "the run ended before it was measured, or the process that measured it died"
+LEFT_OUT = "a costly claim on a further model of its group, left to --thorough"
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """A row that a run has not: its claim, its subject, and why: LOST or LEFT_OUT."""
+
+    claim: str
+    subject: str
+    reason: str
+
+    @classmethod
+    def from_json(cls, entry: Any) -> NotRun:
+        """The entry of a ledger.  BadInput if it has other keys."""
+        if not isinstance(entry, dict) or set(entry) != {"claim", "subject", "reason"}:
+            raise BadInput(f"not_run needs claim, subject and reason, not {entry!r}")
+        return cls(**entry)
+
+
 @dataclass(frozen=True)
 class Ledger:
     """Environment, fixture digests, and a row per claim × subject.
 
     `claims` maps the id of each claim, in claim order, to what `describe` says about it.  Rows are
-    kept in claim order, then by subject.
+    kept in claim order, then by subject.  `not_run` names the rows that the run set out to measure
+    and did not, or left out.
     """
 
     environment: Mapping[str, Any]
     fixtures: Mapping[str, str]
     claims: Mapping[str, Mapping[str, Any]]
     rows: tuple[Row, ...]
+    not_run: tuple[NotRun, ...] = ()
     schema: int = field(default=SCHEMA)
     read_as: int = field(default=SCHEMA, compare=False)
     """The schema of the file that this was read from."""
@@ -66,6 +88,7 @@ class Ledger:
             "fixtures": dict(sorted(self.fixtures.items())),
             "claims": {name: dict(entry) for name, entry in self.claims.items()},
             "rows": [asdict(row) for row in self.rows],
+            "not_run": [asdict(entry) for entry in self.not_run],
         }
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         files.put(Path(path), text.encode("utf-8"))
@@ -110,7 +133,8 @@ class Ledger:
                 raise BadInput(f"claim {name!r} needs the keys {sorted(_CLAIM_KEYS)}")
         rows = tuple(Row.from_json(entry) for entry in content["rows"])
         described = (content["environment"], content["fixtures"], content["claims"])
-        return cls(*described, rows, read_as=read_as)
+        not_run = tuple(NotRun.from_json(entry) for entry in content.get("not_run", ()))
+        return cls(*described, rows, not_run, read_as=read_as)
 
 
 def describe(claim: Claim, gating: Iterable[str] = (), file: str | None = None) -> dict[str, Any]:

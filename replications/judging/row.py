@@ -77,6 +77,11 @@ class Row:
     seconds: float
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Its claim and its subject, by which a row is known."""
+        return self.claim, self.subject
+
+    @property
     def replicates(self) -> bool:
         """Whether the finding holds here, no control was accepted and every part was controlled."""
         return self.holds is True and not self.control_accepted and not self.uncontrolled

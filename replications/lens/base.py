@@ -109,7 +109,7 @@ class Lens(ABC):
         edits: Sequence[Edit] = (),
         *,
         masked: bool = True,
-        batch: int = 500,
+        batch: int = 250,
     ) -> Run:
         """Run `tokens` [batch pos], reading and editing places on the way.
 
@@ -126,7 +126,7 @@ class Lens(ABC):
         read: Mapping[str, Place | Read],
         edits: Sequence[Edit] = (),
         *,
-        batch: int = 500,
+        batch: int = 250,
     ) -> Mapping[str, Tensor]:
         """What `run` reads, but the model stops after the last layer that is read."""
         layers = [(r.place if isinstance(r, Read) else r).layer for r in read.values()]

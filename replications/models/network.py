@@ -204,7 +204,9 @@ class Network(Layers):
         return at(sites.ATTN_OUT(layer), self.written("ln1", layer, out))
 
     def _mlp(self, layer: int, x: Tensor, at: Callable[[Place, Tensor], Tensor]) -> Tensor:
-        x = at(sites.LN2(layer), self.norm("ln2", layer, x))
+        x = self.norm("ln2", layer, x)
+        if self.shape.normalization is not None:
+            x = at(sites.LN2(layer), x)
         post = at(sites.MLP_POST(layer), self.neurons(layer, x))
         out = self.written("ln2", layer, post @ self.W_out[layer] + self.b_out[layer])
         return at(sites.MLP_OUT(layer), out)

@@ -63,10 +63,8 @@ class Shape:
                 f"attn_only={self.attn_only} contradicts d_mlp={self.d_mlp}: a model has no MLPs "
                 "exactly if d_mlp is 0"
             )
-        if not self.attn_only and (self.positions == "shortformer" or self.normalization is None):
-            raise BadInput(
-                "a model with MLPs must have LayerNorms, and positions that are not shortformer"
-            )
+        if not self.attn_only and self.positions == "shortformer":
+            raise BadInput("a model with MLPs must have standard positions, rotary ones or none")
         if self.n_heads % self.key_value_heads:
             raise BadInput(
                 f"{self.n_heads} heads cannot share {self.key_value_heads} heads of keys evenly"

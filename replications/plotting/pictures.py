@@ -7,7 +7,7 @@ which says of every other plot of the document why it is not here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,25 @@ class Picture:
     title: str
     says: str
     draw: Callable[[Any], Figure]
+
+    def show(self, subject: Any) -> Shown:
+        """The picture of a subject, which a notebook displays.  CannotDraw as `draw`."""
+        from replications.plotting import charts
+
+        with charts.style():
+            return Shown(self.title, self.says, charts.encode(self.draw(subject), "png"))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of one subject as a PNG.  At the end of a cell it shows itself."""
+
+    title: str
+    says: str
+    png: bytes = field(repr=False)
+
+    def _repr_png_(self) -> bytes:
+        return self.png
 
 
 @dataclass(frozen=True)

@@ -118,10 +118,11 @@ def _key(item: pytest.Item) -> tuple[str, str]:
     return chosen.info.system, chosen.info.name
 
 
-def order(config: pytest.Config, claim: Claim) -> int:
-    """The place of a claim among all that were collected."""
-    ids: dict[str, str] = config.stash[_ids]
-    return list(ids).index(claim.id)
+def claims_in_order(config: pytest.Config) -> list[str]:
+    """The ids of all claims that were collected, as they stand in their files."""
+    none: dict[str, str] = {}
+    ids: dict[str, str] = config.stash.get(_ids, none)
+    return list(ids)
 
 
 def names(config: pytest.Config, claim: Claim) -> list[str]:

@@ -13,7 +13,7 @@ from replications.judging.claim import Claim, SubjectInfo
 from replications.judging.ledger import describe
 from replications.judging.row import FAILURES, Row
 from replications.judging.verdict import judge
-from replications.pytest_plugin import collecting, outcomes, subjects
+from replications.pytest_plugin import collecting, outcomes, selecting, subjects
 from replications.pytest_plugin.records import PROPERTY
 
 
@@ -60,7 +60,7 @@ def _record(item: pytest.Item, claim: Claim, info: SubjectInfo, row: Row) -> Non
     record = {
         "row": asdict(row),
         "claim": describe(claim, gating, outcomes.file_of(item)),
-        "order": collecting.order(item.config, claim),
+        "plan": selecting.take_plan(item.config),
         "fixtures": list(info.fixtures),
         "gates": claim.gates(info),
     }

@@ -57,9 +57,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Claims of one subject follow one another, so that it is opened once."""
     if any(claim_of(item) for item in items):
-        from replications.pytest_plugin import collecting
+        from replications.pytest_plugin import collecting, resuming, selecting
 
         collecting.arrange(config, items)
+        selecting.choose(config, items, resuming.known(config))
 
 
 @pytest.hookimpl(tryfirst=True)

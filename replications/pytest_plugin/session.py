@@ -5,6 +5,8 @@ Lives in the one process that sees every report, also under pytest-xdist.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +24,35 @@ class Board:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.records: list[dict[str, Any]] = []
-        self.missing = 0
+        self.plan: dict[str, Any] = {}
+        self.known: Ledger | None = None
         self.problem = ""
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Read what --resume keeps.  pytest.UsageError if it does not fit this run."""
+        if self.config.option.resume:
+            from replications.pytest_plugin import resuming
+
+            self.known = resuming.known(self.config)
+            assert self.known is not None
+            resuming.check(self.config.option.resume, self.known, self._environment())
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         record = record_of(report)
-        if record is not None:
-            self.records.append(record)
-        elif report.when == "???":  # pytest-xdist's report of a worker that died
-            self.missing += 1
+        if record is None:
+            return
+        if not self.records:
+            _end_in_order()
+        self.plan = record["plan"] or self.plan
+        self.records.append(record)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        ledger = self.ledger() if self.records else None
+        ledger = self.ledger() if self.records or self.known else None
         if ledger is not None:
             self.write(ledger)
+            if self.known and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                session.exitstatus = pytest.ExitCode.OK  # all of it was known
             if self.problem or self._fails(ledger):
                 session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
         result = yield  # pytest's own summary comes first, so that ours are the last lines
@@ -45,24 +61,32 @@ class Board:
         return result
 
     def _fails(self, ledger: Ledger) -> bool:
-        """Whether the run as a whole fails, although each row may be in order."""
+        """Whether the run as a whole fails, although each test of this session may be in order."""
+        from replications.judging.row import FAILURES
         from replications.report import board
 
-        unreached = any(row.status in board.NOT_REACHED for row in ledger.rows)
-        return bool(self.config.option.require_all) and unreached
+        bad = (*FAILURES, *(board.NOT_REACHED if self.config.option.require_all else ()))
+        return bool(board.lost(ledger)) or any(row.status in bad for row in ledger.rows)
 
     def ledger(self) -> Ledger:
-        """The ledger of the records gathered so far."""
+        """The ledger of the records gathered so far, and of the rows that were known before."""
         from replications.judging.ledger import Ledger
         from replications.judging.row import Row
+        from replications.pytest_plugin import gathering
+        from replications.pytest_plugin.digests import digests
 
-        ordered = sorted(self.records, key=lambda record: record["order"])
-        judged = [record for record in ordered if record["row"]["holds"] is not None]
+        judged = [record for record in self.records if record["row"]["holds"] is not None]
+        rows = {(r["row"]["claim"], r["row"]["subject"]): r["row"] for r in self.records}
+        earlier = [r for r in self.known.rows if r.key not in rows] if self.known else []
         return Ledger(
             environment=self._environment(),
-            fixtures=_digests({name for record in judged for name in record["fixtures"]}),
-            claims=_claims(ordered),
-            rows=tuple(Row.from_json(record["row"]) for record in ordered),
+            fixtures={
+                **(self.known.fixtures if self.known else {}),
+                **digests({name for record in judged for name in record["fixtures"]}),
+            },
+            claims=gathering.claims(self.records, self.known, self.plan.get("order", [])),
+            rows=(*earlier, *(Row.from_json(row) for row in rows.values())),
+            not_run=gathering.not_run(self.plan, rows, self.known),
         )
 
     def _environment(self) -> dict[str, Any]:
@@ -77,12 +101,11 @@ class Board:
 
     def write(self, ledger: Ledger) -> None:
         """Write the ledger if asked to; a failure is kept for the last lines."""
+        from replications.pytest_plugin import gathering
+
         path = self.config.option.claims_json
-        try:
-            if path:
-                ledger.write(path)
-        except OSError as exc:
-            self.problem = f"the ledger was NOT WRITTEN: {path}: {exc.strerror or exc}"
+        if path:
+            self.problem = gathering.write(ledger, path)
 
     def show(self, ledger: Ledger) -> None:
         """Print the closing table and the last lines."""
@@ -95,38 +118,17 @@ class Board:
         reporter.write_line("")
         reporter.write_line(closing.table(ledger, verbose=options.verbose > 0))
         reporter.write_line("")
-        for line in closing.last_lines(
-            ledger, require_all=options.require_all, missing=self.missing
-        ):
+        for line in closing.last_lines(ledger, require_all=options.require_all):
             reporter.write_line(line)
         if self.problem:
             reporter.write_line(self.problem, red=True)
 
 
-def _claims(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What the ledger says about each claim.
+def _end_in_order() -> None:
+    """Let SIGTERM, by which time limits end a run, do what Ctrl-C does: the ledger is written."""
 
-    Only when it is opened does the subject of a fixture say that it does not gate.
-    """
-    claims: dict[str, dict[str, Any]] = {}
-    for record in records:
-        row, entry = record["row"], claims.setdefault(record["row"]["claim"], record["claim"])
-        if not record["gates"]:
-            entry["gating"] = [name for name in entry["gating"] if name != row["subject"]]
-    return claims
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
 
-
-def _digests(names: set[str]) -> dict[str, str]:
-    """The sha256 of each fixture file; empty for one that the manifest does not list."""
-    if not names:
-        return {}
-    from replications import fixtures
-    from replications.errors import ReplicationError
-
-    digests = {}
-    for name in sorted(names):
-        try:
-            digests[name] = fixtures.digest(name)
-        except ReplicationError:  # its claims are skips or errors already
-            digests[name] = ""
-    return digests
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)

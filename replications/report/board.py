@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from replications.judging.claim import KINDS
-from replications.judging.ledger import Ledger, control_names
+from replications.judging.ledger import LEFT_OUT, LOST, Ledger, NotRun, control_names
 from replications.judging.row import FAILURES, STATUSES, Row
 
 NOT_REACHED = ("skip", "unsupported")
@@ -170,6 +170,16 @@ class NotReached:
     command: str
 
 
+def lost(ledger: Ledger) -> list[NotRun]:
+    """The rows that the run set out to measure and did not."""
+    return [entry for entry in ledger.not_run if entry.reason == LOST]
+
+
+def left_out(ledger: Ledger) -> list[NotRun]:
+    """The rows that are left to a thorough run."""
+    return [entry for entry in ledger.not_run if entry.reason == LEFT_OUT]
+
+
 def not_reached(ledger: Ledger) -> list[NotReached]:
     """The rows that were skipped or are unsupported, by status and reason."""
     found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
@@ -183,7 +193,7 @@ def not_reached(ledger: Ledger) -> list[NotReached]:
     return result
 
 
-def subject_of(row: Row) -> str:
+def subject_of(row: Row | NotRun) -> str:
     """The subject of a row with its system: "brackets/retrained/seed3"."""
     return f"{row.claim.split('/')[0]}/{row.subject}"
 

@@ -46,7 +46,7 @@ REGENERATE = """\
 ## How this file is made
 
 ```
-pytest claims/ --claims-json claims.json
+pytest claims/ --thorough --claims-json claims.json
 pytest claims/ --lesions --no-controls --claims-json lesions.json
 python -m replications ledger claims.json --lesions lesions.json --out CLAIMS.md
 python -m replications audit claims.json lesions.json

@@ -79,27 +79,39 @@ def control(row: Row | None) -> str:
     return short(values[0] if len(values) == 1 else values) if values else "none"
 
 
-def last_lines(ledger: Ledger, *, require_all: bool = False, missing: int = 0) -> list[str]:
-    """What was not reached and how to reach it, what changed, then the count of each status.
-
-    `missing` is the number of claims that reported no row at all, for instance because a worker
-    process died.
-    """
-    said = [
+def last_lines(ledger: Ledger, *, require_all: bool = False) -> list[str]:
+    """What was not run or not reached and how to, what changed, then the count of each status."""
+    said = _not_run(ledger)
+    said += [
         f"{missing.status}: {missing.subjects} (rows: {missing.rows}): {missing.reason}"
         for missing in board.not_reached(ledger)
     ]
     moved = [row for row in ledger.rows if row.status == "changed"]
     said += [f"changed: {row.claim} on {row.subject}: {row.reason}" for row in moved]
     counted = f"claims: {board.counts(ledger.rows)}; {board.controls(ledger.rows)}"
-    return [*said, counted + _unreached(ledger, require_all, missing)]
+    return [*said, counted + _unreached(ledger, require_all)]
 
 
-def _unreached(ledger: Ledger, require_all: bool, missing: int) -> str:
+def _not_run(ledger: Ledger) -> list[str]:
+    said = [f"lost: {row.claim} on {row.subject}: {row.reason}" for row in board.lost(ledger)]
+    if said:
+        said.append("lost rows: run again with --resume LEDGER to measure these alone")
+    left_out = board.left_out(ledger)
+    if left_out:
+        subjects = ", ".join(dict.fromkeys(board.subject_of(row) for row in left_out))
+        said.append(
+            f"left out: {len(left_out)} rows, costly claims on further models of their groups "
+            f"({subjects}); --thorough measures them too"
+        )
+    return said
+
+
+def _unreached(ledger: Ledger, require_all: bool) -> str:
     unreached: list[Any] = [r for r in ledger.rows if r.status in board.NOT_REACHED]
     text = ""
     if unreached:
         subjects = ", ".join(dict.fromkeys(board.subject_of(r) for r in unreached))
         text = f"; NOT REACHED: {subjects}, rows: {len(unreached)}, remedy above"
         text += " (--require-all: this run fails)" if require_all else ""
-    return text + (f"; {missing} claims reported NO ROW" if missing else "")
+    lost = len(board.lost(ledger))
+    return text + (f"; {lost} rows were LOST" if lost else "")

@@ -1,6 +1,6 @@
 """A small GPT-2-style transformer in plain torch with gradients: what the toy models are.
 
-LayerNorms before attention, MLP and unembedding, learned positions, a bias everywhere. Weights are
+LayerNorms before attention, MLP and unembedding, or none, learned positions, biases. Weights are
 a state dict in TransformerLens's classic layout, so that `open_lens(shape, weights)` opens what was
 trained here. Training needs no TransformerLens.
 
@@ -36,8 +36,8 @@ def untrained_state_dict(shape: Shape, seed: int = 0) -> dict[str, Tensor]:
 
 
 def _check_shape(shape: Shape) -> None:
-    if (shape.attention, shape.normalization, shape.positions) != ("causal", "LN", "standard"):
-        raise BadInput("this transformer is causal, with LayerNorms and standard positions only")
+    if (shape.attention, shape.positions) != ("causal", "standard"):
+        raise BadInput("this transformer is causal, with standard positions only")
     if not shape.classic:
         raise BadInput("this transformer has no parts beyond TransformerLens's classic layout")
     if not shape.attn_only and shape.act_fn not in ACTIVATIONS:
@@ -57,12 +57,12 @@ def forward(
     `keep` [layer batch pos head] multiplies the outputs of whole heads (see `head_dropout`); axes
     of size 1 broadcast. Where it is 0 a head gives nothing, or `instead(z)`, which takes and
     returns the outputs z [batch pos head d_head] of a layer. Raises BadInput for an architecture
-    that is not GPT-2's: causal, with LayerNorms and learned positions; MLPs may be missing.
+    that is not GPT-2's: causal, with learned positions; MLPs and LayerNorms may be missing.
     """
     _check_shape(shape)
     x = weights["embed.W_E"][tokens] + weights["pos_embed.W_pos"][: tokens.shape[1]]
     for layer in range(shape.n_layers):
-        z = _heads(weights, layer, _layer_norm(weights, in_layer(layer, "ln1"), x))
+        z = _heads(weights, layer, _layer_norm(weights, in_layer(layer, "ln1"), x, shape))
         if keep is not None:
             kept = keep[layer].unsqueeze(-1)
             z = kept * z if instead is None else torch.where(kept == 0, instead(z), kept * z)
@@ -70,7 +70,8 @@ def forward(
         x = x + z.flatten(-2) @ W_O.flatten(0, 1) + b_O
         if not shape.attn_only:
             x = x + _mlp(weights, layer, x, shape)
-    return _layer_norm(weights, "ln_final", x) @ weights["unembed.W_U"] + weights["unembed.b_U"]
+    x = _layer_norm(weights, "ln_final", x, shape)
+    return x @ weights["unembed.W_U"] + weights["unembed.b_U"]
 
 
 def _heads(weights: Mapping[str, Tensor], layer: int, x: Tensor) -> Tensor:
@@ -85,13 +86,15 @@ def _heads(weights: Mapping[str, Tensor], layer: int, x: Tensor) -> Tensor:
 
 
 def _mlp(weights: Mapping[str, Tensor], layer: int, x: Tensor, shape: Shape) -> Tensor:
-    x2 = _layer_norm(weights, in_layer(layer, "ln2"), x)
+    x2 = _layer_norm(weights, in_layer(layer, "ln2"), x, shape)
     hidden = x2 @ weights[in_layer(layer, "mlp.W_in")] + weights[in_layer(layer, "mlp.b_in")]
     active = ACTIVATIONS[shape.act_fn](hidden)
     return active @ weights[in_layer(layer, "mlp.W_out")] + weights[in_layer(layer, "mlp.b_out")]
 
 
-def _layer_norm(weights: Mapping[str, Tensor], name: str, x: Tensor) -> Tensor:
+def _layer_norm(weights: Mapping[str, Tensor], name: str, x: Tensor, shape: Shape) -> Tensor:
+    if shape.normalization is None:
+        return x
     return functional.layer_norm(
         x, (x.shape[-1],), weights[f"{name}.w"], weights[f"{name}.b"], EPSILON
     )

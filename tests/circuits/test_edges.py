@@ -27,6 +27,7 @@ from replications.models.shape import Shape
 from replications.patching import Execution
 from replications.patching._engine.gemm import onednn_works
 from tests.random_models import EVERY, SHAPES, lens, network, state_dict, tokens
+from tests.random_shapes import modern
 
 EXACT = 1e-10
 ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
@@ -206,6 +207,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
         positions="shortformer" if kind == "shortformer" else "standard",
         attention=draw(st.sampled_from(["causal", "bidirectional"])),
     )  # fmt: skip
+    shape = draw(st.just(shape) | modern(shape))
     batch, prefix = draw(st.integers(1, 3)), draw(st.integers(0, length))
     draws = torch.Generator().manual_seed(draw(st.integers(0, 99)))
     base, source = torch.randint(5, (2, batch, length), generator=draws)
@@ -218,7 +220,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems())
 def test_random_models_and_prompts(problem: dict[str, Any]) -> None:
     model = Network.from_state_dict(problem["shape"], state_dict(problem["shape"]))

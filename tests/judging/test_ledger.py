@@ -26,7 +26,7 @@ def test_a_ledger_survives_being_written_and_read(tmp_path: Path) -> None:
 def test_the_file_has_exactly_the_documented_keys(tmp_path: Path) -> None:
     ledger().write(tmp_path / "claims.json")
     content = json.loads((tmp_path / "claims.json").read_text())
-    assert list(content) == ["schema", "environment", "fixtures", "claims", "rows"]
+    assert list(content) == ["schema", "environment", "fixtures", "claims", "rows", "not_run"]
     assert content["schema"] == 2
     assert list(content["rows"][0]) == [
         *("claim", "version", "subject", "group", "kind", "published", "measured"),

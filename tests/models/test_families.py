@@ -292,3 +292,18 @@ def test_scores_of_a_gpt2_are_scaled_as_its_configuration_says() -> None:
     by_layer = {"scale_attn_by_inverse_layer_idx": True, "n_layer": 2, "n_embd": 8, "n_head": 2}
     assert gpt2_shape(by_layer).score_scales == (0.5, 0.25)
     assert gpt2_shape(by_layer | {"scale_attn_weights": False}).score_scales == (1.0, 0.5)
+
+
+@pytest.mark.parametrize("name", hf_models.FAMILIES)
+def test_half_precision_is_read_as_float32(name: str, tmp_path: Path) -> None:
+    """What a file has in bfloat16 is computed in float32, its embeddings and norms too."""
+    found = weights(folder(tmp_path, name))
+    half = {key: value.bfloat16() for key, value in found.items()}
+    wide = {key: value.float() for key, value in half.items()}
+    text = hf_models.tokens()
+    made = huggingface.open_folder(rewritten(tmp_path, half)).network
+    expected = huggingface.open_folder(rewritten(tmp_path, wide)).network
+    assert {part.dtype for part in vars(made).values() if isinstance(part, torch.Tensor)} == {
+        torch.float32
+    }
+    assert made.forward(text).equal(expected.forward(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ def places(name: str) -> list[Place]:
     shape = SHAPES[name]
     absent = {s.name for s in (sites.LN2, sites.MLP_POST, sites.MLP_OUT) if shape.attn_only}
     if shape.normalization is None:
-        absent |= {"ln1", "ln_final"}
+        absent |= {"ln1", "ln2", "ln_final"}
     layered = [s(i) for s in SITES if s.layered for i in range(shape.n_layers)]
     return [p for p in [*layered, sites.LN_FINAL()] if p.site.name not in absent]
 
@@ -144,3 +145,8 @@ def test_weights_that_do_not_fit_are_refused() -> None:
 def test_tokens_a_model_cannot_take_are_refused(text: torch.Tensor, match: str) -> None:
     with pytest.raises(BadInput, match=match):
         network("gpt").forward(text)
+
+
+def test_mlps_have_standard_positions() -> None:
+    with pytest.raises(BadInput, match="must have standard positions"):
+        replace(SHAPES["shortformer"], attn_only=False, d_mlp=4)

@@ -22,8 +22,7 @@ GPT = SHAPES["gpt"]
     ("change", "match"),
     [
         ({"d_mlp": 0}, "attn_only=False contradicts d_mlp=0"),
-        ({"normalization": None}, "must have LayerNorms"),
-        ({"positions": "shortformer"}, "not shortformer"),
+        ({"positions": "shortformer"}, "must have standard positions, rotary ones or none"),
         ({"n_key_value_heads": 2}, "3 heads cannot share 2"),
         ({"positions": "rotary"}, "exactly if positions are rotary"),
         ({"rotary": (Rotary(2),) * 3}, "exactly if positions are rotary"),

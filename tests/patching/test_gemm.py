@@ -33,6 +33,8 @@ def test_a_product_is_that_of_the_maths(backend: str, activation: str | None) ->
     made = Linear(W, b, backend, activation)
     assert (made(x) - exact).abs().max() < 1e-5
     assert made.flops_per_row == 2 * 40 * 24
+    without = Linear(W, None, backend, activation)(x)
+    assert without.equal(Linear(W, torch.zeros(24), backend, activation)(x))
 
 
 def test_gelu_new_is_exact_in_float64_and_far_from_zero() -> None:

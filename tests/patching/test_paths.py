@@ -29,6 +29,7 @@ from replications.patching.paths import (
 )
 from replications.patching.reference_paths import path_logits_by_hooks
 from tests.random_models import EVERY, MODERN, SHAPES, lens, network, state_dict, tokens
+from tests.random_shapes import modern
 
 EXACT = 1e-10
 JOINT: list[list[Head]] = [[(0, 1), (1, 2)], [(1, 0), (0, 0), (2, 1)]]
@@ -158,6 +159,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
         normalization=None if kind == "shortformer" else "LN",
         positions="shortformer" if kind == "shortformer" else "standard",
     )  # fmt: skip
+    shape = draw(st.just(shape) | modern(shape))
     seed, folded = draw(st.integers(0, 5)), draw(st.booleans())
     batch, length = draw(st.integers(1, 3)), draw(st.integers(2, 7))
     generator = torch.Generator().manual_seed(seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 from replications.models import sites
 from replications.models.edits import put_rows
 from replications.models.network import Network
-from replications.models.rotary import Rotary
 from replications.models.shape import Shape
 from replications.models.sites import Place
 from replications.patching._engine import gemm
@@ -22,6 +20,7 @@ from replications.patching._engine.runner import Runner
 from replications.patching.execution import Execution
 from replications.patching.grid import SWEPT_SITES
 from tests.random_models import state_dict
+from tests.random_shapes import modern
 
 EXACT = 1e-10
 MAX_LENGTH = 6
@@ -45,36 +44,6 @@ def shapes(draw: st.DrawFn) -> Shape:
         attention=attention,
         pad_token=draw(st.sampled_from([None, 1])),
     )
-
-
-@st.composite
-def modern_shapes(draw: st.DrawFn) -> Shape:
-    """The same with any of the parts that decoders have today."""
-    shape = draw(shapes())
-    if shape.positions == "shortformer":
-        shape = replace(shape, positions="standard", normalization="LN")
-    norm = draw(st.sampled_from(["LN", "RMS"]))
-    parts: dict[str, Any] = {"normalization": norm, "qk_norm": draw(st.booleans())}
-    parts["post_norms"] = norm == "RMS" and draw(st.booleans())
-    parts["positions"] = draw(st.sampled_from(["standard", "none", "rotary"]))
-    if shape.d_head == 1 and parts["positions"] == "rotary":
-        parts["positions"] = "none"
-
-    def each(values: st.SearchStrategy[Any]) -> tuple[Any, ...]:
-        return tuple(draw(values) for _ in range(shape.n_layers))
-
-    if parts["positions"] == "rotary":
-        parts["rotary"] = each(st.sampled_from([Rotary(2), Rotary(2, base=4.0, factor=3.0)]))
-    if shape.attention == "causal" and draw(st.booleans()):
-        parts["windows"] = each(st.sampled_from([None, 1, 2, 4]))
-    if draw(st.booleans()):
-        parts["score_scales"] = each(st.sampled_from([0.2, 1.0]))
-    shared = [n for n in range(1, shape.n_heads + 1) if shape.n_heads % n == 0]
-    parts["n_key_value_heads"] = draw(st.sampled_from([None, *shared]))
-    parts["score_cap"], parts["logit_cap"] = draw(st.tuples(*[st.sampled_from([None, 1.5])] * 2))
-    if not shape.attn_only:
-        parts["gated"], parts["parallel"] = draw(st.booleans()), draw(st.booleans())
-    return replace(shape, **parts)
 
 
 @st.composite
@@ -113,7 +82,7 @@ def one_by_one(model: Network, base: Tensor, source: Tensor, place: Place) -> Te
 @settings(max_examples=250, deadline=None, derandomize=True)
 @given(st.data())
 def test_the_engine_equals_one_forward_pass_per_place(data: st.DataObject) -> None:
-    shape = data.draw(st.one_of(shapes(), modern_shapes()))
+    shape = data.draw(shapes() | shapes().flatmap(modern))
     weights = state_dict(shape, biases=data.draw(st.booleans()), folded=data.draw(st.booleans()))
     model = Network.from_state_dict(shape, weights)
     base, source, at = data.draw(prompts(shape))

@@ -138,7 +138,7 @@ def test_selecting_nothing_is_status_five_and_writes_no_ledger(
 def test_the_ledger_has_the_documented_shape(run: Run, pytester: pytest.Pytester) -> None:
     run(GOOD, "-k", "one")
     content = json.loads((pytester.path / "claims.json").read_text())
-    assert list(content) == ["schema", "environment", "fixtures", "claims", "rows"]
+    assert list(content) == ["schema", "environment", "fixtures", "claims", "rows", "not_run"]
     assert list(content["rows"][0]) == [
         *("claim", "version", "subject", "group", "kind", "published", "measured"),
         *("expectation", "margin", "controls", "uncontrolled", "outcome", "holds", "status"),

@@ -55,7 +55,14 @@ def tokens(rows: int = 3, length: int = 6) -> Tensor:
     return torch.randint(0, 11, (rows, length), generator=torch.Generator().manual_seed(4))
 
 
-@pytest.mark.parametrize("shape", [SHAPE, ATTENTION_ONLY], ids=["with-mlps", "attention-only"])
+WITHOUT_LAYERNORMS = replace(SHAPE, act_fn="relu", normalization=None)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [SHAPE, ATTENTION_ONLY, WITHOUT_LAYERNORMS],
+    ids=["with-mlps", "attention-only", "without-layernorms"],
+)
 def test_a_lens_opened_on_the_weights_gives_the_same_logits(shape: Shape) -> None:
     there = open_lens(shape, weights(shape), dtype=torch.float64).run(tokens()).logits
     assert (gpt.forward(weights(shape), tokens(), shape) - there).abs().max() < 1e-10

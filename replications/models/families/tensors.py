@@ -16,7 +16,7 @@ class Tensors:
     """Tensors by name, as one kind of model is saved.
 
     `prefix` begins the names in a file with a head, and is absent in one without. Names that match
-    `buffers` are no parameters. Every tensor is given in `dtype`, or as it is with None.
+    `buffers` are no parameters. `dtype` None leaves all tensors as they are.
     """
 
     def __init__(
@@ -34,7 +34,11 @@ class Tensors:
         return name in self._given
 
     def take(self, name: str, *size: int) -> Tensor:
-        """A tensor. Raises BadInput if it is missing or has another size."""
+        """A tensor, in `dtype`. Raises BadInput if it is missing or has another size."""
+        found = self._stored(name, size)
+        return found if self._dtype is None else found.to(self._dtype)
+
+    def _stored(self, name: str, size: Size) -> Tensor:
         if name not in self._given:
             raise BadInput(f"the weights lack {name}, of shape {size}")
         whole = self._given[name]
@@ -46,12 +50,16 @@ class Tensors:
         if not found.is_floating_point():
             raise BadInput(f"{whole} has numbers of type {found.dtype}, not floating point")
         self._taken.add(name)
-        return found if self._dtype is None else found.to(self._dtype)
+        return found
 
     def linear(self, name: str, out: int, into: int, *, bias: bool) -> dict[str, Tensor]:
-        """`weight` [in out], which acts on rows, and with `bias` also `bias` [out]."""
-        found = {"weight": self.take(f"{name}.weight", out, into).T}
-        return found | {"bias": self.take(f"{name}.bias", out)} if bias else found
+        """`weight` [in out], which acts on rows, and with `bias` also `bias` [out].
+
+        In the precision of the file: the network that is made of them is in that of the embedding,
+        and a second copy of all matrices would take much memory.
+        """
+        found = {"weight": self._stored(f"{name}.weight", (out, into)).T}
+        return found | {"bias": self._stored(f"{name}.bias", (out,))} if bias else found
 
     @property
     def unused(self) -> tuple[str, ...]:

@@ -33,14 +33,19 @@ _ONEDNN_EPILOGUES = {
 
 
 class Linear:
-    """x -> activation(x @ W + b), W [in out] laid out for one backend ("onednn" or "torch")."""
+    """x -> activation(x @ W + b), W [in out] laid out for one backend ("onednn" or "torch").
 
-    def __init__(self, W: Tensor, b: Tensor, backend: str, activation: str | None = None) -> None:
+    b may be None.
+    """
+
+    def __init__(
+        self, W: Tensor, b: Tensor | None, backend: str, activation: str | None = None
+    ) -> None:
         self.flops_per_row = 2 * W.shape[0] * W.shape[1]
         """2 for each multiplication with an addition."""
         self._onednn = backend == "onednn"
         self._W = _onednn_weight(W) if self._onednn else W.contiguous()
-        self._b = b.contiguous()
+        self._b = None if b is None else b.contiguous()
         self._activation = activation
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -49,7 +54,8 @@ class Linear:
             if self._activation in _ONEDNN_EPILOGUES:
                 return _onednn_linear(x, self._W, self._b, self._activation)
             return activate(_onednn_linear(x, self._W, self._b, None), self._activation)
-        return activate(torch.addmm(self._b, x, self._W), self._activation)
+        out = x @ self._W if self._b is None else torch.addmm(self._b, x, self._W)
+        return activate(out, self._activation)
 
 
 def activate(x: Tensor, activation: str | None) -> Tensor:
@@ -79,22 +85,23 @@ class Layer:
 
     def __init__(self, network: Network, layer: int, backend: str) -> None:
         n, i = network, layer
+
+        def bias(b: Tensor) -> Tensor | None:
+            # Most of today's decoders have none, and adding zeros takes time.
+            return b[i].flatten() if n.shape.classic or b[i].any() else None
+
         self.q, self.k, self.v = (
-            Linear(W[i].transpose(0, 1).flatten(1), b[i].flatten(), backend)
+            Linear(W[i].transpose(0, 1).flatten(1), bias(b), backend)
             for W, b in ((n.W_Q, n.b_Q), (n.W_K, n.b_K), (n.W_V, n.b_V))
         )
-        self.o = Linear(n.W_O[i].flatten(0, 1), n.b_O[i], backend)
+        self.o = Linear(n.W_O[i].flatten(0, 1), bias(n.b_O), backend)
         self.gate: Linear | None = None
         if n.W_gate is not None and n.b_gate is not None:
-            self.gate = Linear(n.W_gate[i], n.b_gate[i], backend, n.shape.act_fn)
+            self.gate = Linear(n.W_gate[i], bias(n.b_gate), backend, n.shape.act_fn)
         if not n.shape.attn_only:
-            self.up = Linear(n.W_in[i], n.b_in[i], backend, None if self.gate else n.shape.act_fn)
-            self.down = Linear(n.W_out[i], n.b_out[i], backend)
-
-    @property
-    def mlp(self) -> list[Linear]:
-        """The matrices of the MLP, in the order in which a row meets them."""
-        return [self.up, self.down] if self.gate is None else [self.gate, self.up, self.down]
+            first = None if self.gate else n.shape.act_fn
+            self.up = Linear(n.W_in[i], bias(n.b_in), backend, first)
+            self.down = Linear(n.W_out[i], bias(n.b_out), backend)
 
 
 class Packed:
@@ -202,7 +209,9 @@ def _onednn_weight(W: Tensor) -> Tensor:
     return found
 
 
-def _onednn_linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None) -> Tensor:
+def _onednn_linear(
+    x: Tensor, weight: Tensor, bias: Tensor | None, activation: str | None
+) -> Tensor:
     attribute, algorithm = _ONEDNN_EPILOGUES[activation]
     found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, attribute, [], algorithm)
     return found

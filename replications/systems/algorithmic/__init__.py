@@ -5,7 +5,24 @@
 {'loss': 0.00798..., 'logit_difference': 7.48911...}
 """
 
-from replications.systems.algorithmic.measure import PalindromeSubject, UniqueSubject
+from replications.systems.algorithmic.measure import (
+    CumsumSubject,
+    OneLayerSumSubject,
+    PalindromeSubject,
+    SortedSubject,
+    SumSubject,
+    UniqueSubject,
+)
 from replications.systems.algorithmic.subjects import LESIONS, SUBJECTS, subject
 
-__all__ = ["LESIONS", "SUBJECTS", "PalindromeSubject", "UniqueSubject", "subject"]
+__all__ = [
+    "LESIONS",
+    "SUBJECTS",
+    "CumsumSubject",
+    "OneLayerSumSubject",
+    "PalindromeSubject",
+    "SortedSubject",
+    "SumSubject",
+    "UniqueSubject",
+    "subject",
+]

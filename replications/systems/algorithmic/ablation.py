@@ -42,3 +42,13 @@ def mean(
 def zero(head: Head) -> Edit:
     """Replace a head's output by zero; what that means depends on where value biases are."""
     return put(sites.Z(head[0]).pick(head=head[1]), torch.zeros(()))
+
+
+def at(task: Task, head: Head, position: int) -> Edit:
+    """Replace a head's output by its mean over the data set, at one position."""
+    return mean(task, head, spare=[p for p in range(task.tokens.shape[1]) if p != position])
+
+
+def zero_at(head: Head, position: int) -> Edit:
+    """Replace a head's output by zero, at one position."""
+    return put(sites.Z(head[0]).pick(head=head[1], pos=position), torch.zeros(()))

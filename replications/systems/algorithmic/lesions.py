@@ -13,7 +13,7 @@ import torch
 from replications.lens import Lens
 from replications.models import Head
 from replications.models.parameters import in_layer
-from replications.systems.algorithmic.model import PALINDROME, UNIQUE, Model
+from replications.systems.algorithmic.model import CUMSUM, PALINDROME, SORTED, SUM, UNIQUE, Model
 from replications.systems.algorithmic.roles import label
 
 Lesion = Callable[[Lens], Lens]
@@ -68,6 +68,32 @@ LESIONS: Mapping[str, Mapping[str, Lesion]] = {
         **_circuit("OV", (1, 2)),
         "positions random": _random("pos_embed.W_pos"),
         "untrained": _untrained(UNIQUE),
+    },
+    "sum": {
+        **_circuit("QK", (0, 0)),
+        **_circuit("OV", (0, 0)),
+        **_circuit("QK", (0, 1)),
+        **_circuit("OV", (0, 1)),
+        **_circuit("QK", (0, 2)),
+        **_circuit("OV", (0, 2)),
+        **_circuit("QK", (1, 0)),
+        "unembedding random": _random("unembed.W_U"),
+        "untrained": _untrained(SUM),
+    },
+    "sorted": {
+        **_circuit("QK", (0, 0)),
+        **_circuit("OV", (0, 0)),
+        **_circuit("QK", (0, 1)),
+        **_circuit("OV", (0, 1)),
+        "positions random": _random("pos_embed.W_pos"),
+        "untrained": _untrained(SORTED),
+    },
+    "cumsum": {
+        **_circuit("QK", (0, 0)),
+        **_circuit("OV", (0, 0)),
+        "neurons random": _random(in_layer(0, "mlp.W_in"), in_layer(0, "mlp.W_out")),
+        "unembedding random": _random("unembed.W_U"),
+        "untrained": _untrained(CUMSUM),
     },
 }
 """By problem, then by name."""

@@ -8,11 +8,36 @@ from typing import Self
 from torch import Tensor
 
 from replications.lens import Lens
-from replications.systems.algorithmic.data import Examples, Symbols, palindrome, unique
+from replications.systems.algorithmic.data import (
+    Examples,
+    Symbols,
+    addition,
+    cumsum,
+    palindrome,
+    sorting,
+    unique,
+)
+from replications.systems.algorithmic.measurements import addition as of_sum
+from replications.systems.algorithmic.measurements import cumsum as of_cumsum
 from replications.systems.algorithmic.measurements import palindrome as of_palindrome
+from replications.systems.algorithmic.measurements import sorting as of_sorted
 from replications.systems.algorithmic.measurements import unique as of_unique
-from replications.systems.algorithmic.model import PALINDROME, UNIQUE, Model
-from replications.systems.algorithmic.roles import PalindromeRoles, UniqueRoles
+from replications.systems.algorithmic.model import (
+    CUMSUM,
+    PALINDROME,
+    SORTED,
+    SUM,
+    SUM_ONE_LAYER,
+    UNIQUE,
+    Model,
+)
+from replications.systems.algorithmic.roles import (
+    CumsumRoles,
+    PalindromeRoles,
+    SortedRoles,
+    SumRoles,
+    UniqueRoles,
+)
 from replications.systems.algorithmic.task import Preparation, Task
 
 PUBLISHED_SEED = 42
@@ -155,3 +180,110 @@ class UniqueSubject(AlgorithmicSubject):
     def adversarial(self) -> of_unique.Adversarial:
         """Strings that fool it."""
         return of_unique.Adversarial(self.task, self.roles)
+
+
+class SumSubject(AlgorithmicSubject):
+    """An addition model."""
+
+    model = SUM
+    symbols = addition.SYMBOLS
+    roles = SumRoles()
+
+    @staticmethod
+    def _drawn() -> Examples:
+        return addition.generate(addition.SET_SIZE, addition.SET_SEED)
+
+    @cached_property
+    def behaviour(self) -> of_sum.Behaviour:
+        """Losses and probabilities, whole and ablated."""
+        return of_sum.Behaviour(self.task, self.roles)
+
+    @cached_property
+    def attention(self) -> of_sum.Attention:
+        """Where the heads look."""
+        return of_sum.Attention(self.task, self.roles)
+
+    @cached_property
+    def circuits(self) -> of_sum.Circuits:
+        """What the weights say."""
+        return of_sum.Circuits(self.task, self.roles)
+
+    @cached_property
+    def readout(self) -> of_sum.Readout:
+        """How the answer is read off the stream."""
+        return of_sum.Readout(self.task)
+
+    @cached_property
+    def probe(self) -> of_sum.Probe:
+        """What a linear probe finds in layer 0."""
+        return of_sum.Probe(self.task)
+
+
+class OneLayerSumSubject(SumSubject):
+    """An addition model of one layer: how well it does, and nothing about circuits."""
+
+    model = SUM_ONE_LAYER
+
+
+class SortedSubject(AlgorithmicSubject):
+    """A sorting model."""
+
+    model = SORTED
+    symbols = sorting.SYMBOLS
+    roles = SortedRoles()
+
+    @staticmethod
+    def _drawn() -> Examples:
+        return sorting.generate(sorting.SET_SIZE, sorting.SET_SEED)
+
+    @cached_property
+    def behaviour(self) -> of_sorted.Behaviour:
+        """Losses and probabilities, whole and ablated, and lists of other kinds."""
+        return of_sorted.Behaviour(self.task, self.roles)
+
+    @cached_property
+    def attention(self) -> of_sorted.Attention:
+        """Where the heads look."""
+        return of_sorted.Attention(self.task, self.roles)
+
+    @cached_property
+    def circuits(self) -> of_sorted.Circuits:
+        """What the weights say."""
+        return of_sorted.Circuits(self.task, self.roles)
+
+    @cached_property
+    def attribution(self) -> of_sorted.Attribution:
+        """The logits as a sum over sources."""
+        return of_sorted.Attribution(self.task, self.roles)
+
+
+class CumsumSubject(AlgorithmicSubject):
+    """A running-sum model."""
+
+    model = CUMSUM
+    symbols = cumsum.SYMBOLS
+    roles = CumsumRoles()
+
+    @staticmethod
+    def _drawn() -> Examples:
+        return cumsum.generate(cumsum.SET_SIZE, cumsum.SET_SEED)
+
+    @cached_property
+    def behaviour(self) -> of_cumsum.Behaviour:
+        """Losses and probabilities, whole and without the MLP."""
+        return of_cumsum.Behaviour(self.task)
+
+    @cached_property
+    def circuits(self) -> of_cumsum.Circuits:
+        """What the weights say."""
+        return of_cumsum.Circuits(self.task)
+
+    @cached_property
+    def attention(self) -> of_cumsum.Attention:
+        """What the head writes."""
+        return of_cumsum.Attention(self.task, self.circuits)
+
+    @cached_property
+    def neurons(self) -> of_cumsum.Neurons:
+        """What each neuron does."""
+        return of_cumsum.Neurons(self.task, self.circuits, self.roles)

@@ -6,24 +6,30 @@ Every model is causal, with learned positions that are added to the residual str
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from replications.errors import BadInput
 from replications.lens import Lens, open_lens
 from replications.models import Shape, check_state_dict, parameters, read_state_dict, untrained
-from replications.systems.algorithmic.data import palindrome, unique
+from replications.systems.algorithmic.data import addition, cumsum, palindrome, sorting, unique
 
 
 @dataclass(frozen=True)
 class Model:
-    """The model of one problem: what errors call it, its architecture and its published file."""
+    """The model of one problem: what errors call it, its architecture and its published file.
+
+    The published model was trained on numbers as tokens, of which `negative` are negative: these
+    are the last rows of its embedding. Here they are the first ones.
+    """
 
     problem: str
     called: str
     shape: Shape
     fixture: str
+    negative: int = 0
 
     def check(self, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The parameters alone, checked against the architecture; attention masks are dropped.
@@ -39,6 +45,17 @@ class Model:
         """
         return read_state_dict(content, name, self.shape, model=self.called)
 
+    def published(self, content: bytes) -> dict[str, Tensor]:
+        """The weights of the published file, with its embedding in the order of tokens.
+
+        Raises as `read`.
+        """
+        return self._in_order(self.read(content, self.fixture))
+
+    def _in_order(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        W_E = torch.roll(weights["embed.W_E"], self.negative, 0)
+        return weights | {"embed.W_E": W_E}
+
     def untrained(self, seed: int) -> dict[str, Tensor]:
         """The weights that training with this seed starts from; 42 is the published start.
 
@@ -46,7 +63,8 @@ class Model:
         biases zero. Raises BadInput for a negative seed.
         """
         spread = untrained.by_width(self.shape.d_model)
-        return untrained.untrained(parameters.classic(self.shape), spread, seed)
+        drawn = untrained.untrained(parameters.classic(self.shape), spread, seed)
+        return self._in_order(drawn)
 
     def open(
         self, state_dict: Mapping[str, Tensor], *, device: str = "cpu", dtype: str = "float32"
@@ -87,7 +105,66 @@ UNIQUE = Model(
     ),
     fixture="algorithmic/first_unique_char_model.pt",
 )
-MODELS: Mapping[str, Model] = {model.problem: model for model in (PALINDROME, UNIQUE)}
+SUM = Model(
+    problem="sum",
+    called="the addition model",
+    shape=Shape(
+        n_layers=2,
+        n_heads=3,
+        d_model=48,
+        d_head=24,
+        d_mlp=0,
+        n_ctx=addition.CONTEXT,
+        d_vocab=addition.EQUALS + 1,
+        d_vocab_out=addition.EQUALS + 1,
+        attn_only=True,
+    ),
+    fixture="algorithmic/sum_model.pt",
+)
+SORTED = Model(
+    problem="sorted",
+    called="the sorting model",
+    shape=Shape(
+        n_layers=1,
+        n_heads=2,
+        d_model=96,
+        d_head=48,
+        d_mlp=0,
+        n_ctx=sorting.CONTEXT,
+        d_vocab=sorting.SEP + 1,
+        d_vocab_out=sorting.SEP + 1,
+        attn_only=True,
+    ),
+    fixture="algorithmic/sorted_list_model.pt",
+)
+CUMSUM = Model(
+    problem="cumsum",
+    called="the running-sum model",
+    shape=Shape(
+        n_layers=1,
+        n_heads=1,
+        d_model=24,
+        d_head=12,
+        d_mlp=8,
+        n_ctx=cumsum.CONTEXT,
+        d_vocab=2 * cumsum.MAXIMUM + 1,
+        d_vocab_out=3,
+        normalization=None,
+    ),
+    fixture="algorithmic/cumsum_model.pt",
+    negative=cumsum.MAXIMUM,
+)
+MODELS: Mapping[str, Model] = {
+    model.problem: model for model in (PALINDROME, UNIQUE, SUM, SORTED, CUMSUM)
+}
+SUM_ONE_LAYER = replace(
+    SUM,
+    problem="sum-one-layer",
+    called="the addition model of one layer",
+    shape=replace(SUM.shape, n_layers=1),
+    fixture="",
+)
+"""Spoken of in the document, and not published: trained here alone."""
 
 
 def model_of(problem: str) -> Model:

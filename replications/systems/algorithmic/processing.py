@@ -25,24 +25,34 @@ def processed(
     In this order: what writes to the residual stream is centred over d_model; the unembedding is
     centred over its outputs; LayerNorms are folded into the matrices that read them, which are
     then centred over d_model; value biases are folded into output biases.
+
+    In a model without LayerNorms centring what is written changes what is computed.
     """
     weights = {name: value.double() for name, value in state_dict.items()}
     _centre_writing(weights, shape)
     _centre_unembedding(weights)
+    if shape.normalization is not None:
+        _fold_layernorms(weights, shape)
+    if fold_value_biases:
+        _fold_value_biases(weights, shape)
+    return {name: value for name, value in weights.items() if not _of_norm(name)}
+
+
+def _fold_layernorms(weights: Weights, shape: Shape) -> None:
+    """Fold all LayerNorms of a model without MLPs into the matrices that read them."""
     for layer in range(shape.n_layers):
         norm = in_layer(layer, "ln1")
         for name in "QKV":
             _fold(weights, norm, *(in_layer(layer, f"attn.{kind}_{name}") for kind in "Wb"))
     _fold(weights, "ln_final", "unembed.W_U", "unembed.b_U")
-    if fold_value_biases:
-        _fold_value_biases(weights, shape)
-    return {name: value for name, value in weights.items() if not _of_norm(name)}
 
 
 def _centre_writing(weights: Weights, shape: Shape) -> None:
     """Subtract its mean over d_model from every row that is added to the residual stream."""
     names = ["embed.W_E", "pos_embed.W_pos"]
     names += [in_layer(i, f"attn.{n}_O") for i in range(shape.n_layers) for n in "Wb"]
+    if not shape.attn_only:
+        names += [in_layer(i, f"mlp.{n}_out") for i in range(shape.n_layers) for n in "Wb"]
     for name in names:
         weights[name] = weights[name] - weights[name].mean(-1, keepdim=True)
 

@@ -44,6 +44,36 @@ class UniqueRoles:
         return dict(self.domains)
 
 
+@dataclass(frozen=True)
+class SumRoles:
+    """The heads of the addition model, and where they are said to find carries."""
+
+    carries: tuple[tuple[Head, str], ...] = (((0, 0), "C1"), ((0, 1), "B3"), ((0, 2), "="))
+    """The cells, a head and what stands at its position, that tell the carry into C2, C1, C0."""
+    early: tuple[Head, Head, Head] = ((0, 0), (0, 1), (0, 2))
+    late: tuple[Head, Head, Head] = ((1, 0), (1, 1), (1, 2))
+
+
+@dataclass(frozen=True)
+class SortedRoles:
+    """The heads of the sorting model, and the numbers that each of them copies."""
+
+    middle: Head = (0, 0)
+    """Copies the numbers of the domain."""
+    rest: Head = (0, 1)
+    """Copies all others."""
+    domain: tuple[int, int] = (28, 37)
+    """The first and the last number of the domain."""
+
+
+@dataclass(frozen=True)
+class CumsumRoles:
+    """The neurons of the running-sum model that serve one sign each."""
+
+    four: tuple[int, ...] = (0, 1, 3, 4)
+    two: tuple[int, ...] = (2, 7)
+
+
 def label(head: Head) -> str:
     """A head as the document writes it: "0.1"."""
     return f"{head[0]}.{head[1]}"

@@ -21,10 +21,10 @@ from replications.errors import BadInput
 from replications.models import Shape
 from replications.systems.algorithmic.data import Examples
 from replications.systems.algorithmic.data.examples import seeded
-from replications.systems.algorithmic.model import Model
+from replications.systems.algorithmic.model import MODELS, Model
 from replications.training import descend, forward, recipes, runs
 
-__all__ = ["Recipe", "Trained", "accuracy", "loss_of", "main", "run_recipe", "train"]
+__all__ = ["Recipe", "Trained", "loss_of", "main", "run_recipe", "score", "train"]
 
 Generate = Callable[[int, int], Examples]
 """Draws a set of this size with this seed."""
@@ -80,35 +80,44 @@ def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def accuracy(weights: Mapping[str, Tensor], examples: Examples, shape: Shape) -> float:
-    """The share of right answers."""
-    found = []
-    rows = zip(examples.tokens.split(1000), examples.labels.split(1000), strict=True)
-    for tokens, labels in rows:
-        logits = forward(weights, tokens, shape)[:, list(examples.answered)]
-        found.append((logits.argmax(-1) == labels).double())
-    return torch.cat(found).mean().item()
+def score(weights: Mapping[str, Tensor], examples: Examples, shape: Shape) -> tuple[float, float]:
+    """The share of right answers, and the loss as `loss_of`."""
+    answered = list(examples.answered)
+    logits = torch.cat(
+        [forward(weights, tokens, shape)[:, answered] for tokens in examples.tokens.split(1000)]
+    )
+    right = (logits.argmax(-1) == examples.labels).double().mean().item()
+    return right, loss_of(logits, examples.labels).item()
 
 
 def train(
-    model: Model, generate: Generate, seed: int, recipe: Recipe, *, keep_best: bool
+    model: Model,
+    generate: Generate,
+    seed: int,
+    recipe: Recipe,
+    *,
+    keep_best: bool,
+    by_loss: bool = False,
 ) -> Trained:
     """Train from the weights that the seed gives.
 
     The weights are those of the last epoch or, with `keep_best`, of the epoch with the best
-    accuracy on the set for validation, the first of several. Raises ReplicationError when a loss
-    is not finite.
+    accuracy on the set for validation: the first of several or, `by_loss`, the one of these with
+    the lowest loss on that set. Raises ReplicationError when a loss is not finite.
     """
     weights = {name: w.requires_grad_() for name, w in model.untrained(seed).items()}
     training, validation = generate(recipe.rows, seed), generate(recipe.validation_rows, seed + 1)
     result = Trained({}, torch.empty(0), -1)
+    best = (-1.0, 0.0)
 
     def look(epoch: int) -> None:
-        found = accuracy(weights, validation, model.shape)
-        if not keep_best or not result.accuracies or found > max(result.accuracies):
+        nonlocal best
+        right, loss = score(weights, validation, model.shape)
+        found = (right, -loss if by_loss else 0.0)
+        if not keep_best or found > best:
             copies = {name: w.detach().clone() for name, w in weights.items()}
-            result.weights, result.kept = copies, epoch
-        result.accuracies.append(found)
+            result.weights, result.kept, best = copies, epoch, found
+        result.accuracies.append(right)
 
     batches = _batches(recipe, seed)
 
@@ -145,6 +154,7 @@ def run_recipe(
     recipe: type[Recipe],
     *,
     keep_best: bool,
+    by_loss: bool = False,
 ) -> int:
     """Train one model, write <out>.safetensors, .json and .loss.csv, print one line; 0 when done.
 
@@ -159,7 +169,7 @@ def run_recipe(
     run = runs.start(
         argv, f"algorithmic/{problem}", about, recipe, name_of, f"{problem}-seed<N>"
     )  # fmt: skip
-    trained = train(model, generate, run.seed, run.recipe, keep_best=keep_best)
+    trained = train(model, generate, run.seed, run.recipe, keep_best=keep_best, by_loss=by_loss)
     best = trained.accuracies[trained.kept if keep_best else -1]
     held_out = {
         "seed": run.seed + 1,
@@ -177,6 +187,5 @@ def run_recipe(
 
 def main(argv: Sequence[str]) -> int:
     """Each model has a recipe of its own, so this raises BadInput, which names them."""
-    raise BadInput(
-        "algorithmic has several models; train one: algorithmic/palindrome, algorithmic/unique"
-    )
+    names = ", ".join(f"algorithmic/{problem}" for problem in MODELS)
+    raise BadInput(f"algorithmic has several models; train one: {names}")

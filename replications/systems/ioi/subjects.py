@@ -87,6 +87,8 @@ SEEDS = {
 }
 """How many runs of each regime there are; their seeds count from 0."""
 TOYS = tuple(_Toy(name, seed) for name, seeds in SEEDS.items() for seed in range(seeds))
+MEASURED_WHOLE = 1
+"""How many models of a regime each run measures in full; on the others it skips what is costly."""
 COMPARED = {"repairing": "kept", "kept": "repairing", "narrow": "repairing", "plain": "repairing"}
 """The regime that a model is compared with; all others are compared with `kept`."""
 
@@ -109,6 +111,7 @@ def _info(toy: _Toy) -> SubjectInfo:
         gates=False,
         fixtures=tuple(read.weights for read in (toy, _other(toy)) if read),
         remedy=toy.command,
+        further=toy.seed >= MEASURED_WHOLE,
     )
 
 

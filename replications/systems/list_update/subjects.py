@@ -28,6 +28,9 @@ SCALING = tuple(
     if Format(length, numbers) != DOCUMENT
 )
 """Beyond the document: longer lists and more numbers, one seed each."""
+MEASURED_WHOLE = 1
+"""How many of the seeds each run measures in full, beside the largest format; on the other seeds
+and formats it skips what is costly."""
 LESIONED = "seed3"
 """The seed in which every claim holds; the lesions are made in it."""
 
@@ -95,6 +98,7 @@ def _info(name: str, run: _Trained) -> SubjectInfo:
             *(_RUNS[other].weights for other in others),
         ),
         remedy=f"python -m replications train list_update --seed {run.seed}{run.options}",
+        further=run.seed >= MEASURED_WHOLE or run.format in SCALING[:-1],
     )
 
 

@@ -1,4 +1,4 @@
-"""Random models of both problems on small sets, and the published ones where they can be had."""
+"""Random models of all problems on small sets, and the published ones where they can be had."""
 
 from __future__ import annotations
 
@@ -8,9 +8,23 @@ from torch import Tensor
 
 from replications.errors import FixtureMissing
 from replications.systems import algorithmic
-from replications.systems.algorithmic.data import palindrome, unique
-from replications.systems.algorithmic.measure import PalindromeSubject, UniqueSubject
-from replications.systems.algorithmic.model import PALINDROME, UNIQUE, Model
+from replications.systems.algorithmic.data import addition, cumsum, palindrome, sorting, unique
+from replications.systems.algorithmic.measure import (
+    CumsumSubject,
+    PalindromeSubject,
+    SortedSubject,
+    SumSubject,
+    UniqueSubject,
+)
+from replications.systems.algorithmic.model import (
+    CUMSUM,
+    MODELS,
+    PALINDROME,
+    SORTED,
+    SUM,
+    UNIQUE,
+    Model,
+)
 from replications.systems.algorithmic.subjects import Subject
 
 
@@ -37,7 +51,28 @@ def letters() -> UniqueSubject:
     return UniqueSubject("random", lens, examples=unique.generate(40, 1))
 
 
-@pytest.fixture(scope="session", params=["palindrome", "unique"])
+@pytest.fixture(scope="session")
+def sums() -> SumSubject:
+    """A random model on 40 sums, in float64."""
+    lens = SUM.open(random_weights(SUM), dtype="float64")
+    return SumSubject("random", lens, examples=addition.generate(40, 1))
+
+
+@pytest.fixture(scope="session")
+def lists() -> SortedSubject:
+    """A random model on 30 lists, in float64."""
+    lens = SORTED.open(random_weights(SORTED), dtype="float64")
+    return SortedSubject("random", lens, examples=sorting.generate(30, 1))
+
+
+@pytest.fixture(scope="session")
+def numbers() -> CumsumSubject:
+    """A random model on 40 sequences, in float64."""
+    lens = CUMSUM.open(random_weights(CUMSUM), dtype="float64")
+    return CumsumSubject("random", lens, examples=cumsum.generate(40, 1))
+
+
+@pytest.fixture(scope="session", params=MODELS)
 def published(request: pytest.FixtureRequest) -> Subject:
     """Each published model; skipped where its file cannot be reached."""
     try:

@@ -9,15 +9,32 @@ import pytest
 import torch
 
 from replications.errors import BadInput
-from replications.systems.algorithmic.measure import PalindromeSubject, UniqueSubject
-from replications.systems.algorithmic.model import MODELS, PALINDROME, UNIQUE, Model, model_of
+from replications.systems.algorithmic.model import (
+    CUMSUM,
+    MODELS,
+    PALINDROME,
+    SORTED,
+    SUM,
+    UNIQUE,
+    Model,
+    model_of,
+)
 from replications.systems.algorithmic.processing import processed
 from replications.systems.algorithmic.subjects import Subject
 
 from .conftest import random_weights
 
 
-@pytest.mark.parametrize(("model", "parameters"), [(PALINDROME, 8_262), (UNIQUE, 16_475)])
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        (PALINDROME, 8_262),
+        (UNIQUE, 16_475),
+        (SUM, 30_300),
+        (SORTED, 49_684),
+        (CUMSUM, 2_447),
+    ],
+)
 def test_the_number_of_parameters(model: Model, parameters: int) -> None:
     assert sum(w.numel() for w in model.untrained(0).values()) == parameters
 
@@ -45,8 +62,8 @@ def test_weights_of_another_model_are_refused_in_one_line() -> None:
     assert "\n" not in str(raised.value)
     with pytest.raises(BadInput, match="not the weights of the first-unique-letter model"):
         UNIQUE.open(random_weights(PALINDROME))
-    with pytest.raises(BadInput, match="unknown problem 'sum'; there are: palindrome, unique"):
-        model_of("sum")
+    with pytest.raises(BadInput, match="unknown problem 'primes'; there are: palindrome, unique"):
+        model_of("primes")
 
 
 def test_the_published_start_is_the_global_generators_draw() -> None:
@@ -70,12 +87,19 @@ def test_the_published_weights_still_resemble_that_start(published: Subject) -> 
         a, b = (torch.cat(values) for values in zip(*pairs, strict=True))
         return torch.corrcoef(torch.stack([a, b]))[0, 1].item()
 
-    assert resembles(42) > 0.3
-    assert abs(resembles(1)) < 0.05
+    # Of random weights the correlation has a standard deviation of 1 / sqrt(number). Decay, which
+    # the last three recipes have, wipes out more of the start.
+    number = sum(w.numel() for name, w in published.lens.state_dict.items() if ".W_" in name)
+    decayed = published.model in (SUM, SORTED, CUMSUM)
+    assert resembles(42) > (5 / math.sqrt(number) if decayed else 0.3)
+    assert abs(resembles(1)) < 4 / math.sqrt(number)
 
 
 # ------------------------------------------------------------------------------------ processing
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+WITH_LAYERNORMS = [model for model in MODELS.values() if model.shape.normalization]
+
+
+@pytest.mark.parametrize("model", WITH_LAYERNORMS, ids=lambda model: model.problem)
 def test_processed_weights_are_centred_and_without_layernorms(model: Model) -> None:
     weights = processed(random_weights(model), model.shape)
     assert not any("ln" in name for name in weights)
@@ -90,11 +114,22 @@ def test_processed_weights_are_centred_and_without_layernorms(model: Model) -> N
     assert kept["blocks.0.attn.b_V"].any()
 
 
-@pytest.mark.parametrize("subject", ["palindromes", "letters"])
+def test_without_layernorms_only_what_writes_and_the_unembedding_are_centred() -> None:
+    given = random_weights(CUMSUM)
+    weights = processed(given, CUMSUM.shape)
+    for name, value in weights.items():
+        if name.endswith((".W_E", ".W_pos", ".W_O", ".b_O", ".W_out", ".b_out", ".W_U", ".b_U")):
+            assert value.mean(-1).abs().max() < 1e-6, name
+        elif not name.endswith(".b_V"):
+            assert value.equal(given[name].double()), name
+    assert not weights["blocks.0.attn.b_V"].any()
+
+
+@pytest.mark.parametrize("subject", ["palindromes", "letters", "sums", "lists"])
 def test_processing_leaves_probabilities_as_they_are(
     subject: str, request: pytest.FixtureRequest
 ) -> None:
-    found: PalindromeSubject | UniqueSubject = request.getfixturevalue(subject)
+    found: Subject = request.getfixturevalue(subject)
     whole = found.task.logits().log_softmax(-1)
     for other in (found.raw, found.value_biases_kept):
         torch.testing.assert_close(other.task.logits().log_softmax(-1), whole, rtol=0, atol=1e-9)
@@ -103,4 +138,6 @@ def test_processing_leaves_probabilities_as_they_are(
 
 
 def test_losses_do_not_depend_on_processing(published: Subject) -> None:
+    if published.model is CUMSUM:
+        return  # see test_cumsum.py
     assert published.raw.task.loss() == pytest.approx(published.task.loss(), abs=1e-5)

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+import safetensors.torch
+
+from replications import fixtures
 from replications.errors import BadInput
 from replications.systems import algorithmic
+from replications.systems.algorithmic import subjects
 from replications.systems.algorithmic.lesions import LESIONS
-from replications.systems.algorithmic.model import MODELS, PALINDROME, UNIQUE
+from replications.systems.algorithmic.model import CUMSUM, MODELS, PALINDROME, UNIQUE
 from replications.systems.algorithmic.subjects import KINDS
 
 from .conftest import random_weights
 
 
 def test_the_published_models_gate() -> None:
-    assert [(i.name, i.group, i.kind, i.gates) for i in algorithmic.SUBJECTS] == [
+    assert [
+        (i.name, i.group, i.kind, i.gates) for i in algorithmic.SUBJECTS if i.kind == "original"
+    ] == [
         ("palindrome", "palindrome", "original", True),
         ("unique", "unique", "original", True),
+        ("sum", "sum", "original", True),
+        ("sorted", "sorted", "original", True),
+        ("cumsum", "cumsum", "original", True),
     ]
-    assert set(KINDS) == set(MODELS) == set(LESIONS)
+    assert set(KINDS) == {*MODELS, "sum-one-layer"}
+    assert set(MODELS) == set(LESIONS)
     assert not any(info.gates for info in algorithmic.LESIONS)
 
 
@@ -31,8 +42,8 @@ def test_weights_of_ones_own(problem: str) -> None:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(BadInput, match="unknown algorithmic subject 'sum'; there are: palindrome"):
-        algorithmic.subject("sum")
+    with pytest.raises(BadInput, match="unknown algorithmic subject 'primes'; there are: pal"):
+        algorithmic.subject("primes")
     with pytest.raises(BadInput, match="not the weights of the palindrome classifier"):
         algorithmic.subject("palindrome", state_dict=random_weights(UNIQUE))
 
@@ -66,3 +77,44 @@ def test_variants_keep_sequences_and_preparation() -> None:
     start = UNIQUE.untrained(42)
     assert found.untrained.lens.state_dict["unembed.W_U"].equal(start["unembed.W_U"])
     assert found.prompting.labels(found.prompting.tokens("ab")) == ["?", "a", "b"]
+
+
+# ------------------------------------------------------------------------------ trained here
+def test_every_file_of_weights_trained_here_is_a_subject() -> None:
+    files = [
+        "algorithmic/sum_model.pt",
+        "algorithmic/cumsum-seed10.safetensors",
+        "algorithmic/cumsum-seed10.loss.csv",
+        "algorithmic/cumsum-seed2.safetensors",
+        "algorithmic/palindrome-seed42.safetensors",
+        "algorithmic/sum-one-layer-seed3.safetensors",
+        "algorithmic/primes-seed1.safetensors",
+        "brackets/sum-seed1.safetensors",
+    ]
+    found = subjects.retrained(files)
+    assert [(info.name, info.group) for info in found] == [
+        ("palindrome-retrained/seed42", "palindrome-published-start"),
+        ("cumsum-retrained/seed2", "cumsum-retrained"),
+        ("cumsum-retrained/seed10", "cumsum-retrained"),
+        ("sum-one-layer-retrained/seed3", "sum-one-layer-retrained"),
+    ]
+    assert {(info.kind, info.gates) for info in found} == {("retrained", False)}
+    assert found[1].fixtures == ("algorithmic/cumsum-seed2.safetensors",)
+    assert found[1].remedy == "python -m replications train algorithmic/cumsum --seed 2"
+
+
+def test_weights_trained_here_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = random_weights(CUMSUM)
+    file = tmp_path / "cumsum-seed2.safetensors"
+    safetensors.torch.save_file(weights, file)
+    (info,) = subjects.retrained([f"algorithmic/{file.name}"])
+    monkeypatch.setattr(subjects, "SUBJECTS", (info,))
+    monkeypatch.setattr(
+        fixtures, "read_bytes", lambda name: (tmp_path / Path(name).name).read_bytes()
+    )
+    found = algorithmic.subject("cumsum-retrained/seed2")
+    assert found.seed == 2
+    assert found.name == "cumsum-retrained/seed2"
+    # Files of our own have tokens in order: nothing is turned.
+    assert found.lens.state_dict["embed.W_E"].equal(weights["embed.W_E"])
+    assert found.untrained.lens.state_dict["unembed.W_U"].equal(CUMSUM.untrained(2)["unembed.W_U"])

@@ -13,8 +13,9 @@ from replications.commands.train import recipe_module
 from replications.errors import BadInput
 from replications.models import read_state_dict
 from replications.systems.algorithmic import train, train_palindrome, train_unique
-from replications.systems.algorithmic.data import palindrome, unique
-from replications.systems.algorithmic.model import PALINDROME, UNIQUE
+from replications.systems.algorithmic.data import cumsum, palindrome, unique
+from replications.systems.algorithmic.model import CUMSUM, MODELS, PALINDROME, UNIQUE
+from replications.systems.algorithmic.subjects import KINDS
 from replications.systems.algorithmic.train import Recipe
 from replications.training import forward
 
@@ -27,6 +28,39 @@ def test_the_recipes_are_the_published_ones() -> None:
     assert (second.rows, second.epochs, second.validation_rows) == (100_000, 50, 5_000)
     assert {first.learning_rate, first.final_rate, second.final_rate} == {1e-3}
     assert first.weight_decay == second.weight_decay == 0
+
+
+@pytest.mark.parametrize(
+    ("problem", "rows", "epochs", "rates", "decay"),
+    [
+        ("sum", 100_000, 100, (2e-3, 1e-4), 1e-3),
+        ("sorted", 150_000, 25, (1e-3, 1e-4), 5e-3),
+        ("cumsum", 150_000, 20, (1e-3, 1e-4), 1e-2),
+    ],
+)
+def test_later_recipes_have_a_falling_rate_and_decay(
+    problem: str, rows: int, epochs: int, rates: tuple[float, float], decay: float
+) -> None:
+    recipe = recipe_module(f"algorithmic/{problem}").Recipe()
+    assert (recipe.rows, recipe.epochs, recipe.batch) == (rows, epochs, 512)
+    last = recipe.epochs * recipe.steps_per_epoch - 1
+    assert (recipe.rate(0), recipe.rate(last)) == pytest.approx(rates)
+    assert recipe.weight_decay == decay
+
+
+def test_of_equal_accuracies_the_lowest_loss_is_kept() -> None:
+    recipe = Recipe(rows=48, validation_rows=4, epochs=6, batch=24, learning_rate=1e-4)
+    first, lowest = (
+        train.train(CUMSUM, cumsum.generate, 5, recipe, keep_best=True, by_loss=by_loss)
+        for by_loss in (False, True)
+    )
+    best = max(first.accuracies)
+    assert first.accuracies == lowest.accuracies
+    assert first.kept == first.accuracies.index(best)
+    held_out = cumsum.generate(4, 6)
+    losses = [train.score(run.weights, held_out, CUMSUM.shape)[1] for run in (first, lowest)]
+    assert losses[1] <= losses[0]
+    assert first.accuracies[lowest.kept] == best
 
 
 def test_the_rate_falls_by_epoch() -> None:
@@ -67,7 +101,8 @@ def test_training_is_repeatable_and_keeps_the_last_epoch_or_the_best() -> None:
     assert (two.kept, two.accuracies) == (2, one.accuracies[-1:])
     assert one.kept == one.accuracies.index(max(one.accuracies))
     held_out = unique.generate(40, 6)
-    kept = train.accuracy(one.weights, held_out, UNIQUE.shape)
+    kept, loss = train.score(one.weights, held_out, UNIQUE.shape)
+    assert 0 < loss < 3
     assert kept == pytest.approx(max(one.accuracies))
     assert not any(w.requires_grad for w in one.weights.values())
 
@@ -87,7 +122,7 @@ def test_the_loss_falls() -> None:
     assert losses[-4:].mean() < 0.8 * losses[:4].mean()
 
 
-@pytest.mark.parametrize("problem", ["palindrome", "unique"])
+@pytest.mark.parametrize("problem", [*MODELS, "sum-one-layer"])
 def test_the_command_writes_weights_that_open(
     problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,7 +130,7 @@ def test_the_command_writes_weights_that_open(
     module = recipe_module(f"algorithmic/{problem}")
     assert module.main(["--seed", "7", *options, "--out", str(tmp_path / "mine")]) == 0
     assert capsys.readouterr().out.startswith("seed 7: ")
-    model = {"palindrome": PALINDROME, "unique": UNIQUE}[problem]
+    model = KINDS[problem].model
     content = (tmp_path / "mine.safetensors").read_bytes()
     assert read_state_dict(content, "mine.safetensors", model.shape)
     described = json.loads((tmp_path / "mine.json").read_text())
@@ -107,5 +142,5 @@ def test_the_command_writes_weights_that_open(
 
 
 def test_the_system_alone_names_its_recipes() -> None:
-    with pytest.raises(BadInput, match="train one: algorithmic/palindrome, algorithmic/unique"):
+    with pytest.raises(BadInput, match=r"train one: algorithmic/palindrome, .*/cumsum$"):
         recipe_module("algorithmic").main([])

@@ -46,7 +46,7 @@ class Symbols:
     """The vocabulary of a problem, and how a sequence is written; a `Prompting`.
 
     `inputs` are the symbols that a sequence consists of, in the order of their tokens. `opening`
-    and `closing` are the tokens put before and after it, `markers` what these are called. The
+    and `closing` are the tokens put before and after it, if any, `markers` their names. The
     output of number i is called `outputs[i]`. A sequence has `shortest` to `longest` symbols,
     written with spaces between them unless all symbols are single letters.
     """
@@ -54,7 +54,7 @@ class Symbols:
     inputs: tuple[str, ...]
     markers: tuple[str, ...]
     outputs: tuple[str, ...]
-    opening: int
+    opening: int | None
     closing: int | None
     shortest: int
     longest: int
@@ -86,8 +86,8 @@ class Symbols:
                     f"symbol {place} of the sequence is {word!r}, which is not in the vocabulary: "
                     f"symbols are {self.inputs[0]} to {self.inputs[-1]}"
                 )
-        closing = [] if self.closing is None else [self.closing]
-        return torch.tensor([[self.opening, *map(self.inputs.index, words), *closing]])
+        opening, closing = ([] if t is None else [t] for t in (self.opening, self.closing))
+        return torch.tensor([[*opening, *map(self.inputs.index, words), *closing]])
 
     def labels(self, tokens: Tensor) -> list[str]:
         """What stands at each position of tokens [1 pos]."""

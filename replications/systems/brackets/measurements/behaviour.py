@@ -66,15 +66,18 @@ class Behaviour:
         data = task.full_data.subset(slice(FIRST))
         if len(task.data) == len(data):  # the subject is measured on just these
             return task.recording.calls_balanced, task.B
-        return task.calls_balanced((), data), data.labels
+        return self._verdicts(data.strings), data.labels
 
     @cached_property
     def _full_verdicts(self) -> Tensor:
-        """Whether each string of the whole data set is called balanced, bool [n].
+        return self._verdicts(self.task.full_data.strings)
 
-        Equal strings are run once, short ones together.
+    def _verdicts(self, strings: Sequence[str]) -> Tensor:
+        """Whether each string is called balanced, bool [n].
+
+        Equal strings are run once, short ones together. The pads that this saves change no
+        verdict: see `padding_effect`.
         """
-        strings = self.task.full_data.strings
         unique = sorted(set(strings), key=len)
         verdicts: dict[str, bool] = {}
         for start in range(0, len(unique), 1000):

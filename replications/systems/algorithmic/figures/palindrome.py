@@ -1,4 +1,4 @@
-"""The pictures of the documents, drawn from the measurements of one model."""
+"""The pictures of the palindrome classifier."""
 
 from __future__ import annotations
 
@@ -6,39 +6,29 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from replications.models import Head
 from replications.plotting import charts
 from replications.plotting.pictures import CannotDraw, picture
 from replications.systems.algorithmic.data.palindrome import CONTEXT, SECOND, VALUES, mirror
-from replications.systems.algorithmic.data.unique import LETTERS
-from replications.systems.algorithmic.measure import PalindromeSubject, UniqueSubject
+from replications.systems.algorithmic.measure import PalindromeSubject
 from replications.systems.algorithmic.roles import label
 
 PLACES = ["START", *(str(i) for i in range(1, CONTEXT - 1)), "END"]
 PAIRS = [f"{mirror(i)}, {i}" for i in SECOND]
 
 
-# -------------------------------------------------------------------------------------- subjects
-def _palindrome(subject: Any) -> PalindromeSubject:
+def _subject(subject: Any) -> PalindromeSubject:
     if not isinstance(subject, PalindromeSubject):
         raise CannotDraw("it belongs to the palindrome classifier")
     return subject
 
 
-def _unique(subject: Any) -> UniqueSubject:
-    if not isinstance(subject, UniqueSubject):
-        raise CannotDraw("it belongs to the first-unique-letter model")
-    return subject
-
-
-# ----------------------------------------------------------------------------------- palindromes
 @picture(
     "What is left without one head",
     "The mean logit difference with each head replaced by its mean over the data set, or by zero. "
     "Without 0.0 or 1.0 little is left. Zero ablation makes 0.1 look important, too.",
 )
 def ablations(subject: Any) -> Figure:
-    s = _palindrome(subject)
+    s = _subject(subject)
     both = {
         "mean ablation": s.behaviour.mean_ablated(),
         "zero ablation": s.behaviour.zero_ablated(),
@@ -57,7 +47,7 @@ def ablations(subject: Any) -> Figure:
     "itself.",
 )
 def token_matching(subject: Any) -> Figure:
-    s = _palindrome(subject)
+    s = _subject(subject)
     values = [str(value) for value in range(VALUES)]
     heads = (s.roles.compare, s.roles.other)
     panels = {f"head {label(head)}": s.circuits.token_attention(head) for head in heads}
@@ -71,7 +61,7 @@ def token_matching(subject: Any) -> Figure:
     "In head 0.0 every position of the second half (11 to 20) looks at its mirror or at itself.",
 )
 def position_matching(subject: Any) -> Figure:
-    s = _palindrome(subject)
+    s = _subject(subject)
     heads = (s.roles.compare, s.roles.other)
     panels = {f"head {label(head)}": s.circuits.positions(head) for head in heads}
     return charts.heatmaps(
@@ -86,7 +76,7 @@ def position_matching(subject: Any) -> Figure:
     "where it is equal. Head 1.0 looks at unequal pairs, but not at 17, 19 and 20.",
 )
 def end_attention(subject: Any) -> Figure:
-    s = _palindrome(subject)
+    s = _subject(subject)
     figure, grid = charts.canvas(2, sharey=True)
     heads = (s.roles.collect, s.roles.last)
     for axes, head in zip(grid.flat, heads, strict=True):
@@ -103,75 +93,8 @@ def end_attention(subject: Any) -> Figure:
     "direction; 17, 19 and 20 have others.",
 )
 def difference_cosines(subject: Any) -> Figure:
-    s = _palindrome(subject)
+    s = _subject(subject)
     return charts.heatmaps(
         {"cosine": s.circuits.cosines()}, charts.Scale("cosine", "RdBu", -1.0, 1.0),
         x="pair", y="pair", x_ticks=PAIRS, y_ticks=PAIRS,
     )  # fmt: skip
-
-
-# ----------------------------------------------------------------------------------- first unique
-@picture(
-    "Looking back at earlier copies",
-    "Mean attention to all earlier copies of a letter that has occurred before, by letter. Head "
-    "0.1 does it for all letters but a; head 0.2 for a, b and g.",
-)
-def duplicates(subject: Any) -> Figure:
-    s = _unique(subject)
-    heads = [head for head in s.task.heads if head[0] == 0]
-    figure, grid = charts.canvas(len(heads), sharey=True)
-    for axes, head in zip(grid.flat, heads, strict=True):
-        charts.bars(axes, LETTERS, s.attention.to_copies(head))
-        charts.label(axes, "letter", "attention to copies", f"head {label(head)}")
-    return figure
-
-
-@picture(
-    "Scores of letters for letters",
-    "Attention scores in layer 0 by letters alone. The diagonal of head 0.1 is positive but for a.",
-)
-def letter_scores(subject: Any) -> Figure:
-    s = _unique(subject)
-    panels = {
-        f"head {label(head)}": s.circuits.letter_scores(head)
-        for head in s.task.heads
-        if head[0] == 0
-    }
-    return charts.heatmaps(
-        panels, charts.SCORES, x="key", y="query", x_ticks=LETTERS, y_ticks=LETTERS
-    )
-
-
-@picture(
-    "Paths to the answer",
-    "What each path adds to the logit of a letter itself. Paths from 0.1 suppress letters, each "
-    "through the head of layer 1 that the letter belongs to.",
-)
-def paths(subject: Any) -> Figure:
-    s = _unique(subject)
-    late = list(s.roles.domain)
-    starts: dict[str, tuple[Head, ...]] = {
-        "the letter": (),
-        **{label(h): (h,) for h in s.task.heads if h[0] == 0},
-    }
-    panels = {
-        f"from {name}": [s.circuits.through(*start, head).tolist() for head in late]
-        for name, start in starts.items()
-    }
-    return charts.heatmaps(
-        panels, charts.LOGITS, x="letter", y="through", columns=2,
-        x_ticks=LETTERS, y_ticks=[label(head) for head in late],
-    )  # fmt: skip
-
-
-PICTURES = (
-    ablations,
-    token_matching,
-    position_matching,
-    end_attention,
-    difference_cosines,
-    duplicates,
-    letter_scores,
-    paths,
-)
-NOT_DRAWN: dict[str, str] = {}
