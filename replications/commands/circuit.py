@@ -82,6 +82,7 @@ def _run(args: argparse.Namespace) -> int:
     with questions.bar("edge") as progress:
         found = find_circuit(question, args.method, threshold=args.threshold, progress=progress)
     _say(model, found)
+    questions.warn_if_near(found.baselines.values())
     questions.explain_answers(args, question)
     _table(found, args.top)
     if args.out:

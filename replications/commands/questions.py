@@ -182,6 +182,17 @@ def explain_answers(args: argparse.Namespace, question: Question) -> None:
         print("The answers are what the model says to the clean prompt, and to the corrupted one.")
 
 
+def warn_if_near(baselines: Iterable[float]) -> None:
+    """Warn if the logit differences of the two prompts hardly differ."""
+    from replications.patching.prompt_pair import nearly_coincide
+
+    if nearly_coincide(*baselines):
+        print(
+            "warning: the clean and the corrupted prompt have nearly the same logit difference, so "
+            "effects are shares of very little"
+        )
+
+
 @contextmanager
 def bar(unit: str) -> Iterator[Progress]:
     """A progress bar, shown only on a terminal."""

@@ -94,7 +94,7 @@ def _run(args: argparse.Namespace) -> int:
     with questions.bar("run") as progress:
         patched = patch(question, site, per, into=args.into, progress=progress)
     _say(model, patched)
-    _warn(patched)
+    questions.warn_if_near(patched.baselines.values())
     questions.explain_answers(args, question)
     _table(patched, args.top)
     if args.out:
@@ -123,16 +123,6 @@ def _say(model: questions.Opened, patched: PatchedPair) -> None:
         "backend": patched.found.backend,
     }
     print(tabulate(lines.items(), tablefmt="plain"))
-
-
-def _warn(patched: PatchedPair) -> None:
-    from replications.patching.prompt_pair import nearly_coincide
-
-    if nearly_coincide(*patched.baselines.values()):
-        print(
-            "warning: the clean and the corrupted prompt have nearly the same logit difference, so "
-            "effects are shares of very little"
-        )
 
 
 def _table(patched: PatchedPair, top: int) -> None:

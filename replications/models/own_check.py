@@ -26,8 +26,8 @@ State = Literal["ok", "note", "wrong"]
 """A note is something to know that changes nothing here."""
 
 TEXT = "The cat sat on the mat, and then 3 dogs came in."
-LONGEST = 12
-"""How many tokens are run at most."""
+LONGEST, DISTINCT = 12, 4
+"""How many tokens are run at most, and how many different ones at least."""
 TOLERANCE, NARROW = 1e-8, 1e-5
 """The largest difference to transformers that is rounding, as a part of the largest value. Float64
 gives 1e-13, and an epsilon or activation that is not the model's 1e-6 and more. RMS norms and
@@ -148,13 +148,23 @@ def _tokens(model: OwnModel) -> Finding:
     from transformers import AutoTokenizer
 
     try:
-        theirs = AutoTokenizer.from_pretrained(model.path, local_files_only=True)
-        found = theirs(TEXT, add_special_tokens=False, truncation=False, padding=False)["input_ids"]
+        ours = model.tokenizer.encode(TEXT), model.prompting().tokens(TEXT)[0].tolist()
+    except BadInput as exc:
+        return Finding("tokens", "note", f"not compared, because of {TEXT!r} {exc}")
+    try:
+        read = AutoTokenizer.from_pretrained(model.path, local_files_only=True)
+        bare, whole = (
+            list(read(TEXT, add_special_tokens=special, truncation=False, padding=False).input_ids)
+            for special in (False, True)
+        )
     except Exception as exc:  # whatever transformers raises about a tokenizer
         says = f"transformers cannot read the tokenizer: {_first_line(exc)}"
         return Finding("tokens", "note", says)
-    if list(found) != model.tokenizer.encode(TEXT):
+    if bare != ours[0]:
         says = f"transformers cuts {TEXT!r} into other tokens than {checkpoint.TOKENIZER} says"
+        return Finding("tokens", "note", says)
+    if whole != ours[1]:
+        says = "transformers opens or ends a text with other tokens; --bos or --no-bos chooses"
         return Finding("tokens", "note", says)
     return Finding("tokens", "ok", "those of transformers")
 
@@ -201,13 +211,19 @@ def _tolerance(network: Network) -> float:
 
 
 def _prompt(model: OwnModel) -> Tensor:
-    """A short prompt, long [1 pos], of tokens that the model has."""
-    found = [t for t in model.tokenizer.encode(TEXT) if t < model.network.shape.d_vocab]
-    if model.opening.by_default and model.opening.token is not None:
-        found = [model.opening.token, *found]
-    if len(found) < 2:
-        raise BadInput(f"the tokenizer makes {len(found)} tokens of {TEXT!r}")
-    return torch.tensor([found[: min(LONGEST, model.network.shape.n_ctx)]])
+    """A short prompt, long [1 pos]: `TEXT`, or the first tokens if the vocabulary lacks its words.
+
+    In a prompt of one token over and over, no attention would make a difference.
+    """
+    shape = model.network.shape
+    length = min(LONGEST, shape.n_ctx)
+    try:
+        found = [t for t in model.prompting().tokens(TEXT)[0].tolist() if t < shape.d_vocab]
+    except BadInput:
+        found = []
+    if len(set(found[:length])) < min(DISTINCT, length):
+        found = list(range(min(length, shape.d_vocab)))
+    return torch.tensor([found[:length]])
 
 
 def _error(ours: Tensor, theirs: Tensor) -> float:

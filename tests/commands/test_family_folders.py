@@ -1,4 +1,4 @@
-"""The commands on a folder of each family, and what a notes of one says."""
+"""The commands on a folder of each family: checked, swept and attributed."""
 
 from __future__ import annotations
 
