@@ -52,8 +52,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from replications.models import checkpoint
     from replications.models.own_check import check
 
+    if not args.model.is_dir():
+        checkpoint.check_files(args.model)  # raises: there is nothing to check
     with questions.bar("edit") as progress:
         found = list(check(args.model, allow_unused=args.allow_unused, progress=progress))
     rows = [(each.question, each.state, " ".join(each.says.split())) for each in found]

@@ -76,8 +76,13 @@ class Tokenizer:
     def encode(self, text: str, *, bos: bool = False) -> list[int]:
         """The tokens of `text`; with `bos` the token that opens a text comes first.
 
-        Raises BadInput for a word the vocabulary lacks, or if nothing opens a text.
+        Raises BadInput for a word the vocabulary lacks, for a text that is no Unicode (the bytes of
+        another encoding, at the command line), or if nothing opens a text.
         """
+        try:
+            text.encode()
+        except UnicodeEncodeError as exc:
+            raise BadInput(f"{text!r} is no Unicode text: {exc.reason}") from exc
         try:
             tokens = list(self._inner.encode(text, add_special_tokens=False).ids)
         except Exception as exc:  # the library raises nothing narrower

@@ -185,3 +185,8 @@ def test_a_text_that_transformers_opens_otherwise_is_a_note(tmp_path: Path) -> N
     assert found["BOS"][1].endswith("add_bos_token of tokenizer_config.json is false")
     assert status == 0
     assert found["tokens"][0] == ("note" if TRANSFORMERS_5 else found["tokens"][0])
+
+
+def test_without_a_folder_there_is_nothing_to_check(tmp_path: Path, capsys: Captured) -> None:
+    assert cli.main(["check", "--model", str(tmp_path / "none")]) == 2
+    assert "does not exist" in capsys.readouterr().err

@@ -256,3 +256,10 @@ def test_pictures_and_tables_survive_any_prompt(
     rows = table(tmp_path)
     assert "".join(row["token"] for row in rows if row["layer"] == "0") == clean
     assert (tmp_path / "sweep.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_bytes_of_another_encoding_are_one_line(plain: Path, capsys: Captured) -> None:
+    assert sweep(plain, *pair("caf\udce9 to", "the to")) == 2
+    out, err = capsys.readouterr()
+    assert "is no Unicode text" in err
+    assert (out, err.count("\n")) == ("", 1)
