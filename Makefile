@@ -13,7 +13,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))' 
 ARGS ?=
 
 .DEFAULT_GOAL := help
-TARGETS := claims test slow tutorials package bench lint format docs ledger mutants matrix clean
+TARGETS := claims test slow tutorials package bench times lint format docs ledger mutants matrix clean
 .PHONY: help venv $(TARGETS)
 
 help:
@@ -54,6 +54,10 @@ package: $(HAS)test
 
 bench: $(HAS)test
 	$(PY) -m pytest bench/ --benchmark-quiet $(ARGS)
+
+# How long people wait for claims, tests, report and command line, beside the limits.
+times: $(HAS)test
+	$(PY) -m bench.times
 
 # Do tests and claims notice one wrong character?  An hour or two.
 mutants: $(HAS)mutants

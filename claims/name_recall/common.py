@@ -1,7 +1,8 @@
 """What the name-recall claims share: the source, its sections, and what must match.
 
 The subjects are `gpt2-small` and `gelu-2l`, which the document studies, and two-layer toys trained
-here (`toy`), of which it asserts nothing.  The document prints its prompt and all three
+here (`toy`), of which it asserts nothing, and one model written by hand (`construction`), on which
+methods are tried whose answer is known.  The document prints its prompt and all three
 corruptions, and originals are measured on exactly these, so positions (4 first name, 5 last name,
 11 first name again) and indices of heads must match exactly.  Its results are pictures, so we state
 sizes as relations: which effect is larger, and by what factor.  We could not reach the originals

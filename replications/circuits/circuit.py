@@ -137,12 +137,15 @@ def edges_over(model: Model, found: Effects, threshold: float, *, by: Rank = "si
     return Circuit.of(model, [found.edges[i] for i in some.tolist()])
 
 
-def edge_auroc(found: Effects, circuit: Circuit, *, by: Rank = "size") -> float:
+def edge_auroc(found: Effects, circuit: Circuit, *, by: Rank = "size", least: float = 0.0) -> float:
     """The probability that an edge of a known circuit has a larger effect than another edge.
 
-    Ties count half. Raises BadInput unless there are edges in the circuit, and edges outside it.
+    Ties count half. Effects smaller than `least` count as none, since the order of rounding errors
+    is that of no effects. Raises BadInput unless there are edges in the circuit, and edges outside
+    it.
     """
     scores, known = _scores(found, by), set(circuit.edges)
+    scores = scores.where(scores.abs() >= least, 0.0)
     inside = torch.tensor([edge in known for edge in found.edges])
     if inside.all() or not inside.any():
         raise BadInput("the area under the ROC curve needs edges in the circuit and outside it")

@@ -10,7 +10,7 @@ sender notices. The sender is patched at all positions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +31,9 @@ from replications.patching._engine.layer_operations import LayerOperations
 from replications.patching._engine.streams import changed_window
 from replications.patching.execution import DEFAULT, Execution
 from replications.patching.results import PatchingResult
+
+NextToken = Callable[[Tensor], Tensor]
+"""Logits [batch d_vocab_out] at one position of each example to one number each: [batch]."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ def edge_sweep(
     source: Tensor,
     edges: Sequence[Edge] | None = None,
     *,
-    answers: Tensor,
+    answers: Tensor | None = None,
+    metric: NextToken | None = None,
     at: int | Tensor = -1,
     execution: Execution = DEFAULT,
 ) -> EdgeSweep:
@@ -62,37 +66,41 @@ def edge_sweep(
 
     `base` and `source` are tokens [batch pos]. The metric is read at position `at`, one for all
     examples or long [batch]. With `answers` long [batch 2], correct and incorrect, it is the
-    difference of their logits; with another number of answers, their logits.
+    difference of their logits; with another number of answers, their logits. A `metric` of your own
+    takes the logits [batch d_vocab_out] at that position and gives one number for each example; the
+    final streams of all edges, [batch d_model] each, are then held at once.
 
     Exact: what one forward pass for each edge would give, up to rounding. It has not been run on
     CUDA.
 
     Raises BadInput for tokens, edges, positions or answers that do not fit the model or each other,
-    Unsupported for a lens with standing edits.
+    and unless there are either answers or a metric; Unsupported for a lens with standing edits.
     """
+    if (answers is None) == (metric is None):
+        raise BadInput("give answers [batch n], or a metric of the logits, and not both")
     engine = execution.pack(as_network(model))
     network, given_on = engine.network, base.device
     base, source = metrics.prompt_tokens(network, base, source)
     graph = Graph(network.shape)
     listed = graph.edges if edges is None else tuple(edges)
     wanted = _wanted(graph, listed)
-    answers = metrics.answer_tokens(answers, base, network.shape)
+    read = _Read.of(network, base, answers)
     positions = metrics.metric_positions(at, base)
     operations = LayerOperations(engine)
-    size = (graph.n_receivers, graph.n_senders, *answers.shape)
-    values = network.W_U.new_empty(size)
-    low, high = network.W_U.new_empty(2, *answers.shape)
+    one = (len(base), read.size)
+    values = network.W_U.new_empty(graph.n_receivers, graph.n_senders, *one)
+    low, high = network.W_U.new_empty(2, *one)
     done, every = 0, len(listed) * len(base)
     with torch.no_grad(), execution.precision(network):
         for block in _blocks(graph, base, source, positions, execution.numbers(network.dtype)):
-            rows, told = block.examples, answers[block.examples]
+            rows = block.examples
             runs = TwoRuns(operations, graph, base[rows], source[rows], block.at)
-            low[rows] = metrics.answer_logits(network, runs.base, told)
-            high[rows] = metrics.answer_logits(network, runs.source, told)
+            low[rows] = read(runs.base, rows)
+            high[rows] = read(runs.source, rows)
             values[:, :, rows] = low[rows]
             for found in EdgeRuns(operations, graph, runs, wanted, block.edges_at_once):
-                logits = metrics.answer_logits(network, found.stream, told)
-                values[found.receivers[:, None], found.senders[:, None], rows] = logits
+                measured = read(found.stream, rows)
+                values[found.receivers[:, None], found.senders[:, None], rows] = measured
                 done += len(found.senders) * len(rows)
                 if execution.progress is not None:
                     execution.progress(done, every)
@@ -101,7 +109,7 @@ def edge_sweep(
         execution.progress(every, every)
     pairs = graph.pairs(listed)
     values, low, high = (
-        metrics.of_answers(part).to(given_on)
+        read.metric(part, metric).to(given_on)
         for part in (values[pairs[:, 0], pairs[:, 1]], low, high)
     )
     return EdgeSweep(
@@ -114,6 +122,42 @@ def edge_sweep(
         backend=describe(engine.backend, network.device),
         flops=operations.flops,
     )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What is kept of final streams: the answers' logits, or, without answers, the streams."""
+
+    network: Network
+    answers: Tensor | None
+    size: int
+    """How many numbers that is for one example."""
+
+    @classmethod
+    def of(cls, network: Network, tokens: Tensor, answers: Tensor | None) -> _Read:
+        """Raises BadInput for answers that do not fit."""
+        if answers is None:
+            return cls(network, None, network.shape.d_model)
+        answers = metrics.answer_tokens(answers, tokens, network.shape)
+        return cls(network, answers, answers.shape[1])
+
+    def __call__(self, stream: Tensor, rows: Tensor) -> Tensor:
+        """What is kept of streams [… row d_model]: [… row size]."""
+        if self.answers is None:
+            return stream
+        return metrics.answer_logits(self.network, stream, self.answers[rows])
+
+    def metric(self, kept: Tensor, metric: NextToken | None) -> Tensor:
+        """The metric of what was kept of some runs [… batch size]: [… batch], or the logits."""
+        if metric is None:
+            return metrics.of_answers(kept)
+        network, runs = self.network, kept.reshape(-1, *kept.shape[-2:])
+        found = [
+            metric(network.norm("ln_final", None, x) @ network.W_U + network.b_U) for x in runs
+        ]
+        if any(values.shape != (kept.shape[-2],) for values in found):
+            raise BadInput(f"metric: give one number for each of {kept.shape[-2]} examples")
+        return torch.stack(found).reshape(kept.shape[:-1])
 
 
 def expected_edge_flops(

@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from replications.analysis.statistics import auroc
 from replications.circuits.circuit import Circuit, Effects, edge_auroc, top_edges
 from replications.circuits.discovery import Discovery, acdc
 from replications.circuits.edge_sets import EdgeSetSweep, patch_edge_sets
@@ -33,22 +34,32 @@ METHODS = ("exact", "eap", "eap_ig")
 class Searched:
     """What each method finds on some prompts, computed once for all circuits compared with it.
 
-    The metric's range is its mean in the model less its mean with all edges patched.
+    The metric's range is its mean in the model less its mean with all edges patched. With `edges`,
+    effects are computed of these alone, where a model has too many; ACDC still tries all. Effects
+    below `least`, a share of the range, are none to an AUROC: where most edges do nothing, rounding
+    would order them.
     """
 
-    def __init__(self, model: Lens | Network, prompts: Prompts) -> None:
-        self.model, self.prompts = model, prompts
+    def __init__(
+        self,
+        model: Lens | Network,
+        prompts: Prompts,
+        edges: Sequence[Edge] | None = None,
+        *,
+        least: float = 0.0,
+    ) -> None:
+        self.model, self.prompts, self.edges, self.least = model, prompts, edges, least
 
     @cached_property
     def effects(self) -> Mapping[str, Effects]:
-        """The effects of all edges by each of METHODS."""
+        """The effects of the edges by each of METHODS."""
         p = self.prompts
         assert isinstance(p.source, Tensor)
-        found: dict[str, Effects] = {
-            "exact": edge_sweep(self.model, p.base, p.source, answers=p.answers, at=p.at)
-        }
-        for name, estimate in (("eap", eap), ("eap_ig", eap_ig)):
-            found[name] = estimate(self.model, p.base, p.source, answers=p.answers, at=p.at)
+        found: dict[str, Effects] = {}
+        for name, method in (("exact", edge_sweep), ("eap", eap), ("eap_ig", eap_ig)):
+            found[name] = method(
+                self.model, p.base, p.source, self.edges, answers=p.answers, at=p.at
+            )
         return found
 
     @cached_property
@@ -161,12 +172,26 @@ class KnownCircuit:
     # ---------------------------------------------------------------- discovery
     def aurocs(self) -> dict[str, float]:
         """For each method, how often an edge of the circuit has a larger effect than another."""
-        return {name: edge_auroc(e, self.circuit) for name, e in self.searched.effects.items()}
+        s = self.searched
+        least = s.least * abs(s.range) if s.least else 0.0
+        return {name: edge_auroc(e, self.circuit, least=least) for name, e in s.effects.items()}
 
     def random_aurocs(self) -> dict[str, float]:
         """The means of the same over the peers."""
-        found = [self.instead(peer.edges).aurocs() for peer in self.peers.circuits]
-        return {name: sum(of[name] for of in found) / len(found) for name in METHODS}
+        return _means([self.instead(peer.edges).aurocs() for peer in self.peers.circuits])
+
+    def all_aurocs(self) -> dict[str, float]:
+        """The same with ACDC, which only tells edges that it keeps from others: ties count half."""
+        s, mine = self.searched, set(self.circuit.edges)
+        kept = set(s.acdc.edges)
+        both = ([edge in kept for edge in s.acdc.graph.edges if (edge in mine) is known]
+                for known in (True, False))  # fmt: skip
+        inside, outside = (torch.tensor(part).double() for part in both)
+        return {**self.aurocs(), "acdc": auroc(inside, outside)}
+
+    def all_random_aurocs(self) -> dict[str, float]:
+        """The means of the same over the peers."""
+        return _means([self.instead(peer.edges).all_aurocs() for peer in self.peers.circuits])
 
     def missed_by(self, method: str) -> tuple[Edge, ...]:
         """The edges of the circuit that a method leaves out: acdc, or one of METHODS.
@@ -187,10 +212,13 @@ class KnownCircuit:
 
     def random_missed(self) -> dict[str, float]:
         """The means of the same over the peers."""
-        found = [self.instead(peer.edges).missed() for peer in self.peers.circuits]
-        return {name: sum(of[name] for of in found) / len(found) for name in (*METHODS, "acdc")}
+        return _means([self.instead(peer.edges).missed() for peer in self.peers.circuits])
 
     def differs_from_acdc(self) -> dict[str, float]:
         """How many of its edges ACDC misses, and how many others ACDC keeps."""
         mine, theirs = set(self.circuit.edges), set(self.searched.acdc.edges)
         return {"missed": len(mine - theirs), "extra": len(theirs - mine)}
+
+
+def _means(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: sum(of[name] for of in found) / len(found) for name in found[0]}

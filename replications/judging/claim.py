@@ -60,8 +60,8 @@ class SubjectInfo:
     `name` is unique in its system ("retrained/seed3"); `group` is the key of `Claim.expect`
     ("retrained").  Only a subject that `gates` can fail a run by not meeting an expectation.
     `remedy` is the command that makes the subject available where a file is missing.  `further` is
-    said of a model beside several others of its group: the costly claims leave it out of a run that
-    is not `--thorough`.
+    said of a model beside others of its group, or of one that tests the measurements more than the
+    finding: the costly claims leave it out of a run that is not `--thorough`.
     """
 
     system: str

@@ -10,7 +10,7 @@ from typing import Any
 from replications.judging.claim import Claim
 from replications.judging.ledger import Ledger, describe, expectations
 from replications.judging.row import STATUSES, Row
-from replications.report import audit_md, board
+from replications.report import audit_md, board, planted_md
 from replications.report.audit import audit
 from replications.report.board import Line
 from replications.report.closing import control, margin, tally
@@ -69,6 +69,8 @@ def render(ledger: Ledger, lesions: Ledger | None = None) -> str:
     for system, of_system in groupby(board.lines(ledger), key=lambda line: line.entry["system"]):
         sections.append(f"## {system}")
         sections += _system(list(of_system))
+    if planted := planted_md.section(ledger):
+        sections.append(planted)
     if lesions is not None:
         sections.append(lesion_section(ledger, lesions))
         sections.append(f"## Audit\n\n{audit_md.section(audit([ledger, lesions]))}")

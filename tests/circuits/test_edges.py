@@ -20,7 +20,7 @@ from replications.circuits import (
     expected_edge_flops,
     patch_edge_sets,
 )
-from replications.circuits.reference import edge_metric
+from replications.circuits.reference import edge_logits, edge_metric
 from replications.errors import BadInput
 from replications.models.network import Network
 from replications.models.shape import Shape
@@ -114,6 +114,34 @@ def test_other_numbers_of_answers_are_logits() -> None:
     three = edge_sweep(model, *runs, answers=ANSWERS[:, [0, 1, 0]])
     assert three.values.shape == (*both.values.shape, 3)
     assert (three.values[..., 0] - three.values[..., 1] - both.values).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("name", ["gpt", "padded", "shortformer"])
+def test_a_metric_of_the_logits_is_that_of_one_forward_pass(name: str) -> None:
+    model, runs, at = network(name), pair(name), positions(name)
+    some = edges(model)[::9]
+    rows = torch.arange(3)
+
+    def entropy(logits: Tensor) -> Tensor:
+        logs = logits.log_softmax(-1)
+        return -(logs.exp() * logs).sum(-1) * (1 + torch.arange(3))  # depends on the example
+
+    small = Execution(memory_mb=0.01)
+    found = edge_sweep(model, *runs, some, metric=entropy, at=at, execution=small)
+    slow = [entropy(edge_logits(model, *runs, edge)[rows, at]) for edge in some]
+    assert (found.values - torch.stack(slow)).abs().max() < EXACT
+    assert (found.base - entropy(model.forward(runs[0])[rows, at])).abs().max() < EXACT
+    assert (found.source - entropy(model.forward(runs[1])[rows, at])).abs().max() < EXACT
+    assert found.effects().shape == (len(some),)
+
+
+def test_answers_or_a_metric_are_needed_and_the_metric_is_by_example() -> None:
+    model, runs = network("gpt"), pair("gpt")
+    for answers, metric in ((None, None), (ANSWERS, lambda logits: logits[:, 0])):
+        with pytest.raises(BadInput, match="not both"):
+            edge_sweep(model, *runs, answers=answers, metric=metric)
+    with pytest.raises(BadInput, match="one number for each of 3"):
+        edge_sweep(model, *runs, metric=lambda logits: logits.mean())
 
 
 def test_prompts_that_differ_behind_the_metric_change_nothing() -> None:

@@ -75,6 +75,35 @@ def test_means_over_peers_are_those_of_each(known: KnownCircuit) -> None:
     assert known.random_missed()["acdc"] == pytest.approx(sum(missed) / len(each))
 
 
+def test_effects_of_some_edges_are_those_among_all(known: KnownCircuit) -> None:
+    s = known.searched
+    some = [edge for edge in known.circuit.graph.edges if edge.receiver.layer != 0]
+    few = Searched(s.model, s.prompts, some)
+    for name, found in few.effects.items():
+        assert found.edges == tuple(some)
+        every = dict(zip(s.effects[name].edges, s.effects[name].effects().tolist(), strict=True))
+        assert found.effects().tolist() == pytest.approx([every[edge] for edge in some])
+
+
+def test_small_effects_are_ties(known: KnownCircuit) -> None:
+    s = known.searched
+    coarse = KnownCircuit(known.circuit, Peers(Searched(s.model, s.prompts, least=1e9), []))
+    assert coarse.aurocs() == dict.fromkeys(METHODS, 0.5)
+    fine = KnownCircuit(known.circuit, Peers(Searched(s.model, s.prompts, least=1e-12), []))
+    assert fine.aurocs()["exact"] == 1
+
+
+def test_acdc_has_an_auroc_by_what_it_keeps(known: KnownCircuit) -> None:
+    kept, mine = set(known.searched.acdc.edges), set(known.circuit.edges)
+    others = set(known.circuit.graph.edges) - mine
+    found = known.all_aurocs()
+    assert {name: found[name] for name in METHODS} == known.aurocs()
+    right = len(kept & mine) / len(mine), len(others - kept) / len(others)
+    assert found["acdc"] == pytest.approx(sum(right) / 2)
+    each = [known.instead(peer.edges).all_aurocs()["acdc"] for peer in known.peers.circuits]
+    assert known.all_random_aurocs()["acdc"] == pytest.approx(sum(each) / len(each))
+
+
 # ---------------------------------------------------------------------------------- random paths
 @pytest.mark.parametrize("n", [1, 2, 7, 20])
 def test_random_paths_have_the_size_and_no_loose_edge(n: int) -> None:

@@ -17,6 +17,7 @@ from replications.circuits.scrubbing import (
     Position,
     drawing,
     estimated,
+    recovered_interval,
     recovered_share,
     scrub,
 )
@@ -62,6 +63,10 @@ def test_standard_errors() -> None:
     rows = torch.randint(500, (4000, 500), generator=generator)
     again = (random - scrubbed)[rows].mean(1) / (random - model)[rows].mean(1)
     assert share.error == pytest.approx(again.std().item(), rel=0.1)
+    interval = recovered_interval(model, scrubbed, random)
+    assert interval.mean == pytest.approx(share.mean)
+    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 * share.error, rel=0.1)
+    assert interval.low < share.mean < interval.high
 
 
 # ---------------------------------------------------------------- what is refused

@@ -20,7 +20,12 @@ from replications.circuits.scrubbing.hypothesis import (
     Output,
     Position,
 )
-from replications.circuits.scrubbing.results import Estimated, estimated, recovered_share
+from replications.circuits.scrubbing.results import (
+    Estimated,
+    estimated,
+    recovered_interval,
+    recovered_share,
+)
 from replications.circuits.scrubbing.running import Scrubbed, scrub
 
 __all__ = [
@@ -37,6 +42,7 @@ __all__ = [
     "Position",
     "Scrubbed",
     "estimated",
+    "recovered_interval",
     "recovered_share",
     "scrub",
 ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from replications.analysis.statistics import MeanInterval, bootstrap_ratio
+
 
 @dataclass(frozen=True)
 class Estimated:
@@ -32,3 +34,11 @@ def recovered_share(model: Tensor, scrubbed: Tensor, random: Tensor) -> Estimate
     share = (above.mean() / below.mean()).item()
     error = (above - share * below).std() / below.mean().abs() / len(below) ** 0.5
     return Estimated(share, error.item())
+
+
+def recovered_interval(
+    model: Tensor, scrubbed: Tensor, random: Tensor, *, seed: int = 0
+) -> MeanInterval:
+    """The same share with its 95 % percentile bootstrap interval over the references."""
+    model, scrubbed, random = (losses.double() for losses in (model, scrubbed, random))
+    return bootstrap_ratio(random - scrubbed, random - model, seed=seed)

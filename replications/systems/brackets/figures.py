@@ -26,6 +26,8 @@ from replications.systems.brackets.measurements.components import AXIS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SCRUBBED = ("0a", "1b", "1a", "2a", "0b")
+"""The hypotheses whose losses are drawn."""
 NOT_DRAWN = {
     "illustration of a bimodal component histogram": (
         "a schematic: nothing is measured; components-at-position-0 shows the measured ones"
@@ -118,6 +120,23 @@ def faithfulness_by_size(subject: Any) -> Figure:
     return drawing.draw_sizes(known, (0, 3, 6, 10, 15, 20, 30, 45, 60, 80, 100))
 
 
+@picture(
+    "Scrubbed loss by class",
+    "Mean loss of each class of strings under hypotheses about the direct paths of heads 1.0, 2.0 "
+    "and 2.1 (causal scrubbing): 0a scrubs nothing, in 1a they depend on the count and on the "
+    "horizon, in 1b also on the first bracket, in 2a through head 0.0, and 0b pairs outputs with "
+    "the labels of other strings.",
+)
+def scrubbed_loss_by_class(subject: Any) -> Figure:
+    losses = classifier(subject).scrubbing.by_class_of(*SCRUBBED)
+    classes = list(losses[SCRUBBED[0]])
+    figure, (panels,) = charts.canvas(len(classes), width=3, height=3.5)
+    for axes, name in zip(panels, classes, strict=True):
+        charts.bars(axes, SCRUBBED, [losses[one][name] for one in SCRUBBED])
+        charts.label(axes, "hypothesis", "loss (nats)" if axes is panels[0] else "", name)
+    return figure
+
+
 PICTURES: tuple[Picture, ...] = (
     string_lengths,
     components_at_position_0,
@@ -135,4 +154,5 @@ PICTURES: tuple[Picture, ...] = (
     circuit.elevation_head_attention,
     total_circuit,
     faithfulness_by_size,
+    scrubbed_loss_by_class,
 )

@@ -10,11 +10,14 @@ from torch import Tensor
 from replications.errors import BadInput
 from replications.lens import Lens
 from replications.models.prompting import Words
-from replications.systems.ioi import model
+from replications.systems.ioi import construction, model
 from replications.systems.ioi.measurements import (
+    Circuits,
     EarlyHeads,
     EarlyPaths,
+    Edges,
     NameMovers,
+    Planted,
     PositionAgainstToken,
     Printed,
 )
@@ -87,6 +90,21 @@ class IoiSubject:
     def position_against_token(self) -> PositionAgainstToken:
         """The signals of the S-inhibition heads."""
         return PositionAgainstToken(self.task, self.roles)
+
+    @cached_property
+    def circuits(self) -> Circuits:
+        """The whole circuit as heads."""
+        return Circuits(self.task, self.roles)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The whole circuit as edges."""
+        return Edges(self.task, self.roles)
+
+    @cached_property
+    def planted(self) -> Planted:
+        """The edges of the construction: of this subject only if it is one."""
+        return Planted(self.edges, construction.planted_edges(), construction.live_edges())
 
     @cached_property
     def printed(self) -> Printed:

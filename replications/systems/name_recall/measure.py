@@ -20,10 +20,12 @@ from replications.models.tokenizers import Tokenizer
 from replications.systems.name_recall.data import Names
 from replications.systems.name_recall.measurements.attention import Attention
 from replications.systems.name_recall.measurements.conclusion import Conclusion
+from replications.systems.name_recall.measurements.edges import Edges
 from replications.systems.name_recall.measurements.first_steps import FirstSteps
 from replications.systems.name_recall.measurements.footnotes import Footnotes
 from replications.systems.name_recall.measurements.heads import Heads
 from replications.systems.name_recall.measurements.residual import Residual
+from replications.systems.name_recall.measurements.scrubbing import Scrubbing
 from replications.systems.name_recall.measurements.two_layers import TwoLayers
 from replications.systems.name_recall.published import Published
 from replications.systems.name_recall.roles import Roles, find_roles
@@ -128,6 +130,16 @@ class NameRecallSubject:
     def conclusion(self) -> Conclusion:
         """The induction circuit."""
         return Conclusion(self.task, self.roles)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The edges of the hand-written model: of this subject only if it is that."""
+        return Edges(self.task)
+
+    @cached_property
+    def scrubbing(self) -> Scrubbing:
+        """Causal scrubbing of the induction circuit."""
+        return Scrubbing(self.task, self.roles)
 
     @cached_property
     def footnotes(self) -> Footnotes:

@@ -1,4 +1,4 @@
-"""The name-recall models that are measured: gpt2-small, gelu-2l, toys trained here, lesions."""
+"""The models that are measured: gpt2-small, gelu-2l, toys, lesions, one written by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from replications.errors import BadInput
 from replications.judging.claim import SubjectInfo
 from replications.lens import PRETRAINED, open_pretrained
 from replications.models.tokenizers import Tokenizer, open_tokenizer
-from replications.systems.name_recall import model
+from replications.systems.name_recall import construction, model
 from replications.systems.name_recall.data import DOCUMENT, generate, tokenizer
 from replications.systems.name_recall.lesions import LESIONS as LESION_EDITS
 from replications.systems.name_recall.measure import NameRecallSubject
@@ -72,9 +72,12 @@ def _toy(name: str, file: str) -> SubjectInfo:
     )
 
 
+CONSTRUCTION = "construction"
+_BY_HAND = SubjectInfo("name_recall", CONSTRUCTION, CONSTRUCTION, "construction", False, ())
 SUBJECTS = (
     *(_original(name) for name in _ORIGINALS),
     *(_toy(name, file) for name, file in (_TOYS | _ONE_LAYER).items()),
+    _BY_HAND,
 )
 LESIONS = tuple(
     replace(_toy(toy, file), name=f"{toy}~{lesion}")
@@ -108,6 +111,8 @@ def subject(
         return _open_original(name, device, dtype)
     if name in _TOYS or name in _ONE_LAYER:
         return _open_toy(name, device, dtype)
+    if name == _BY_HAND.name:
+        return _open_by_hand(device, dtype)
     if name in {info.name for info in LESIONS}:
         return _open_lesion(name, device, dtype)
     known = ", ".join(info.name for info in (*SUBJECTS, *LESIONS))
@@ -138,6 +143,11 @@ def _open_toy(name: str, device: str, dtype: str) -> NameRecallSubject:
         one_layer=partial(_one_layer_models, device, dtype) if name in _TOYS else None,
         sample=_toy_sample,
     )
+
+
+def _open_by_hand(device: str, dtype: str) -> NameRecallSubject:
+    lens = construction.two_layer_lens(device=device, dtype=dtype)
+    return NameRecallSubject(CONSTRUCTION, lens, construction.VOCABULARY, roles=PUBLISHED)
 
 
 def _open_lesion(name: str, device: str, dtype: str) -> NameRecallSubject:

@@ -36,7 +36,7 @@ PLOTS = {
     "bar of 0.0 attention at query 1": ["elevation-head-attention"],
     "diagrams: model, residual split, two backward steps, MLP as key-value, final circuit": [],
 }
-BEYOND = ["total-circuit", "faithfulness-by-size"]
+BEYOND = ["total-circuit", "faithfulness-by-size", "scrubbed-loss-by-class"]
 """Not in the document."""
 """Every plot of the document, and the pictures that show it; none where NOT_DRAWN has it."""
 

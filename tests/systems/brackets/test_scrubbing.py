@@ -185,5 +185,9 @@ def test_every_experiment_runs_on_any_model(exact: BracketSubject) -> None:
     share = found.data.balanced[found.references()[0]].double().mean().item()
     mixed = share * by_class["balanced"] + (1 - share) * by_class["unbalanced"]
     assert mixed == pytest.approx(expected.item())
+    assert found.intervals("1a")[0].mean == pytest.approx(found.recovered("1a")[0].mean)
+    alone = Scrubbing(exact.task, PUBLISHED, found.data, seeds=(0,)).by_class_of("1a", "0a")
+    for name, losses in alone.items():
+        assert losses == pytest.approx(found.by_class(name))
     model_right = (model.argmax(-1) == labels).double().mean().item()
     assert found.accuracy("0a") == [pytest.approx(model_right)]

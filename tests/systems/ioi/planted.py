@@ -26,6 +26,8 @@ RED: Mapping[str, frozenset[str]] = {
             "induction-heads-in-dup-role",
             "5.8-5.9-not-general-induction",
             "anti-induction-heads",
+            # heads of the circuit that do nothing
+            "circuit-minimal",
         }
     ),
     "duplicate-token heads": frozenset(
@@ -52,6 +54,10 @@ RED: Mapping[str, frozenset[str]] = {
             "signals-additive",
             "self-repair",
             "backups-below-diagonal",
+            # the circuit has no more to keep than the model
+            "circuit-faithful",
+            "circuit-beats-random",
+            "circuit-minimal",
         }
     ),
     "induction heads": frozenset(
@@ -64,6 +70,7 @@ RED: Mapping[str, frozenset[str]] = {
             "5.8-5.9-not-general-induction",
             "prev-token-key-patching",
             "prev-heads-joint-all-four",
+            "circuit-minimal",
         }
     ),
     "fuzzy induction heads": frozenset(
@@ -72,6 +79,7 @@ RED: Mapping[str, frozenset[str]] = {
             "5.8-5.9-induction-on-ioi",
             "prev-heads-joint-fuzzy",
             "prev-heads-joint-all-four",
+            "circuit-minimal",
         }
     ),
     "S-inhibition heads": frozenset(
@@ -97,6 +105,8 @@ RED: Mapping[str, frozenset[str]] = {
             "each-s-inhib-positional",
             "8.6-position-only",
             "7.9-8.10-token",
+            "circuit-faithful",
+            "circuit-beats-random",
         }
     ),
     "position signal": frozenset(
@@ -117,6 +127,11 @@ RED: Mapping[str, frozenset[str]] = {
             # corrected: the backups avoid the token as well, and bring more than 9.9 still brings
             "dla-9.9",
             "post-ablation-9.9",
+            # two heads then write nothing
+            "circuit-minimal",
+            # corrected: less than a logit is left
+            "circuit-faithful",
+            "circuit-beats-random",
         }
     ),
     "token signal": frozenset(
@@ -145,6 +160,7 @@ RED: Mapping[str, frozenset[str]] = {
             "negative-attends-less",
             # corrected: the backups that answer instead need less of what early heads say
             "prev-heads-joint-all-four",
+            "circuit-minimal",
         }
     ),
     "backups": frozenset(
@@ -156,6 +172,7 @@ RED: Mapping[str, frozenset[str]] = {
             "ln-insufficient",
             "finish-backup-analysis",
             "backups-attend-more",
+            "circuit-minimal",
         }
     ),
     "negative heads": frozenset(
@@ -164,6 +181,7 @@ RED: Mapping[str, frozenset[str]] = {
             "negative-mover-shrinks",
             "negative-attends-less",
             "anti-induction-heads",
+            "circuit-minimal",
         }
     ),
     "ballast": frozenset({"zero-vs-mean-ablation"}),
@@ -185,6 +203,11 @@ UNDEFINED: Mapping[str, frozenset[str]] = {
             "ln-insufficient",
             "finish-backup-analysis",
             "backups-attend-more",
+            "circuit-by-convention",
+            "circuit-minimal",
+            "edges-ranked",
+            "planted-edges-faithful",
+            "planted-edges-beat-random",
         }
     ),
 }

@@ -18,7 +18,9 @@ from claims.ioi import (
     test_3b_reasons,
     test_4_signals,
     test_5_decomposed,
+    test_8_circuits,
     test_8_document,
+    test_9_circuit_edges,
 )
 from replications.judging.claim import Claim
 from replications.judging.verdict import judge
@@ -35,7 +37,9 @@ FILES: tuple[ModuleType, ...] = (
     test_3b_reasons,
     test_4_signals,
     test_5_decomposed,
+    test_8_circuits,
     test_8_document,
+    test_9_circuit_edges,
 )
 SAMPLES = {GPT2: Document(), OWN: draw(12)}
 

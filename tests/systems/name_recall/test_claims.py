@@ -13,6 +13,7 @@ import pytest
 
 from replications.judging.claim import Claim
 from replications.judging.values import finite, to_json
+from replications.systems import name_recall
 from replications.systems.name_recall import SUBJECTS
 from replications.systems.name_recall.measure import NameRecallSubject
 
@@ -34,7 +35,8 @@ def test_a_claim_is_judged_with_its_controls(
     subject: NameRecallSubject,
     originals: dict[str, NameRecallSubject],
 ) -> None:
-    model = ({"toy": subject} | originals)[group]
+    by_hand = {"construction": name_recall.subject("construction")}
+    model = ({"toy": subject} | originals | by_hand)[group]
     values = [claim.measure(model)]
     values += [c.measure(model, claim.measure) for c in claim.controls_on(group)]
     for value in values:

@@ -9,8 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from replications.analysis.statistics import ratio
-from replications.circuits.scrubbing import Estimated, estimated, recovered_share, scrub
+from replications.analysis.statistics import MeanInterval, ratio
+from replications.circuits.scrubbing import (
+    Estimated,
+    estimated,
+    recovered_interval,
+    recovered_share,
+    scrub,
+)
 from replications.models import Network
 from replications.systems.brackets.data import BracketData
 from replications.systems.brackets.model import BALANCED, UNBALANCED
@@ -104,6 +110,11 @@ class Scrubbing:
         three = zip(self.losses("0a"), self.losses(name), self.losses("0b"), strict=True)
         return [recovered_share(*losses) for losses in three]
 
+    def intervals(self, name: str) -> list[MeanInterval]:
+        """The same shares with their 95 % bootstrap intervals over references, by seed."""
+        three = zip(self.losses("0a"), self.losses(name), self.losses("0b"), strict=True)
+        return [recovered_interval(*losses) for losses in three]
+
     def found(self, name: str) -> dict[str, list[float]]:
         """The mean loss and the recovered share under a hypothesis, each for every seed."""
         return {
@@ -143,9 +154,17 @@ class Scrubbing:
         """The recovered shares of several hypotheses, by the names given to them here."""
         return {key: self.found(name)["recovered"] for key, name in names.items()}
 
+    def by_class_of(self, *names: str) -> dict[str, dict[str, float]]:
+        """`by_class` of some hypotheses, which are scrubbed together without their families."""
+        missing = tuple(name for name in names if name not in self._losses)
+        if missing:
+            self._scrub(missing)
+        return {name: self.by_class(name) for name in names}
+
     def by_class(self, name: str) -> dict[str, float]:
         """The mean loss on each class of references, over all seeds together."""
-        losses, rows = torch.cat(self.losses(name)), torch.cat(self.references())
+        losses = torch.cat(self.losses(name))
+        rows = torch.cat(self._chosen)
         classes = {
             "balanced": self.data.balanced,
             "unbalanced": ~self.data.balanced,

@@ -10,7 +10,8 @@ names and layout, and `tokenizer.json`. It is opened by the same code as GPT-2 s
 """
 
 from replications.systems.ioi.construction.checkpoint import files
+from replications.systems.ioi.construction.edges import live_edges, planted_edges
 from replications.systems.ioi.construction.heads import ROLES
 from replications.systems.ioi.construction.parts import PARTS, without
 
-__all__ = ["PARTS", "ROLES", "files", "without"]
+__all__ = ["PARTS", "ROLES", "files", "live_edges", "planted_edges", "without"]
