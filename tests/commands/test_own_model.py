@@ -263,3 +263,9 @@ def test_bytes_of_another_encoding_are_one_line(plain: Path, capsys: Captured) -
     out, err = capsys.readouterr()
     assert "is no Unicode text" in err
     assert (out, err.count("\n")) == ("", 1)
+
+
+def test_every_path_that_is_typed_may_begin_with_the_home_folder() -> None:
+    sources = Path(cli.__file__).parent.rglob("*.py")
+    plain = [path.name for path in sources if "type=Path" in path.read_text(encoding="utf-8")]
+    assert plain == []
