@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import textwrap
@@ -15,8 +16,10 @@ from replications.commands import (
     PROGRAM,
     USAGE,
     WIDTH,
+    attribute,
     audit,
     certificate,
+    check,
     circuit,
     claims,
     complain,
@@ -47,8 +50,10 @@ COMMANDS = (
     trace,
     figures,
     report,
+    check,
     sweep,
     circuit,
+    attribute,
 )
 
 ABOUT = """\
@@ -69,6 +74,7 @@ python -m replications sweep --subject ioi/toy --clean "…" --corrupted "…"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.  Usage errors raise SystemExit(2) (argparse)."""
+    _replace_what_cannot_be_encoded()
     args = parser().parse_args(argv)
     try:
         return int(args.run(args))
@@ -81,6 +87,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader went away, as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+def _replace_what_cannot_be_encoded() -> None:
+    """Let a stream without − or → (cp1252, ASCII) print "?", where it would raise an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -8,6 +8,14 @@ from pathlib import Path
 from replications.errors import BadInput
 
 
+def user_path(text: str) -> Path:
+    """A path that a user typed, with `~` for the home folder: no shell expands `--option=~/x`."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~name of nobody: a file may be called so
+        return Path(text)
+
+
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file. Raises BadInput if it cannot be read."""
     try:

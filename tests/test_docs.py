@@ -20,7 +20,7 @@ from replications.systems.brackets.measure import BracketSubject
 from replications.systems.list_update.data import printed_pair
 from replications.systems.list_update.measure import ListUpdateSubject
 from replications.training import runs as training
-from tests import docs_runner
+from tests import docs_runner, model_folders
 from tests.docs_runner import NotAsWritten
 
 ROOT = Path(__file__).parents[1]
@@ -162,6 +162,19 @@ def test_every_command_is_understood(path: str, monkeypatch: pytest.MonkeyPatch)
             understand(words, monkeypatch)
         except SystemExit:
             pytest.fail(f"{path}: `python -m replications {' '.join(words)}` is refused")
+
+
+def test_the_section_on_a_model_of_one_s_own_works_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = text_of("README.md").partition("## Your own model\n")[2].partition("\n## ")[0]
+    monkeypatch.chdir(tmp_path)
+    model_folders.made(tmp_path / "my-model")
+    rows = "\n".join(f" {a} to and Mary, {a} to and Bob, the, and" for a in ("John", "Alice"))
+    (tmp_path / "pairs.csv").write_text(f"clean,corrupted,answer,against\n{rows}\n")
+    ran = [words[0] for words in commands(section) if cli.main(words) == 0]
+    assert ran == ["check", "sweep", "attribute"]
+    assert (tmp_path / "found" / "sweep.csv").is_file()
 
 
 def test_there_is_something_to_check() -> None:

@@ -9,11 +9,19 @@ from replications.analysis.head_scores import (
 )
 from replications.analysis.linear_fits import LinearFit, cosine, fit
 from replications.analysis.logit_attribution import LogitAttribution, directions, logit_attribution
+from replications.analysis.prompt_attribution import (
+    Component,
+    PromptAttribution,
+    attribute_logits,
+)
 from replications.analysis.statistics import (
+    Intervals,
     MeanInterval,
     auroc,
     bootstrap_mean,
+    bootstrap_means,
     bootstrap_ratio,
+    bootstrap_ratios,
     correlation,
     overlap,
     quantile,
@@ -23,14 +31,20 @@ from replications.analysis.statistics import (
 )
 
 __all__ = [
+    "Component",
     "HeadScores",
+    "Intervals",
     "LinearFit",
     "LogitAttribution",
     "MeanInterval",
+    "PromptAttribution",
     "attention_back",
+    "attribute_logits",
     "auroc",
     "bootstrap_mean",
+    "bootstrap_means",
     "bootstrap_ratio",
+    "bootstrap_ratios",
     "correlation",
     "cosine",
     "directions",

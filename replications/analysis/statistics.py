@@ -50,6 +50,55 @@ def bootstrap_ratio(
     return MeanInterval((above.mean() / below.mean()).item(), low.item(), high.item())
 
 
+@dataclass(frozen=True)
+class Intervals:
+    """Means [m] with bootstrap intervals; NaN bounds if there was a single example."""
+
+    mean: Tensor
+    low: Tensor
+    high: Tensor
+
+    def rows(self) -> list[tuple[float, float, float]]:
+        """(mean, low, high) of each."""
+        return list(zip(self.mean.tolist(), self.low.tolist(), self.high.tolist(), strict=True))
+
+
+def bootstrap_means(
+    values: Tensor, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Intervals:
+    """The mean of each column of `values` [n m], with its percentile bootstrap interval.
+
+    All columns are resampled together. The result is the same for one seed.
+    """
+    ones = torch.ones(len(values), dtype=torch.float64)
+    return bootstrap_ratios(values, ones, confidence=confidence, resamples=resamples, seed=seed)
+
+
+def bootstrap_ratios(
+    above: Tensor, below: Tensor, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Intervals:
+    """mean(above) / mean(below) for each column of `above` [n m], as `bootstrap_ratio`.
+
+    `below` is [n]; rows are drawn together.
+    """
+    above, below = above.double().cpu(), below.double().cpu()
+    mean = above.mean(0) / below.mean()
+    if len(below) < 2:
+        return Intervals(mean, mean * torch.nan, mean * torch.nan)
+    generator, n = torch.Generator().manual_seed(seed), len(below)
+    drawn = torch.randint(0, n, (resamples, n), generator=generator)
+    counts = torch.zeros(resamples, n, dtype=torch.float64)
+    counts.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+    tail = (1 - confidence) / 2
+    bounds = torch.tensor([tail, 1 - tail], dtype=torch.float64)
+    parts = [  # torch.quantile takes no more than 2^24 numbers at a time
+        torch.quantile((counts @ some) / (counts @ below)[:, None], bounds, dim=0)
+        for some in above.split(4096, dim=1)
+    ]
+    low, high = torch.cat(parts, 1)
+    return Intervals(mean, low, high)
+
+
 def auroc(positive: Tensor, negative: Tensor) -> float:
     """The probability that a positive outranks a negative; ties count half.
 

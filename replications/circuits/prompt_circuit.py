@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from replications.circuits.quality import Faithfulness, Prompts, faithfulness
 from replications.errors import BadInput
 from replications.patching.execution import Execution, Progress
 from replications.patching.prompt_pair import SAME, Question
+from replications.plotting.tabular import Tabular
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +47,7 @@ class ScoredEdge:
 
 
 @dataclass(frozen=True, eq=False)
-class PairCircuit:
+class PairCircuit(Tabular):
     """The effects of all edges on the answers to a question, and the circuit they give."""
 
     question: Question
@@ -86,6 +87,8 @@ class PairCircuit:
             "threshold": self.threshold,
             "clean": labels(question.clean),
             "corrupted": labels(question.corrupted),
+            "clean_ids": question.clean[0].tolist(),
+            "corrupted_ids": question.corrupted[0].tolist(),
             "measured": question.measured,
             "position": question.at,
             "logit_difference": {**self.baselines, "circuit": self.kept.circuit.item()},
@@ -97,6 +100,20 @@ class PairCircuit:
             ],
         }
         return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """What names an edge."""
+        return ("edge",)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for each edge, the largest effect first."""
+        return {
+            "edge": [str(scored.edge) for scored in self.edges],
+            "effect": [scored.effect for scored in self.edges],
+            "share": [scored.share for scored in self.edges],
+            "kept": [scored.kept for scored in self.edges],
+        }
 
     def figure(self) -> Figure:
         """The circuit as a graph, at most its `DRAWN` largest edges.

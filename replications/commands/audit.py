@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from replications.commands import NEGATIVE, OK, Commands, add_command
-from replications.files import write_text
+from replications.files import user_path, write_text
 
 ABOUT = """\
 Tell, for each claim, in which worlds it held and failed, and for each control, in which it was
@@ -33,9 +32,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         examples=EXAMPLES,
     )
     audit.add_argument(
-        "ledgers", type=Path, nargs="+", metavar="LEDGER", help="files written by --claims-json"
+        "ledgers",
+        type=user_path,
+        nargs="+",
+        metavar="LEDGER",
+        help="files written by --claims-json",
     )
-    audit.add_argument("--out", type=Path, metavar="FILE", help="write the whole table here")
+    audit.add_argument("--out", type=user_path, metavar="FILE", help="write the whole table here")
 
 
 def _run(args: argparse.Namespace) -> int:

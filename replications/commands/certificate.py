@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from pathlib import Path
 
 from replications.commands import NEGATIVE, OK, Commands, add_command
+from replications.files import user_path
 
 ABOUT = """\
 Write a page about one run, from its ledger alone: what was checked and what was not, what failed,
@@ -29,9 +29,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         about=ABOUT,
         examples=EXAMPLES,
     )
-    parser.add_argument("ledger", type=Path, metavar="LEDGER", help="file written by --claims-json")
+    parser.add_argument(
+        "ledger", type=user_path, metavar="LEDGER", help="file written by --claims-json"
+    )
     parser.add_argument("--by", default="", metavar="NAME", help="who ran it")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: print it")
+    parser.add_argument("--out", type=user_path, metavar="FILE", help="default: print it")
 
 
 def _run(args: argparse.Namespace) -> int:

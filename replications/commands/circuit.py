@@ -10,8 +10,7 @@ from tabulate import tabulate
 
 from replications import files
 from replications.commands import OK, Commands, add_command, questions
-from replications.errors import BadInput
-from replications.plotting.pictures import FORMATS
+from replications.files import user_path
 
 if TYPE_CHECKING:
     from replications.circuits.prompt_circuit import PairCircuit
@@ -59,7 +58,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     circuit.add_argument("--method", choices=METHODS, default="exact", help=METHOD)
     circuit.add_argument("--threshold", type=_share, default=0.05, metavar="SHARE", help=THRESHOLD)
     circuit.add_argument("--top", type=questions.count, default=10, metavar="N", help=TOP)
-    circuit.add_argument("--out", type=Path, metavar="DIR", help="for circuit.json, .png and .svg")
+    circuit.add_argument(
+        "--out", type=user_path, metavar="DIR", help="for circuit.json, .png and .svg"
+    )
 
 
 def _share(text: str) -> float:
@@ -75,12 +76,13 @@ def _share(text: str) -> float:
 def _run(args: argparse.Namespace) -> int:
     from replications.circuits.prompt_circuit import find_circuit
 
-    name, question = questions.asked(args)
+    model, question = questions.asked(args)
     if args.out:
         questions.make(args.out)  # before the work, which would be lost
     with questions.bar("edge") as progress:
         found = find_circuit(question, args.method, threshold=args.threshold, progress=progress)
-    _say(name, found)
+    _say(model, found)
+    questions.warn_if_near(found.baselines.values())
     questions.explain_answers(args, question)
     _table(found, args.top)
     if args.out:
@@ -91,8 +93,8 @@ def _run(args: argparse.Namespace) -> int:
 # ---- what is printed ----------------------------------------------------------------------------
 
 
-def _say(name: str, found: PairCircuit) -> None:
-    lines = questions.described(name, found.question) | {
+def _say(model: questions.Opened, found: PairCircuit) -> None:
+    lines = questions.described(model, found.question) | {
         "baselines": ", ".join(f"{side} {value:.4g}" for side, value in found.baselines.items()),
         "method": f"{found.method}, edges that carry more than {found.threshold:g} of the "
         "difference",
@@ -120,16 +122,5 @@ def _table(found: PairCircuit, top: int) -> None:
 
 def _write(found: PairCircuit, out: Path) -> None:
     files.write_text(out / "circuit.json", found.json())
-    written = [out / "circuit.json"]
-    try:
-        from replications.plotting import charts
-    except BadInput as exc:
-        print(f"\nno picture: {exc}")
-    else:
-        with charts.style():
-            figure = found.figure()
-            for form in FORMATS:
-                path = out / f"circuit.{form}"
-                files.write_bytes(path, charts.encode(figure, form))
-                written.append(path)
+    written = [out / "circuit.json", *questions.draw(found.figure, out, "circuit")]
     print(f"\nwrote {', '.join(map(str, written))}")

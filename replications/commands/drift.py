@@ -8,6 +8,7 @@ from pathlib import Path
 
 from replications.commands import NEGATIVE, OK, Commands, add_command
 from replications.drift.changes import Change
+from replications.files import user_path
 from replications.judging.noise import Floor
 
 RELATIVE = f"a change up to X × |value| + the absolute floor is noise (default {Floor.relative:g})"
@@ -40,11 +41,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         examples=EXAMPLES,
     )
     drift.add_argument(
-        "old", type=Path, metavar="OLD.json", help="the ledger that the others are compared with"
+        "old",
+        type=user_path,
+        metavar="OLD.json",
+        help="the ledger that the others are compared with",
     )
-    drift.add_argument("new", type=Path, nargs="+", metavar="NEW.json")
+    drift.add_argument("new", type=user_path, nargs="+", metavar="NEW.json")
     drift.add_argument("--all", action="store_true", help="also show the rows that did not move")
-    drift.add_argument("--accepted", type=Path, metavar="TOML", help=ACCEPTED)
+    drift.add_argument("--accepted", type=user_path, metavar="TOML", help=ACCEPTED)
     drift.add_argument("--relative", type=float, default=Floor.relative, metavar="X", help=RELATIVE)
     drift.add_argument("--absolute", type=float, default=Floor.absolute, metavar="X", help=ABSOLUTE)
 

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from replications import files, fixtures
 from replications.commands import OK, Commands, add_command
 from replications.errors import BadInput, FixtureMissing, ReplicationError, Unsupported
+from replications.files import user_path
 from replications.judging.claim import SubjectInfo
 from replications.plotting import pictures as figures
 from replications.plotting.pictures import FORMATS, Drawn, Picture
@@ -60,7 +61,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         examples=EXAMPLES,
     )
     parser.add_argument("names", nargs="*", metavar="SYSTEM[/SUBJECT]", help="default: all")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if need be")
+    parser.add_argument(
+        "--out", type=user_path, required=True, metavar="DIR", help="made if need be"
+    )
     parser.add_argument(
         "--format", type=_formats, default=FORMATS, metavar="LIST", help="default: png,svg"
     )

@@ -12,6 +12,7 @@ from tabulate import tabulate
 from replications import fixtures
 from replications.commands import NEGATIVE, OK, USAGE, Commands, add_command, complain
 from replications.errors import BadInput, ReplicationError
+from replications.files import user_path
 
 NAMES = "a file, or a folder of them such as gpt2-small; default: every file with a known digest"
 FROM = "copy the files from this folder to the cache, once all are verified; nothing is downloaded"
@@ -20,7 +21,8 @@ SHA256 = "digest of the one file named, if the manifest does not know it; it is 
 ABOUT = """\
 The files that claims read: weights, data and tokenizers. Each is looked for in
 the folders of REPLICATIONS_FIXTURES, in fixtures/, in the per-user cache
-(REPLICATIONS_CACHE moves it), then on the network unless REPLICATIONS_OFFLINE=1.
+(REPLICATIONS_CACHE moves it), then on the network unless REPLICATIONS_OFFLINE=1
+or Hugging Face's HF_HUB_OFFLINE=1 is set.
 Nothing is opened before its sha256 matched."""
 EXAMPLES = """\
 python -m replications fixtures status
@@ -89,7 +91,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         examples=FETCH_EXAMPLES,
     )
     fetch.add_argument("names", nargs="*", metavar="NAME", help=NAMES)
-    fetch.add_argument("--from", dest="folder", type=Path, metavar="DIR", help=FROM)
+    fetch.add_argument("--from", dest="folder", type=user_path, metavar="DIR", help=FROM)
     fetch.add_argument("--sha256", metavar="DIGEST", help=SHA256)
     add_command(
         actions,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from replications.commands import NEGATIVE, OK, Commands, add_command
 from replications.errors import BadInput
-from replications.files import read_text, write_bytes, write_text
+from replications.files import read_text, user_path, write_bytes, write_text
 
 if TYPE_CHECKING:
     from replications.judging.ledger import Ledger
@@ -40,22 +40,26 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         about=ABOUT,
         examples=EXAMPLES,
     )
-    ledger.add_argument("ledger", type=Path, metavar="LEDGER", help="file written by --claims-json")
+    ledger.add_argument(
+        "ledger", type=user_path, metavar="LEDGER", help="file written by --claims-json"
+    )
     ledger.add_argument(
         "--lesions",
-        type=Path,
+        type=user_path,
         nargs="+",
         metavar="LEDGER2",
         help="ledgers of runs with --lesions",
     )
     ledger.add_argument(
-        "--picture", type=Path, metavar="FILE", help="draw all claims in one picture"
+        "--picture", type=user_path, metavar="FILE", help="draw all claims in one picture"
     )
-    ledger.add_argument("--excerpt", type=Path, metavar="README.md", help=EXCERPT)
+    ledger.add_argument("--excerpt", type=user_path, metavar="README.md", help=EXCERPT)
     target = ledger.add_mutually_exclusive_group()
-    target.add_argument("--out", type=Path, metavar="CLAIMS.md", help="default: standard output")
     target.add_argument(
-        "--check", type=Path, metavar="CLAIMS.md", help="exit status 1 if it is stale"
+        "--out", type=user_path, metavar="CLAIMS.md", help="default: standard output"
+    )
+    target.add_argument(
+        "--check", type=user_path, metavar="CLAIMS.md", help="exit status 1 if it is stale"
     )
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from replications.commands import OK, Commands, add_command
+from replications.files import user_path
 
 ABOUT = """\
 Record what a ledger found: for each claim and subject whether the finding holds, the value, and the
@@ -34,18 +35,20 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         about=ABOUT,
         examples=EXAMPLES,
     )
-    record.add_argument("ledger", type=Path, metavar="LEDGER", help="file written by --claims-json")
+    record.add_argument(
+        "ledger", type=user_path, metavar="LEDGER", help="file written by --claims-json"
+    )
     record.add_argument("--reason", required=True, help="why these rows are new or moved")
     record.add_argument(
         "--root",
-        type=Path,
+        type=user_path,
         default=Path(),
         metavar="DIR",
         help="where the run began: the folder that claims/ is in (default: this one)",
     )
     record.add_argument(
         "--again",
-        type=Path,
+        type=user_path,
         action="append",
         default=[],
         metavar="LEDGER2",

@@ -11,6 +11,7 @@ from pathlib import Path
 from replications import files
 from replications.commands import OK, PROGRAM, Commands, add_command
 from replications.errors import BadInput, ReplicationError
+from replications.files import user_path
 from replications.judging.ledger import Ledger
 from replications.report.page import Page, render
 from replications.report.page.answer import answer
@@ -45,16 +46,24 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         examples=EXAMPLES,
     )
     report.add_argument(
-        "ledgers", type=Path, nargs="+", metavar="LEDGER", help="files written by --claims-json"
+        "ledgers",
+        type=user_path,
+        nargs="+",
+        metavar="LEDGER",
+        help="files written by --claims-json",
     )
     report.add_argument(
-        "--out", type=Path, default=Path("report.html"), metavar="FILE", help="default: report.html"
+        "--out",
+        type=user_path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="default: report.html",
     )
     report.add_argument(
-        "--lesions", type=Path, metavar="LEDGER2", help="ledger of a run with --lesions"
+        "--lesions", type=user_path, metavar="LEDGER2", help="ledger of a run with --lesions"
     )
     pictures = report.add_mutually_exclusive_group()
-    pictures.add_argument("--figures", type=Path, metavar="DIR", help=FIGURES)
+    pictures.add_argument("--figures", type=user_path, metavar="DIR", help=FIGURES)
     pictures.add_argument("--no-figures", action="store_true", help="leave pictures out")
 
 

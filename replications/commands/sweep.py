@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from replications import files
-from replications.commands import OK, Commands, add_command, questions
-from replications.errors import BadInput
-from replications.plotting.pictures import FORMATS
+from replications.commands import OK, Commands, add_command, questions, sweep_pairs
+from replications.files import user_path
 
 if TYPE_CHECKING:
     from replications.patching.prompt_pair import PatchedPair, PatchedPlace
@@ -46,8 +45,13 @@ python -m replications sweep --model ~/models/gpt2 --kind attn_out \\
         --clean "The capital of France is" --corrupted "The capital of Italy is" \\
         --answer " Paris" --against " Rome"
     a folder with config.json, model.safetensors and tokenizer.json
+python -m replications sweep --model ~/models/gpt2 --pairs pairs.csv --out found
+    many pairs: means with intervals; found/examples.csv has the values of each
 """
 INTO = "the prompt whose run is patched; default: %(default)s"
+PAIRS = """many pairs: CSV with the columns clean, corrupted, answer and against, or JSON Lines; the
+answers may be left out. With --out, finished pairs are kept, and the same command goes on after an
+interruption"""
 TOP = "strongest places to print; default: %(default)s"
 
 
@@ -61,14 +65,16 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         about=ABOUT,
         examples=EXAMPLES,
     )
-    questions.add_options(sweep)
+    questions.add_options(sweep, prompts=False)
+    sweep.add_argument("--pairs", type=user_path, metavar="FILE", help=PAIRS)
     sweep.add_argument("--kind", choices=SITES, default="resid_pre", help="default: %(default)s")
     sweep.add_argument(
         "--per", choices=PER, help="default: layer head where the kind has heads, else layer pos"
     )
     sweep.add_argument("--into", choices=("corrupted", "clean"), default="corrupted", help=INTO)
     sweep.add_argument("--top", type=questions.count, default=10, metavar="N", help=TOP)
-    sweep.add_argument("--out", type=Path, metavar="DIR", help="for sweep.csv, .png and .svg")
+    sweep.add_argument("--out", type=user_path, metavar="DIR", help="for sweep.csv, .png and .svg")
+    sweep.set_defaults(refuse=sweep.error)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -77,12 +83,18 @@ def _run(args: argparse.Namespace) -> int:
 
     site = {site.name: site for site in SWEPT_SITES}[args.kind]
     per = args.per or ("layer head" if "head" in site.axes else "layer pos")
-    name, question = questions.asked(args)
+    if args.pairs:
+        _alone(args)
+        return sweep_pairs.run(args, site, per)
+    if args.clean is None or args.corrupted is None:
+        args.refuse("give --clean and --corrupted, or --pairs")
+    model, question = questions.asked(args)
     if args.out:
         questions.make(args.out)  # before the work, which would be lost
     with questions.bar("run") as progress:
         patched = patch(question, site, per, into=args.into, progress=progress)
-    _say(name, patched)
+    _say(model, patched)
+    questions.warn_if_near(patched.baselines.values())
     questions.explain_answers(args, question)
     _table(patched, args.top)
     if args.out:
@@ -90,13 +102,21 @@ def _run(args: argparse.Namespace) -> int:
     return OK
 
 
+def _alone(args: argparse.Namespace) -> None:
+    """Refuse options that a file of pairs has columns for."""
+    columns = ("clean", "corrupted", "answer", "against")
+    given = [f"--{name}" for name in columns if getattr(args, name) is not None]
+    if given:
+        args.refuse(f"{given[0]} does not go with --pairs, whose file has it as a column")
+
+
 # ---- what is printed ----------------------------------------------------------------------------
 
 
-def _say(name: str, patched: PatchedPair) -> None:
+def _say(model: questions.Opened, patched: PatchedPair) -> None:
     question, baselines = patched.question, patched.baselines
     axes = " and ".join(patched.found.axes)
-    lines = questions.described(name, question) | {
+    lines = questions.described(model, question) | {
         "baselines": ", ".join(f"{side} {value:.4g}" for side, value in baselines.items()),
         "patched": f"{patched.site.name} of each {axes}, from the {patched.source} prompt into the "
         f"{patched.into} one: {len(patched.places)} places",
@@ -124,16 +144,5 @@ def _row(patched: PatchedPair, place: PatchedPlace) -> dict[str, str]:
 
 def _write(patched: PatchedPair, out: Path) -> None:
     files.write_text(out / "sweep.csv", patched.csv())
-    written = [out / "sweep.csv"]
-    try:
-        from replications.plotting import charts
-    except BadInput as exc:
-        print(f"\nno picture: {exc}")
-    else:
-        with charts.style():
-            figure = patched.figure()
-            for form in FORMATS:
-                path = out / f"sweep.{form}"
-                files.write_bytes(path, charts.encode(figure, form))
-                written.append(path)
+    written = [out / "sweep.csv", *questions.draw(patched.figure, out, "sweep")]
     print(f"\nwrote {', '.join(map(str, written))}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from replications.commands import OK, Commands, add_command
+from replications.files import user_path
 
 OUT = "name it LEDGER.trace.json for LEDGER.json; drift then finds it"
 
@@ -34,7 +34,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         about=ABOUT,
         examples=EXAMPLES,
     )
-    traced.add_argument("out", type=Path, metavar="OUT", help=OUT)
+    traced.add_argument("out", type=user_path, metavar="OUT", help=OUT)
     traced.add_argument("subjects", nargs="*", metavar="SYSTEM/SUBJECT", help="default: all")
 
 

@@ -1,11 +1,11 @@
 """Models as plain tensors: architecture, activations, weights and tokenizers.
 
 A `Shape` is an architecture, a `Network` its weights with a forward pass. A `Place` is an
-activation, and an `Edit` changes one on the way. `read_state_dict` and `open_folder` read weights.
+activation, and an `Edit` changes one on the way. `read_state_dict` and `open_model` read weights.
 """
 
 from replications.models.edits import Edit, apply, put, put_rows
-from replications.models.folder import open_folder
+from replications.models.folder import OwnModel, open_folder, open_model
 from replications.models.network import Network
 from replications.models.shape import Head, Shape
 from replications.models.sites import SITES, Place, Site
@@ -17,6 +17,7 @@ __all__ = [
     "Edit",
     "Head",
     "Network",
+    "OwnModel",
     "Place",
     "Shape",
     "Site",
@@ -24,6 +25,7 @@ __all__ = [
     "apply",
     "check_state_dict",
     "open_folder",
+    "open_model",
     "put",
     "put_rows",
     "read_state_dict",

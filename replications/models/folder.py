@@ -1,39 +1,80 @@
-"""The user's own GPT-2: a folder as `save_pretrained` of Hugging Face's transformers writes it."""
+"""The user's own model: a folder as `save_pretrained` of Hugging Face's transformers writes it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
-
-from replications import files
 from replications.errors import BadInput
-from replications.models.families.gpt2 import gpt2_config
+from replications.models import checkpoint, huggingface
+from replications.models.huggingface import Folder
 from replications.models.network import Network
+from replications.models.prompting import Words
+from replications.models.tokenizer_files import Opening, read_tokenizer
 from replications.models.tokenizers import Tokenizer
 
-FILES = ("config.json", "model.safetensors", "tokenizer.json")
+ALLOW = "--allow-unused"
 
 
-def open_folder(folder: Path) -> tuple[Network, Tokenizer]:
-    """The model, in float32 and unprocessed (nothing folded or centred), and its tokenizer.
+@dataclass(frozen=True, eq=False)
+class OwnModel:
+    """A model of a folder, with what its prompts are made by."""
 
-    Raises BadInput if a file is missing or is not what its name says, and Unsupported for options
-    of the configuration that are not known here.
+    path: Path
+    folder: Folder
+    tokenizer: Tokenizer
+    opening: Opening
+
+    @property
+    def network(self) -> Network:
+        """The weights, in float32 and unprocessed."""
+        return self.folder.network
+
+    def unused(self) -> Iterator[str]:
+        """What the folder has and nothing here uses: tensors, and adapters."""
+        if self.folder.unused:
+            yield checkpoint.refusal(self.folder.unused)
+        adapters = [name for name in checkpoint.ADAPTER if (self.path / name).exists()]
+        if adapters:
+            yield f"nothing here uses the adapter {', '.join(adapters)}: {checkpoint.MERGE}"
+
+    def notes(self) -> Iterator[str]:
+        """What a user should know of the tokenizer, though it changes nothing here."""
+        for setting in self.tokenizer.saved:
+            yield f"{checkpoint.TOKENIZER} was saved with {setting}, which is off here"
+        size, rows = len(self.tokenizer), self.network.shape.d_vocab
+        if size > rows:
+            yield f"the tokenizer has {size} tokens, the model {rows}"
+
+    def prompting(self, bos: bool | None = None) -> Words:
+        """How it is asked. `bos`: whether a prompt begins with the token that opens a text.
+
+        None leaves that to the folder. Raises BadInput if there is no such token.
+        """
+        wanted = self.opening.by_default if bos is None else bos
+        if wanted and self.opening.token is None:
+            raise BadInput(f"{self.path} names no token that opens a text; leave out --bos")
+        return Words(self.tokenizer, bos=wanted)
+
+
+def open_model(path: Path, *, allow_unused: bool = False) -> OwnModel:
+    """The model of a folder, in float32 and unprocessed (nothing folded or centred).
+
+    Raises BadInput if a file is missing or is not what its name says, if the weights contradict
+    the configuration or are not finite, and for tensors or adapters that nothing uses, unless
+    `allow_unused`. Raises Unsupported for a kind of model, or an option, that is not known here.
     """
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise BadInput(
-            f"{folder} lacks {', '.join(missing)}; write the folder with save_pretrained of a "
-            "GPT-2 from transformers, and with that of its fast tokenizer"
-        )
-    path = folder / FILES[0]
-    config = gpt2_config(files.read_text(path), str(path))
-    try:
-        weights = safetensors.torch.load_file(folder / FILES[1])
-    except (OSError, safetensors.SafetensorError) as exc:
-        raise BadInput(f"{folder / FILES[1]} is not a whole safetensors file: {exc}") from exc
-    wide = {name: value.float() for name, value in weights.items()}
-    tokenizer = Tokenizer.from_json((folder / FILES[2]).read_bytes())
-    return Network.from_hf_gpt2(wide, config), tokenizer
+    checkpoint.check_files(path)
+    folder = huggingface.open_folder(path)
+    model = OwnModel(path, folder, *read_tokenizer(path, folder.config))
+    if not allow_unused:
+        for problem in model.unused():
+            raise BadInput(f"{path}: {problem} ({ALLOW} ignores that)")
+    return model
+
+
+def open_folder(path: Path) -> tuple[Network, Tokenizer]:
+    """The network and the tokenizer of `open_model`."""
+    model = open_model(path)
+    return model.network, model.tokenizer

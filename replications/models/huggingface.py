@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from replications import files
-from replications.errors import BadInput, Unsupported
+from replications.errors import BadInput, ReplicationError, Unsupported
+from replications.models import checkpoint
 from replications.models.families import FAMILIES
 from replications.models.families.settings import Settings
 from replications.models.families.tensors import Tensors
 from replications.models.network import Network
 from replications.models.shape import Shape
-
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +41,25 @@ class Folder:
 def open_folder(path: Path, dtype: torch.dtype = torch.float32) -> Folder:
     """Read config.json and the safetensors, whole or in shards, of a folder.
 
-    Raises BadInput if a file is missing or is not what its name says, and Unsupported for a kind of
-    model, or an option of its configuration, that is not known here.
+    Raises BadInput if a file is missing or is not what its name says, contradicts the configuration
+    or has a value that is not finite, and Unsupported for a kind of model, or an option of its
+    configuration, that is not known here.
     """
-    config = path / "config.json"
-    settings = Settings.parse(files.read_text(config), str(config))
-    network, unused = read(settings.values, lambda: _stored(path), dtype)
-    return Folder(network, dict(settings.values), unused, str(settings.family))
+    settings = checkpoint.read_json(path / checkpoint.CONFIG)
+    stored: dict[str, Tensor] = {}
+
+    def weights() -> dict[str, Tensor]:
+        stored.update(checkpoint.read_weights(path))
+        return stored
+
+    try:
+        network, unused = read(settings, weights, dtype)
+    except ReplicationError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as exc:  # a setting of another kind, or size
+        raise BadInput(f"{path / checkpoint.CONFIG} does not fit the weights: {exc}") from exc
+    checkpoint.check_finite(stored, unused)
+    return Folder(network, settings, unused, str(settings["model_type"]))
 
 
 def from_pretrained(model: Any, dtype: torch.dtype | None = None) -> Network:
@@ -85,39 +91,3 @@ def read(
     parameters = family.parameters(tensors, shape, settings)
     network = Network.from_state_dict(shape, parameters)
     return replace(network, eps=float(settings.get(*family.eps))), tensors.unused
-
-
-def _stored(path: Path) -> dict[str, Tensor]:
-    """All tensors of a folder, by name."""
-    if (path / WEIGHTS).is_file():
-        return _load(path / WEIGHTS)
-    if not (path / INDEX).is_file():
-        raise BadInput(f"{path} has neither {WEIGHTS} nor {INDEX}")
-    shards = _shards(path / INDEX)
-    found: dict[str, Tensor] = {}
-    for name in sorted(set(shards.values())):
-        if not (path / name).is_file():
-            raise BadInput(f"{path} lacks {name}, which {INDEX} names")
-        found |= _load(path / name)
-    missing = [name for name in shards if name not in found]
-    if missing:
-        raise BadInput(f"{missing[0]} is in {INDEX}, but in none of its files")
-    return found
-
-
-def _shards(index: Path) -> dict[str, str]:
-    """Tensor -> file, of an index."""
-    try:
-        shards = json.loads(files.read_text(index))["weight_map"]
-    except (ValueError, KeyError, TypeError) as exc:
-        raise BadInput(f"{index} is no index of safetensors: {exc!r}") from exc
-    if not isinstance(shards, dict) or any(Path(str(f)).name != f for f in shards.values()):
-        raise BadInput(f"{index} is no index of safetensors: weight_map must name files beside it")
-    return shards
-
-
-def _load(path: Path) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load_file(path)
-    except (OSError, safetensors.SafetensorError) as exc:
-        raise BadInput(f"{path} is not a whole safetensors file: {exc}") from exc

@@ -43,8 +43,8 @@ class Prompting(Protocol):
 class Words:
     """Prompting of a language model, by its tokenizer.
 
-    `bos` says whether a prompt begins with the token that opens a text. `vocabulary` says where a
-    small vocabulary is listed; errors name it.
+    `bos` says whether a prompt begins with the token that opens a text; a prompt that has it
+    already is left as it is. `vocabulary` says where a small vocabulary is listed; errors name it.
     """
 
     tokenizer: Tokenizer
@@ -63,22 +63,24 @@ class Words:
         found = self._encode(text, bos=self.bos)
         if len(found) == self.bos:
             raise BadInput("the prompt is empty: give it at least one word")
+        if self.bos and found[:2] == [self.tokenizer.bos] * 2:
+            found = found[1:]  # the prompt has it already
         return torch.tensor([found])
 
     def labels(self, tokens: Tensor) -> list[str]:
-        return self.tokenizer.strings(tokens[0].tolist())
+        return self.tokenizer.labels(tokens[0].tolist())
 
     def output(self, word: str) -> int:
         found = self._encode(word, bos=False)
         if len(found) != 1:
             raise BadInput(
-                f"the answer {word!r} is {len(found)} tokens, {self.tokenizer.strings(found)}, "
+                f"the answer {word!r} is {len(found)} tokens, {self.tokenizer.labels(found)}, "
                 "and must be one; most words are one only with the space before them, as ' Mary'"
             )
         return found[0]
 
     def name(self, output: int) -> str:
-        return self.tokenizer.strings([output])[0]
+        return self.tokenizer.labels([output])[0]
 
     def _encode(self, text: str, *, bos: bool) -> list[int]:
         try:

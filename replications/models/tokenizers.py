@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
 import tokenizers
 from tokenizers import models, pre_tokenizers
@@ -15,9 +17,20 @@ BEGINNINGS = ("<|BOS|>", "<bos>", "<|endoftext|>")
 
 
 class Tokenizer:
-    """A vocabulary, and how text is cut into its tokens. Made by `from_json` or `from_words`."""
+    """A vocabulary, and how text is cut into its tokens. Made by `from_json` or `from_words`.
+
+    Every text is encoded whole, alone and always in the same way: truncation, padding and dropout
+    of merges, which a `tokenizer.json` may have been saved with, are off. `saved` says what was on.
+    """
 
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
+        self.saved = tuple(_saved(inner))
+        if self.saved:
+            inner = tokenizers.Tokenizer.from_str(inner.to_str())  # the caller's stays as it is
+            inner.no_truncation()
+            inner.no_padding()
+            if hasattr(inner.model, "dropout"):
+                inner.model.dropout = None
         self._inner = inner
         found = (inner.token_to_id(text) for text in BEGINNINGS)
         self.bos: int | None = next((token for token in found if token is not None), None)
@@ -63,8 +76,13 @@ class Tokenizer:
     def encode(self, text: str, *, bos: bool = False) -> list[int]:
         """The tokens of `text`; with `bos` the token that opens a text comes first.
 
-        Raises BadInput for a word the vocabulary lacks, or if nothing opens a text.
+        Raises BadInput for a word the vocabulary lacks, for a text that is no Unicode (the bytes of
+        another encoding, at the command line), or if nothing opens a text.
         """
+        try:
+            text.encode()
+        except UnicodeEncodeError as exc:
+            raise BadInput(f"{text!r} is no Unicode text: {exc.reason}") from exc
         try:
             tokens = list(self._inner.encode(text, add_special_tokens=False).ids)
         except Exception as exc:  # the library raises nothing narrower
@@ -91,6 +109,49 @@ class Tokenizer:
             found.append(self._inner.decode([token], skip_special_tokens=False))
         return found
 
+    def labels(self, ids: Iterable[int]) -> list[str]:
+        r"""The text of each token, or its bytes (`\xf0\x9f`) if they are no whole characters.
+
+        Raises BadInput for a number that is no token.
+        """
+        ids = list(map(int, ids))
+        return [
+            _escaped(self._bytes(token)) if "\ufffd" in text else text
+            for token, text in zip(ids, self.strings(ids), strict=True)
+        ]
+
+    def id(self, text: str) -> int | None:
+        """The token whose entry in the vocabulary is `text`, such as "<s>", if any."""
+        found: int | None = self._inner.token_to_id(text)
+        return found
+
+    @property
+    def added(self) -> tuple[list[int], list[int]]:
+        """The tokens that the file's own post-processor puts before a text, and after it."""
+        template = list(self._inner.encode("", add_special_tokens=True).ids)
+        for text in ("a", *self._inner.get_vocab()) if template else ():
+            try:
+                bare = self._inner.encode(text, add_special_tokens=False).ids
+            except Exception:  # a word the vocabulary lacks; the library raises nothing narrower
+                continue
+            if bare and not set(bare) & set(template):
+                whole = self._inner.encode(text, add_special_tokens=True).ids
+                before = whole.index(bare[0])
+                return whole[:before], whole[before + len(bare) :]
+        return template, []
+
+    def _bytes(self, token: int) -> bytes:
+        """The bytes that a token stands for, in a byte-level vocabulary or one with byte tokens."""
+        entry: str | None = self._inner.id_to_token(token)
+        if entry is None or token in self._inner.get_added_tokens_decoder():
+            return (entry or "").encode()
+        if found := re.fullmatch(r"<0x([0-9A-F]{2})>", entry):
+            return bytes([int(found[1], 16)])
+        table = _byte_table()
+        if set(entry) <= set(table):
+            return bytes(table[letter] for letter in entry)
+        return entry.encode()
+
     def __len__(self) -> int:
         """Number of tokens, special ones included."""
         return self._inner.get_vocab_size(with_added_tokens=True)
@@ -100,6 +161,31 @@ class Tokenizer:
         parts = [text] if cut is None else [part for part, _ in cut.pre_tokenize_str(text)]
         missing = [part for part in parts if self._inner.token_to_id(part) is None]
         return repr(missing[0] if missing else text)
+
+
+def _saved(inner: tokenizers.Tokenizer) -> Iterator[str]:
+    """What a tokenizer would do to a text, beyond cutting it into tokens."""
+    if inner.truncation:
+        yield f"truncation to {inner.truncation['max_length']} tokens"
+    if inner.padding:
+        length = inner.padding["length"]
+        yield f"padding to {length} tokens" if length else "padding to the longest text"
+    if dropout := getattr(inner.model, "dropout", None):
+        yield f"merges left out at random ({dropout:g})"
+
+
+@cache
+def _byte_table() -> dict[str, int]:
+    """Letter -> the byte it stands for in a byte-level vocabulary (GPT-2's `bytes_to_unicode`)."""
+    shown = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    hidden = [byte for byte in range(256) if byte not in shown]
+    table = {chr(byte): byte for byte in shown}
+    return table | {chr(256 + i): byte for i, byte in enumerate(hidden)}
+
+
+def _escaped(content: bytes) -> str:
+    """Bytes as text: what is UTF-8 as it is, and every other byte as an escape."""
+    return content.decode(errors="backslashreplace")
 
 
 def open_tokenizer(model: str) -> Tokenizer:

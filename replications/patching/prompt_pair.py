@@ -12,7 +12,7 @@ import io
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -24,15 +24,21 @@ from replications.models.sites import Site
 from replications.patching.activation import Sweep, sweep
 from replications.patching.execution import Execution, Progress
 from replications.patching.grid import Grid
+from replications.patching.pair_pictures import Side, heatmap
+from replications.patching.single_prompt import check_known, output_of, position_in, said
+from replications.patching.token_texts import apart, visible
+from replications.plotting.tabular import Tabular
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Side = Literal["corrupted", "clean"]
-COLUMNS = ("layer", "head", "pos", "token", "corrupted_token", "value", "effect")
-SAME = 1e-4
-"""Logit differences closer than this count as equal; relative to the larger one, if above 1."""
-AXES = {"layer": "layer", "head": "head", "pos": "position and token"}
+COLUMNS = (
+    *("layer", "head", "pos", "token", "corrupted_token", "value", "effect"),
+    *("token_id", "corrupted_token_id"),
+)
+SAME, NEAR = 1e-4, 0.05
+"""Logit differences closer than this count as equal, or nearly so; relative to the larger one, if
+above 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +59,11 @@ class Question:
     @property
     def measured(self) -> str:
         """The logit difference in words."""
-        first, second = map(self.prompting.name, (self.answer, self.against))
-        return f"logit({first.strip()}) − logit({second.strip()})"
+        outputs = self.answer, self.against
+        first, second = apart(
+            (self.prompting.name(outputs[0]), self.prompting.name(outputs[1])), outputs
+        )
+        return f"logit({first}) − logit({second})"
 
     def tokens_at(self, pos: int) -> tuple[str, str]:
         """What the clean prompt and the corrupted one have at a position."""
@@ -63,21 +72,19 @@ class Question:
             self.prompting.labels(self.corrupted)[pos],
         )
 
+    def ids_at(self, pos: int) -> tuple[int, int]:
+        """The tokens themselves, in the same order."""
+        return int(self.clean[0, pos]), int(self.corrupted[0, pos])
+
     def label(self, pos: int) -> str:
         """A position with its token: "3 John", or "3 John|Mary" where the prompts differ."""
-        words = dict.fromkeys(visible(token) for token in self.tokens_at(pos))
+        words = dict.fromkeys(apart(self.tokens_at(pos), self.ids_at(pos)))
         return f"{pos} {'|'.join(words)}"
 
     @property
     def differ(self) -> list[str]:
         """The positions at which the prompts differ, labelled."""
         return [self.label(i) for i in (self.clean != self.corrupted)[0].nonzero()[:, 0].tolist()]
-
-
-def visible(token: str) -> str:
-    """A token as it can stand in a table: no space around it, no line break in it."""
-    bare = token.strip()
-    return bare if bare.isprintable() and bare else repr(token)
 
 
 def ask(
@@ -101,14 +108,15 @@ def ask(
     """
     tokens = prompting.tokens(clean), prompting.tokens(corrupted)
     _comparable(prompting, *tokens)
-    at = _position(prompting.reads_at if position is None else position, tokens[0].shape[1])
+    check_known(network, prompting, *tokens)
+    at = position_in(prompting.reads_at if position is None else position, tokens[0].shape[1])
     fixed = prompting.contrast or (None, None)
     chosen = []
     for word, prompt, default in zip((answer, against), tokens, fixed, strict=True):
         if word is not None:
-            chosen.append(prompting.output(word))
+            chosen.append(output_of(network, prompting, word))
         else:
-            chosen.append(_said(network, prompt, at) if default is None else default)
+            chosen.append(said(network, prompt, at) if default is None else default)
     if chosen[0] == chosen[1]:
         both = "both answers are" if answer or against else "the model says to both prompts"
         raise BadInput(
@@ -134,18 +142,6 @@ def _comparable(prompting: Prompting, clean: Tensor, corrupted: Tensor) -> None:
         )
 
 
-def _position(position: int, length: int) -> int:
-    if not -length <= position < length:
-        raise BadInput(f"position {position} is outside prompts of {length} tokens, from 0")
-    return position % length
-
-
-@torch.no_grad()
-def _said(network: Network, tokens: Tensor, at: int) -> int:
-    """The most likely output."""
-    return int(network.forward(tokens)[0, at].argmax())
-
-
 @dataclass(frozen=True)
 class PatchedPlace:
     """One patched place, with the logit difference measured (`value`) and its recovery (`effect`).
@@ -161,7 +157,7 @@ class PatchedPlace:
 
 
 @dataclass(frozen=True, eq=False)
-class PatchedPair:
+class PatchedPair(Tabular):
     """The logit difference of a question, with each place of a grid patched alone."""
 
     question: Question
@@ -204,10 +200,35 @@ class PatchedPair:
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(COLUMNS)
         for place in self.places:
-            tokens = ("", "") if place.pos is None else self.question.tokens_at(place.pos)
+            tokens, ids = self._tokens_of(place)
             numbers = (f"{number:.9g}" for number in (place.value, place.effect))
-            rows.writerow([place.layer, place.head, place.pos, *tokens, *numbers])
+            rows.writerow([place.layer, place.head, place.pos, *tokens, *numbers, *ids])
         return text.getvalue()
+
+    def _tokens_of(self, place: PatchedPlace) -> tuple[tuple[str, ...], tuple[int | str, ...]]:
+        """Texts and numbers of the tokens at a place, empty where positions were not patched."""
+        if place.pos is None:
+            return ("", ""), ("", "")
+        return self.question.tokens_at(place.pos), self.question.ids_at(place.pos)
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """The axes of the grid."""
+        return self.found.axes
+
+    def columns(self) -> dict[str, list[Any]]:
+        """A row for each place: its axes, tokens if it has a position, `value` and `effect`."""
+        places = self.places
+        found: dict[str, list[Any]] = {
+            axis: [getattr(place, axis) for place in places] for axis in self.index
+        }
+        if "pos" in found:
+            both = [self.question.tokens_at(pos) for pos in found["pos"]]
+            found |= {name: [t[i] for t in both] for i, name in enumerate(COLUMNS[3:5])}
+        return found | {
+            "value": [place.value for place in places],
+            "effect": [place.effect for place in places],
+        }
 
     def figure(self) -> Figure:
         """The effects as a heatmap: layers by heads or positions, or a panel for each layer.
@@ -215,35 +236,10 @@ class PatchedPair:
         Panels begin at the first position with any effect. Call it inside `charts.style()`.
         Raises BadInput without matplotlib.
         """
-        from replications.plotting import charts
-
-        effects, axes = self.found.recovery()[..., 0], self.found.axes
-        panels, begin, (y, x) = {self.site.name: effects}, 0, axes[-2:]
-        if len(axes) == 3:
-            begin = int(effects.flatten(0, 1).any(0).int().argmax())
-            panels = {f"{self.site.name}, layer {i}": e[:, begin:] for i, e in enumerate(effects)}
-        figure = charts.heatmaps(
-            panels,
-            charts.Scale(f"effect (1: {self.source})", "RdBu"),
-            x=AXES[x],
-            y=AXES[y],
-            x_ticks=self._ticks(x)[begin:],
-            y_ticks=self._ticks(y),
-            columns=2 if len(panels) == 4 else 3,
-        )
-        figure.suptitle(_literal(self.question.measured))
-        return figure
-
-    def _ticks(self, axis: str) -> list[str]:
-        numbers = range(len(self.found.labels[axis]))
-        if axis != "pos":
-            return [str(number) for number in numbers]
-        return [_literal(self.question.label(number)) for number in numbers]
-
-
-def _literal(text: str) -> str:
-    """Text for matplotlib, for which a dollar sign would begin a formula."""
-    return text.replace("$", r"\$")
+        return heatmap(
+            self.found.recovery()[..., 0], self.found.axes, self.site, self.source,
+            self.question.measured, self.question.label,
+        )  # fmt: skip
 
 
 def patch(
@@ -260,18 +256,39 @@ def patch(
     Raises BadInput for axes that the site or the model does not have, or if the logit difference
     does not tell the prompts apart.
     """
-    base, source = question.corrupted, question.clean
-    if into == "clean":
-        base, source = source, base
-    answers = torch.tensor([[question.answer, question.against]])
-    found = sweep(
-        question.network, base, source, Grid(site, axes), answers, at=question.at,
-        execution=Execution(progress=progress),
-    )  # fmt: skip
+    found = measure(question, site, axes, into=into, progress=progress)
     low, high = found.base.item(), found.source.item()
-    if abs(low - high) < SAME * max(1.0, abs(low), abs(high)):
+    if nearly_coincide(low, high, exactly=True):
         raise BadInput(
             f"{question.measured} is {low:.4g} on both prompts, so no place can carry a "
             "difference; give other prompts, or other answers (--answer and --against)"
         )
     return PatchedPair(question, site, into, found)
+
+
+def measure(
+    question: Question,
+    site: Site,
+    axes: str,
+    *,
+    into: Side = "corrupted",
+    progress: Progress | None = None,
+) -> Sweep:
+    """What `patch` measures, also if the prompts are not told apart: values [*axes 1]."""
+    base, source = question.corrupted, question.clean
+    if into == "clean":
+        base, source = source, base
+    answers = torch.tensor([[question.answer, question.against]])
+    return sweep(
+        question.network, base, source, Grid(site, axes), answers, at=question.at,
+        execution=Execution(progress=progress),
+    )  # fmt: skip
+
+
+def nearly_coincide(first: float, second: float, *, exactly: bool = False) -> bool:
+    """Whether two logit differences are so close that shares of their distance say little.
+
+    With `exactly`: whether they are equal but for rounding.
+    """
+    apart_by = SAME if exactly else NEAR
+    return abs(first - second) < apart_by * max(1.0, abs(first), abs(second))

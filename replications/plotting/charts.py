@@ -104,11 +104,19 @@ def encode(figure: Figure, form: str) -> bytes:
     return buffer.getvalue()
 
 
+class Shown(Figure):
+    """A figure that a notebook shows, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        with style():
+            return encode(self, "png")
+
+
 def canvas(
     columns: int = 1, rows: int = 1, *, width: float = 4.2, height: float = 3.2, **shared: Any
 ) -> tuple[Figure, np.ndarray]:
     """A figure and its panels, [rows columns]; `width` and `height` of one panel, in inches."""
-    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    figure = Shown(figsize=(columns * width, rows * height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **shared)
 
 

@@ -49,7 +49,7 @@ def rows(
     """
     wide = max(map(len, nodes), default=1)
     size = (max(4.2, wide * COLUMN + 1.2), max(2.4, len(nodes) * ROW + 0.9))
-    figure = Figure(figsize=size, layout="constrained")
+    figure = charts.Shown(figsize=size, layout="constrained")
     axes = figure.subplots()
     places = _places(nodes)
     colours = dict(zip(groups, charts.COLOURS, strict=False))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from replications import files
 from replications.errors import BadInput
+from replications.files import user_path
 
 FINAL_STEPS = 100
 """The last steps, over which the final loss is averaged."""
@@ -36,7 +37,7 @@ def parser(system: str, description: str, recipe: type[Any], out: str) -> argpar
         kind = type(field.default)
         made.add_argument(option, type=kind, default=field.default, help="default: %(default)s")
     made.add_argument("--threads", type=int, default=1, help="default: %(default)s")
-    made.add_argument("--out", type=Path, help=f"default: {out} in this folder")
+    made.add_argument("--out", type=user_path, help=f"default: {out} in this folder")
     made.add_argument("--force", action="store_true", help="overwrite existing files")
     return made
 

@@ -109,5 +109,5 @@ def _layer(tensors: Tensors, name: str, shape: Shape) -> dict[str, Tensor]:
 
 GPT2 = Family(
     "gpt2", "transformer.", gpt2_shape, _parameters, ("layer_norm_epsilon", 1e-5),
-    buffers=r"attn\.(masked_)?bias$",
+    buffers=r"\.attn\.(masked_)?bias$",
 )  # fmt: skip
