@@ -11,6 +11,7 @@ from replications.models.shape import Shape
 from replications.patching import logit_difference
 from replications.systems.ioi.data import Document, document
 from replications.systems.ioi.measurements.faithfulness import CIRCUIT, Faithfulness
+from replications.systems.ioi.roles import PUBLISHED
 from replications.training.transformer import untrained_state_dict
 from tests.systems.ioi.test_prompts import byte_pairs
 
@@ -40,6 +41,14 @@ def lens(tokenizer: Tokenizer) -> Lens:
 def test_the_circuit_has_26_heads() -> None:
     heads = [head for chosen in CIRCUIT.values() for head in chosen]
     assert len(heads) == len(set(heads)) == 26
+
+
+def test_each_head_acts_where_its_role_says() -> None:
+    roles = PUBLISHED
+    at_the_end = {*roles.name_movers, *roles.negative, *roles.s_inhibition}
+    assert set(CIRCUIT["end"]) == at_the_end
+    assert set(CIRCUIT["S2"]) == {*roles.induction, *roles.fuzzy, *roles.duplicate, (0, 10)}
+    assert set(CIRCUIT["S1+1"]) == set(roles.previous)
 
 
 @pytest.mark.parametrize("bos", [False, True])

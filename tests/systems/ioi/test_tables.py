@@ -10,6 +10,7 @@ import torch
 
 from replications.systems.ioi.data import POSITION, RULES, TOKEN
 from replications.systems.ioi.measurements import Arithmetic, arithmetic
+from replications.systems.ioi.measurements.name_movers import NameMovers
 from replications.systems.ioi.measurements.signal_table import Table
 
 
@@ -28,6 +29,13 @@ def test_the_printed_example_asks_for_a_random_token_and_an_inverted_position(
     assert Arithmetic().printed_example == 0  # the document's own sentence is something else
     monkeypatch.setattr(arithmetic, "signals_of", lambda before, after: (token, position))
     assert Arithmetic().printed_example == ((token, position) == ("random", "inverted"))
+
+
+def test_the_second_largest_change_of_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    movers = NameMovers.__new__(NameMovers)
+    for changes, second in (([0.1, 0.4, 0.2, 0.3], 0.3), ([0.4], 0.0)):
+        monkeypatch.setattr(NameMovers, "to_io", lambda *_, found=changes: found)
+        assert movers.second_to_io(()) == second
 
 
 def test_a_softmax_of_two_scores() -> None:
