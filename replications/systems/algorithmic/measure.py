@@ -37,6 +37,7 @@ from replications.systems.algorithmic.roles import (
     SortedRoles,
     SumRoles,
     UniqueRoles,
+    cumsum_roles,
 )
 from replications.systems.algorithmic.task import Preparation, Task
 
@@ -48,7 +49,9 @@ class AlgorithmicSubject:
     """One model of one problem with the sequences it is measured on.
 
     `lens` has the weights as they were trained; measurements are made on processed weights unless
-    `preparation` says otherwise. `seed` is the seed that the model was trained from.
+    `preparation` says otherwise. `seed` is the seed that the model was trained from. Where the
+    rules of `roles` can find its heads and neurons, `by_role` finds them; otherwise they are the
+    published ones. A variant of a subject, called `of`, keeps those of the subject.
     """
 
     model: Model
@@ -62,10 +65,14 @@ class AlgorithmicSubject:
         seed: int = PUBLISHED_SEED,
         preparation: Preparation = "processed",
         examples: Examples | None = None,
+        by_role: bool = False,
+        of: Self | None = None,
     ) -> None:
         self.name = name
         self.lens = lens
         self.seed = seed
+        self.by_role = by_role
+        self.of = of
         self.task = Task(lens, self._drawn() if examples is None else examples, preparation)
 
     def __repr__(self) -> str:
@@ -95,6 +102,8 @@ class AlgorithmicSubject:
             seed=self.seed,
             preparation=preparation or self.task.preparation,
             examples=self.task.examples,
+            by_role=self.by_role,
+            of=self,
         )
 
     @cached_property
@@ -262,11 +271,20 @@ class CumsumSubject(AlgorithmicSubject):
 
     model = CUMSUM
     symbols = cumsum.SYMBOLS
-    roles = CumsumRoles()
 
     @staticmethod
     def _drawn() -> Examples:
         return cumsum.generate(cumsum.SET_SIZE, cumsum.SET_SEED)
+
+    @cached_property
+    def roles(self) -> CumsumRoles:
+        """The neurons that serve each sign."""
+        if self.of is not None:
+            return self.of.roles
+        if not self.by_role:
+            return CumsumRoles()
+        neurons = of_cumsum.Neurons(self.task, self.circuits, CumsumRoles())
+        return cumsum_roles(neurons.rises(), neurons.signs())
 
     @cached_property
     def behaviour(self) -> of_cumsum.Behaviour:

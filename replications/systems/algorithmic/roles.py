@@ -1,9 +1,15 @@
-"""Which head plays which part in each model: the published indices."""
+"""Which head or neuron plays which part in each model: the published indices, or found.
+
+In models of palindromes and of running sums that were trained here, the parts are found by what
+heads and neurons do, by rules that give the published indices on the published weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from replications.models import Head
 
@@ -66,12 +72,51 @@ class SortedRoles:
     """The first and the last number of the domain."""
 
 
+USEFUL = 0.01
+"""A neuron is useful if the loss without it rises at least this share of the largest rise."""
+
+
 @dataclass(frozen=True)
 class CumsumRoles:
-    """The neurons of the running-sum model that serve one sign each."""
+    """The neurons of the running-sum model by the sign that they serve."""
 
-    four: tuple[int, ...] = (0, 1, 3, 4)
-    two: tuple[int, ...] = (2, 7)
+    larger: tuple[int, ...] = (0, 1, 3, 4)
+    """The useful neurons that fire more often for one sign: the sign that more of them serve."""
+    smaller: tuple[int, ...] = (2, 7)
+    """Those that fire more often for the other sign; empty where there are none."""
+    idle: tuple[int, ...] = (5, 6)
+    """The rest, without which the model is as good; empty where every neuron is useful."""
+
+    @property
+    def useful(self) -> tuple[int, ...]:
+        """The neurons of both sets, in order."""
+        return tuple(sorted(self.larger + self.smaller))
+
+    @property
+    def exchanged(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Both sets, for controls, with their last members exchanged; 4 and 7 in the published."""
+        return (
+            self.larger[:-1] + self.smaller[-1:],
+            self.smaller[:-1] + self.larger[-1:],
+        )
+
+
+def useful_neurons(rises: Tensor) -> list[int]:
+    """The neurons that are useful by the rise in loss without each, [neuron]; see `USEFUL`."""
+    floor = USEFUL * rises.max().item()
+    return [i for i, rise in enumerate(rises.tolist()) if rise > 0 and rise >= floor]
+
+
+def cumsum_roles(rises: Tensor, signs: Sequence[int]) -> CumsumRoles:
+    """The sets of neurons, from the rise in loss without each and the label it fires for.
+
+    Of sets of one size that of the smaller label is called the larger.
+    """
+    useful = useful_neurons(rises)
+    by_label = [tuple(i for i in useful if signs[i] == o) for o in sorted(set(signs))]
+    larger, smaller, *_ = *sorted(by_label, key=len, reverse=True), (), ()
+    idle = tuple(i for i in range(len(rises)) if i not in useful)
+    return CumsumRoles(larger, smaller, idle)
 
 
 def label(head: Head) -> str:
