@@ -44,6 +44,8 @@ raw = on(
     accepted_if="a document that reads this number off weights as they were trained",
 )
 
+POSITIONS = ("published-start",)
+"""The models trained here of which a sentence about single positions is said."""
 _GROUPS = {info.group for info in algorithmic.SUBJECTS}
 
 
@@ -53,14 +55,19 @@ def raw_of(problem: str) -> Control:
 
 
 def also_retrained(
-    problem: str, published: Expectation, retrained: Expectation | None = None
+    problem: str,
+    published: Expectation,
+    retrained: Expectation | None = None,
+    *,
+    starts: Sequence[str] = ("published-start", "retrained"),
 ) -> Mapping[str, Expectation]:
     """What is expected of the published model, and of those models trained here that there are.
 
-    Without `retrained` the same of both: what names no printed number is said of all of them.
+    Without `retrained` the same of both: what names no printed number is said of all of them. A
+    sentence about single positions is said of `starts=POSITIONS` only: other starts have others.
     """
     again = published if retrained is None else retrained
-    groups = {f"{problem}-published-start", f"{problem}-retrained"} & _GROUPS
+    groups = {f"{problem}-{start}" for start in starts} & _GROUPS
     return {problem: published, **dict.fromkeys(sorted(groups), again)}
 
 

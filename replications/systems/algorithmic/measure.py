@@ -38,6 +38,7 @@ from replications.systems.algorithmic.roles import (
     SumRoles,
     UniqueRoles,
     cumsum_roles,
+    palindrome_roles,
 )
 from replications.systems.algorithmic.task import Preparation, Task
 
@@ -127,11 +128,23 @@ class PalindromeSubject(AlgorithmicSubject):
 
     model = PALINDROME
     symbols = palindrome.SYMBOLS
-    roles = PalindromeRoles()
 
     @staticmethod
     def _drawn() -> Examples:
         return palindrome.generate(palindrome.SET_SIZE, palindrome.SET_SEED)
+
+    @cached_property
+    def roles(self) -> PalindromeRoles:
+        """The head that compares pairs, the one that collects what it found, and the others."""
+        if self.of is not None:
+            return self.of.roles
+        if not self.by_role:
+            return PalindromeRoles()
+        attention = of_palindrome.Attention(self.task, PalindromeRoles())
+        return palindrome_roles(
+            [attention.compares((0, number)) for number in (0, 1)],
+            [attention.collects((1, number)) for number in (0, 1)],
+        )
 
     @cached_property
     def behaviour(self) -> of_palindrome.Behaviour:

@@ -27,6 +27,28 @@ class PalindromeRoles:
     last: Head = (1, 1)
     """Looks from END at position 20."""
 
+    @property
+    def named(self) -> Mapping[str, Head]:
+        """The heads by what the document calls them."""
+        heads = (self.compare, self.other, self.collect, self.last)
+        return dict(zip(("0.0", "0.1", "1.0", "1.1"), heads, strict=True))
+
+    @property
+    def exchanged(self) -> PalindromeRoles:
+        """The heads of each layer in each other's place, for controls."""
+        return PalindromeRoles(self.other, self.compare, self.last, self.collect)
+
+
+def palindrome_roles(compares: Sequence[float], collects: Sequence[float]) -> PalindromeRoles:
+    """The heads of layer 0 by how much each compares, those of layer 1 by how much each collects.
+
+    Of the two heads of a layer the larger value has the part. If neither plays it, claims about the
+    part do not hold.
+    """
+    compare = int(compares[1] > compares[0])
+    collect = int(collects[1] > collects[0])
+    return PalindromeRoles((0, compare), (0, 1 - compare), (1, collect), (1, 1 - collect))
+
 
 @dataclass(frozen=True)
 class UniqueRoles:
