@@ -55,6 +55,7 @@ CENTRED = (
     ),
     note=f"{SET} {CENTRED} These numbers belong to the weights as they were trained (processed: "
     "0.077, 0.936, 0.999, 0.551); all others of this model belong to the processed ones.",
+    costly=True,
 )
 def test_the_model_is_always_right(subject):
     return subject.raw.behaviour.headline()
@@ -72,7 +73,7 @@ def test_the_model_is_always_right(subject):
         parts(
             loss=at_most(math.log(3), because="the loss of guessing"),
             mean=at_least(GUESSING),
-            median=at_least(GUESSING),
+            median=at_least(0.5, because="the right answer against the two others together"),
             smallest=at_most(GUESSING, because="the MLP is needed somewhere"),
             gain=at_least(0.0),
         ),
@@ -97,7 +98,9 @@ def test_the_model_is_always_right(subject):
         ),
     ),
     note="`gain`: accuracy less the share of the commonest label. The text calls this mean "
-    "ablation; the code sets the neurons to zero, and only that gives the numbers.",
+    "ablation; the code sets the neurons to zero, and only that gives the numbers. "
+    "On seed 1 centring alone brings the smallest probability of the whole model below a third.",
+    costly=True,
 )
 def test_the_mlp_can_be_left_out(subject):
     return subject.behaviour.without_mlp()
@@ -131,6 +134,7 @@ def test_the_mlp_can_be_left_out(subject):
     ),
     note="`rise`: how many times likelier zero becomes where it is wrong. `right` and `loss`: the "
     "share of zeros answered right, and the fall of p(zero) there.",
+    costly=True,
 )
 def test_zero_is_the_default(subject):
     return subject.behaviour.to_zero()
