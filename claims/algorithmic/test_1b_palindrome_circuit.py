@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from replications.judging import (
     Expectation,
     at_least,
@@ -31,15 +29,14 @@ from .common import (
 COMPOSITION = PALINDROME / "5. Composition of 0.0 and 1.0"
 MORE = PALINDROME / "A few more experiments"
 STORED = MORE / 'How is the "non-palindromic" information stored?'
-
-
-def signs(values: Sequence[float]) -> Expectation:
-    """Cosines of at least 0.5 in size, with the signs of the published ones."""
-    return listed(*[at_least(0.5) if value > 0 else at_most(-0.5) for value in values])
-
-
 BLIND = "17 and 19 instead"
 """The control that puts the blind spots in the place of other positions."""
+SIGN = {"+": at_least(0.5), "-": at_most(-0.5)}
+
+
+def signs(of: str) -> Expectation:
+    """Cosines of at least 0.5 in size, with these signs."""
+    return listed(*[SIGN[sign] for sign in of])
 
 
 @claim(
@@ -260,7 +257,7 @@ def test_end_looks_at_unequal_pairs(subject):
     expect=also_retrained(
         "palindrome",
         named(figures(published.KEYS, abs=2e-3)),
-        named({head: signs(values) for head, values in published.KEYS.items()}),
+        named({head: signs(of) for head, of in published.KEY_SIGNS.items()}),
         starts=POSITIONS,
     ),
     control=(
