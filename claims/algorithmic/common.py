@@ -1,15 +1,22 @@
 """What the claims about algorithmic problems share: the source, tolerances and controls.
 
-Subjects: the published models, each called as its problem. A printed number is met to half of its
-last digit. A number read off a figure is met to 1e-3, or to 1e-4 of itself above 10, which leaves
-room for other hardware and rejects the other preparation of the weights wherever the two differ.
+Subjects: the published models, each called as its problem, and models that we trained ourselves
+with the same recipe: `cumsum-retrained` from other seeds, `cumsum-published-start` from the seed of
+the published model. Of these the numbers are not expected, only what a sentence says, with heads
+and neurons found by what they do.
+
+A printed number is met to half of its last digit. A number read off a figure is met to 1e-3, or to
+1e-4 of itself above 10, which leaves room for other hardware and rejects the other preparation of
+the weights wherever the two differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from replications.judging import Expectation, Source, instead, listed, near, on, parts
+from replications import algorithmic
+from replications.judging import Control, Expectation, Source, listed, near, on, parts
 
 DOCUMENT = Source(
     "ARENA: monthly algorithmic problems",
@@ -37,11 +44,31 @@ raw = on(
     accepted_if="a document that reads this number off weights as they were trained",
 )
 
-processed = instead(
-    "processed weights",
-    lambda s: s.behaviour.headline(),
-    accepted_if="processing that changes nothing, as in a model with LayerNorms",
-)
+POSITIONS = ("published-start",)
+"""The models trained here of which a sentence about single positions is said."""
+_GROUPS = {info.group for info in algorithmic.SUBJECTS}
+
+
+def raw_of(problem: str) -> Control:
+    """The control `raw` for the published model alone: it tells numbers apart, not findings."""
+    return replace(raw, only=problem)
+
+
+def also_retrained(
+    problem: str,
+    published: Expectation,
+    retrained: Expectation | None = None,
+    *,
+    starts: Sequence[str] = ("published-start", "retrained"),
+) -> Mapping[str, Expectation]:
+    """What is expected of the published model, and of those models trained here that there are.
+
+    Without `retrained` the same of both: what names no printed number is said of all of them. A
+    sentence about single positions is said of `starts=POSITIONS` only: other starts have others.
+    """
+    again = published if retrained is None else retrained
+    groups = {f"{problem}-{start}" for start in starts} & _GROUPS
+    return {problem: published, **dict.fromkeys(sorted(groups), again)}
 
 
 def printed(value: float) -> Expectation:

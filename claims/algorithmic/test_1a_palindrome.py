@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from replications.judging import at_least, at_most, claim, instead, parts
 
-from .common import PALINDROME, named, printed, raw, untrained
+from .common import PALINDROME, also_retrained, named, printed, raw, untrained
 
 MORE = PALINDROME / "A few more experiments"
 SET = "2,500 sequences, seed 42."
+LITTLE = at_most(2.0, because="about a quarter of the published 7.489")
+MOST = at_least(5.0, because="two thirds of the published 7.489")
 
 
 @claim(
@@ -16,7 +18,11 @@ SET = "2,500 sequences, seed 42."
     source=PALINDROME / "Solutions",
     tier=1,
     published="loss 0.008, logit difference 7.489",
-    expect={"palindrome": parts(loss=printed(0.008), logit_difference=printed(7.489))},
+    expect=also_retrained(
+        "palindrome",
+        parts(loss=printed(0.008), logit_difference=printed(7.489)),
+        parts(loss=at_most(0.05), logit_difference=at_least(4.0)),
+    ),
     control=(
         instead(
             "read at position 20",
@@ -31,6 +37,7 @@ SET = "2,500 sequences, seed 42."
         untrained,
     ),
     note=SET,
+    costly=True,
 )
 def test_the_classifier_is_nearly_always_right(subject):
     return subject.behaviour.headline()
@@ -42,20 +49,29 @@ def test_the_classifier_is_nearly_always_right(subject):
     source=PALINDROME / "2. Head ablations",
     tier=1,
     published="0.614, 6.642, 0.299, 6.815",
-    expect={
-        "palindrome": named(
+    expect=also_retrained(
+        "palindrome",
+        named(
             {
                 "0.0": printed(0.614),
                 "0.1": printed(6.642),
                 "1.0": printed(0.299),
                 "1.1": printed(6.815),
             }
-        )
-    },
+        ),
+        named({"0.0": LITTLE, "0.1": MOST, "1.0": LITTLE, "1.1": MOST}),
+    ),
+    costly=True,
     control=(
+        instead(
+            "heads of each layer exchanged",
+            lambda s: s.behaviour.mean_ablated(exchanged=True),
+            accepted_if="a model in which the heads of a layer have changed places",
+        ),
         instead(
             "one mean for all positions",
             lambda s: s.behaviour.mean_ablated(by_position=False),
+            only="palindrome",
             accepted_if="heads that write the same on average at every position",
         ),
         untrained,
@@ -107,6 +123,32 @@ def test_two_heads_carry_the_task(subject):
 )
 def test_zero_ablation_misleads(subject):
     return subject.behaviour.zero_ablated()
+
+
+@claim(
+    "algorithmic/palindrome-zero-against-mean",
+    says="Zero ablation of the head that does not compare pairs hurts, mean ablation does not.",
+    source=PALINDROME / "2. Head ablations",
+    tier=1,
+    published="3.477 and 6.642 of 7.489",
+    derived="the shares of palindrome-zero-ablation alone",
+    expect=also_retrained("palindrome", parts(zero_share=at_most(0.6), mean_share=at_least(0.85))),
+    costly=True,
+    control=(
+        instead(
+            "head 1.1 in place of 0.1",
+            lambda s: s.behaviour.shares(s.roles.last),
+            accepted_if="a model whose 1.1 is far from zero on average, and always the same",
+        ),
+        instead(
+            "head 0.0 in place of 0.1",
+            lambda s: s.behaviour.shares(s.roles.compare),
+            accepted_if="a model that compares pairs in 0.1 alone",
+        ),
+    ),
+)
+def test_zero_ablation_misleads_in_other_models_too(subject):
+    return subject.behaviour.shares()
 
 
 @claim(

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from replications.judging import at_least, at_most, claim, exactly, instead, near, parts
+from replications.judging import (
+    Expectation,
+    at_least,
+    at_most,
+    claim,
+    exactly,
+    instead,
+    listed,
+    near,
+    parts,
+)
 
 from . import published
-from .common import PALINDROME, figure, figures, named, raw, untrained
+from .common import (
+    PALINDROME,
+    POSITIONS,
+    also_retrained,
+    figure,
+    figures,
+    named,
+    raw_of,
+    untrained,
+)
 
 COMPOSITION = PALINDROME / "5. Composition of 0.0 and 1.0"
 MORE = PALINDROME / "A few more experiments"
 STORED = MORE / 'How is the "non-palindromic" information stored?'
 BLIND = "17 and 19 instead"
 """The control that puts the blind spots in the place of other positions."""
+SIGN = {"+": at_least(0.5), "-": at_most(-0.5)}
+
+
+def signs(of: str) -> Expectation:
+    """Cosines of at least 0.5 in size, with these signs."""
+    return listed(*[SIGN[sign] for sign in of])
 
 
 @claim(
@@ -20,11 +45,11 @@ BLIND = "17 and 19 instead"
     source=PALINDROME / "1. Eyeball attention patterns",
     tier=1,
     published="qualitative",
-    expect={
-        "palindrome": parts(
-            equal=at_least(0.95), unequal=at_least(0.8), unequal_at_20=at_least(0.6)
-        )
-    },
+    expect=also_retrained(
+        "palindrome",
+        parts(equal=at_least(0.95), unequal=at_least(0.8), unequal_at_20=at_least(0.6)),
+        starts=POSITIONS,
+    ),
     control=(
         instead(
             "head 0.1",
@@ -83,7 +108,11 @@ def test_attention_moves_to_the_number_itself(subject):
     source=STORED,
     tier=2,
     published="stated at the end",
-    expect={"palindrome": at_most(0.15, because="17 and 19, which it does not see: 0.112, 0.064")},
+    expect=also_retrained(
+        "palindrome",
+        at_most(0.15, because="17 and 19, which it does not see: 0.112, 0.064"),
+        starts=POSITIONS,
+    ),
     control=instead(
         "position 18",
         lambda s: s.attention.moved_at(18),
@@ -139,7 +168,10 @@ def test_numbers_ask_for_themselves(subject):
     source=PALINDROME / "4. Investigating adversarial examples",
     tier=1,
     published="high probability",
-    expect={"palindrome": named({"17": at_least(0.99), "19": at_least(0.99)})},
+    expect=also_retrained(
+        "palindrome", named({"17": at_least(0.99), "19": at_least(0.99)}), starts=POSITIONS
+    ),
+    costly=True,
     control=(
         instead(
             "the best other position",
@@ -222,14 +254,19 @@ def test_end_looks_at_unequal_pairs(subject):
     source=COMPOSITION / "First experiment: K-composition",
     tier=1,
     published="1.0: 0.954 … -0.949; 1.1: -0.764 … 0.824",
-    expect={"palindrome": named(figures(published.KEYS, abs=2e-3))},
+    expect=also_retrained(
+        "palindrome",
+        named(figures(published.KEYS, abs=2e-3)),
+        named({head: signs(of) for head, of in published.KEY_SIGNS.items()}),
+        starts=POSITIONS,
+    ),
     control=(
         instead(
             "through 0.1",
             lambda s: s.circuits.as_key(s.roles.other),
             accepted_if="a model whose 0.1 compares pairs",
         ),
-        raw,
+        raw_of("palindrome"),
     ),
     note="Cosines, pair by pair. The raw weights miss those of 1.1 by up to 0.06.",
 )
@@ -269,9 +306,12 @@ def test_unequal_pairs_say_no(subject):
     source=STORED,
     tier=1,
     published="at least 0.960 within, at most -0.659 across",
-    expect={
-        "palindrome": parts(smallest=near(0.960, abs=2e-3), largest_across=near(-0.659, abs=2e-3))
-    },
+    expect=also_retrained(
+        "palindrome",
+        parts(smallest=near(0.960, abs=2e-3), largest_across=near(-0.659, abs=2e-3)),
+        parts(smallest=at_least(0.9), largest_across=at_most(-0.5)),
+        starts=POSITIONS,
+    ),
     control=(
         instead(
             "head 0.1",
@@ -291,7 +331,9 @@ def test_unequal_pairs_share_a_direction(subject):
     source=MORE / "Composition scores",
     tier=2,
     published="qualitative",
-    expect={"palindrome": parts(K=at_least(1.5), V=at_least(1.5), largest_other=at_most(1.2))},
+    expect=also_retrained(
+        "palindrome", parts(K=at_least(1.5), V=at_least(1.5), largest_other=at_most(1.2))
+    ),
     control=(
         instead(
             "as query",

@@ -37,6 +37,8 @@ from replications.systems.algorithmic.roles import (
     SortedRoles,
     SumRoles,
     UniqueRoles,
+    cumsum_roles,
+    palindrome_roles,
 )
 from replications.systems.algorithmic.task import Preparation, Task
 
@@ -48,7 +50,9 @@ class AlgorithmicSubject:
     """One model of one problem with the sequences it is measured on.
 
     `lens` has the weights as they were trained; measurements are made on processed weights unless
-    `preparation` says otherwise. `seed` is the seed that the model was trained from.
+    `preparation` says otherwise. `seed` is the seed that the model was trained from. Where the
+    rules of `roles` can find its heads and neurons, `by_role` finds them; otherwise they are the
+    published ones. A variant of a subject, called `of`, keeps those of the subject.
     """
 
     model: Model
@@ -62,10 +66,14 @@ class AlgorithmicSubject:
         seed: int = PUBLISHED_SEED,
         preparation: Preparation = "processed",
         examples: Examples | None = None,
+        by_role: bool = False,
+        of: Self | None = None,
     ) -> None:
         self.name = name
         self.lens = lens
         self.seed = seed
+        self.by_role = by_role
+        self.of = of
         self.task = Task(lens, self._drawn() if examples is None else examples, preparation)
 
     def __repr__(self) -> str:
@@ -95,6 +103,8 @@ class AlgorithmicSubject:
             seed=self.seed,
             preparation=preparation or self.task.preparation,
             examples=self.task.examples,
+            by_role=self.by_role,
+            of=self,
         )
 
     @cached_property
@@ -118,11 +128,23 @@ class PalindromeSubject(AlgorithmicSubject):
 
     model = PALINDROME
     symbols = palindrome.SYMBOLS
-    roles = PalindromeRoles()
 
     @staticmethod
     def _drawn() -> Examples:
         return palindrome.generate(palindrome.SET_SIZE, palindrome.SET_SEED)
+
+    @cached_property
+    def roles(self) -> PalindromeRoles:
+        """The head that compares pairs, the one that collects what it found, and the others."""
+        if self.of is not None:
+            return self.of.roles
+        if not self.by_role:
+            return PalindromeRoles()
+        attention = of_palindrome.Attention(self.task, PalindromeRoles())
+        return palindrome_roles(
+            [attention.compares((0, number)) for number in (0, 1)],
+            [attention.collects((1, number)) for number in (0, 1)],
+        )
 
     @cached_property
     def behaviour(self) -> of_palindrome.Behaviour:
@@ -262,11 +284,20 @@ class CumsumSubject(AlgorithmicSubject):
 
     model = CUMSUM
     symbols = cumsum.SYMBOLS
-    roles = CumsumRoles()
 
     @staticmethod
     def _drawn() -> Examples:
         return cumsum.generate(cumsum.SET_SIZE, cumsum.SET_SEED)
+
+    @cached_property
+    def roles(self) -> CumsumRoles:
+        """The neurons that serve each sign."""
+        if self.of is not None:
+            return self.of.roles
+        if not self.by_role:
+            return CumsumRoles()
+        neurons = of_cumsum.Neurons(self.task, self.circuits, CumsumRoles())
+        return cumsum_roles(neurons.rises(), neurons.signs())
 
     @cached_property
     def behaviour(self) -> of_cumsum.Behaviour:

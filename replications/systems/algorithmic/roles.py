@@ -1,9 +1,15 @@
-"""Which head plays which part in each model: the published indices."""
+"""Which head or neuron plays which part in each model: the published indices, or found.
+
+In models of palindromes and of running sums that were trained here, the parts are found by what
+heads and neurons do, by rules that give the published indices on the published weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from replications.models import Head
 
@@ -20,6 +26,28 @@ class PalindromeRoles:
     """Looks from END at unequal pairs, except at 17, 19 and 20."""
     last: Head = (1, 1)
     """Looks from END at position 20."""
+
+    @property
+    def named(self) -> Mapping[str, Head]:
+        """The heads by what the document calls them."""
+        heads = (self.compare, self.other, self.collect, self.last)
+        return dict(zip(("0.0", "0.1", "1.0", "1.1"), heads, strict=True))
+
+    @property
+    def exchanged(self) -> PalindromeRoles:
+        """The heads of each layer in each other's place, for controls."""
+        return PalindromeRoles(self.other, self.compare, self.last, self.collect)
+
+
+def palindrome_roles(compares: Sequence[float], collects: Sequence[float]) -> PalindromeRoles:
+    """The heads of layer 0 by how much each compares, those of layer 1 by how much each collects.
+
+    Of the two heads of a layer the larger value has the part. If neither plays it, claims about the
+    part do not hold.
+    """
+    compare = int(compares[1] > compares[0])
+    collect = int(collects[1] > collects[0])
+    return PalindromeRoles((0, compare), (0, 1 - compare), (1, collect), (1, 1 - collect))
 
 
 @dataclass(frozen=True)
@@ -66,12 +94,51 @@ class SortedRoles:
     """The first and the last number of the domain."""
 
 
+USEFUL = 0.01
+"""A neuron is useful if the loss without it rises at least this share of the largest rise."""
+
+
 @dataclass(frozen=True)
 class CumsumRoles:
-    """The neurons of the running-sum model that serve one sign each."""
+    """The neurons of the running-sum model by the sign that they serve."""
 
-    four: tuple[int, ...] = (0, 1, 3, 4)
-    two: tuple[int, ...] = (2, 7)
+    larger: tuple[int, ...] = (0, 1, 3, 4)
+    """The useful neurons that fire more often for one sign: the sign that more of them serve."""
+    smaller: tuple[int, ...] = (2, 7)
+    """Those that fire more often for the other sign; empty where there are none."""
+    idle: tuple[int, ...] = (5, 6)
+    """The rest, without which the model is as good; empty where every neuron is useful."""
+
+    @property
+    def useful(self) -> tuple[int, ...]:
+        """The neurons of both sets, in order."""
+        return tuple(sorted(self.larger + self.smaller))
+
+    @property
+    def exchanged(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Both sets, for controls, with their last members exchanged; 4 and 7 in the published."""
+        return (
+            self.larger[:-1] + self.smaller[-1:],
+            self.smaller[:-1] + self.larger[-1:],
+        )
+
+
+def useful_neurons(rises: Tensor) -> list[int]:
+    """The neurons that are useful by the rise in loss without each, [neuron]; see `USEFUL`."""
+    floor = USEFUL * rises.max().item()
+    return [i for i, rise in enumerate(rises.tolist()) if rise > 0 and rise >= floor]
+
+
+def cumsum_roles(rises: Tensor, signs: Sequence[int]) -> CumsumRoles:
+    """The sets of neurons, from the rise in loss without each and the label it fires for.
+
+    Of sets of one size that of the smaller label is called the larger.
+    """
+    useful = useful_neurons(rises)
+    by_label = [tuple(i for i in useful if signs[i] == o) for o in sorted(set(signs))]
+    larger, smaller, *_ = *sorted(by_label, key=len, reverse=True), (), ()
+    idle = tuple(i for i in range(len(rises)) if i not in useful)
+    return CumsumRoles(larger, smaller, idle)
 
 
 def label(head: Head) -> str:

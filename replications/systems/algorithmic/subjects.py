@@ -46,6 +46,9 @@ _ORIGINALS = tuple(
     )
     for problem, model in MODELS.items()
 )
+MEASURED_WHOLE = 1
+"""How many retrained models of a problem each run measures in full, beside the one from the
+published start; on the others it skips what is costly."""
 _TRAINED = re.compile(r"algorithmic/([\w-]+)-seed(\d+)\.safetensors")
 """The files of models that were trained here."""
 _ALL_MODELS = {**MODELS, SUM_ONE_LAYER.problem: SUM_ONE_LAYER}
@@ -74,6 +77,7 @@ def _trained(problem: str, seed: int, file: str) -> SubjectInfo:
         gates=False,
         fixtures=(file,),
         remedy=f"python -m replications train algorithmic/{problem} --seed {seed}",
+        further=start == "retrained" and seed >= MEASURED_WHOLE,
     )
 
 
@@ -107,7 +111,8 @@ def subject(
     if state_dict is None:
         state_dict = _weights(known[whole])
     lens = model.open(state_dict, device=device, dtype=dtype)
-    intact = KINDS[problem](whole, lens, seed=int(seed or PUBLISHED_SEED))
+    number = int(seed or PUBLISHED_SEED)
+    intact = KINDS[problem](whole, lens, seed=number, by_role=bool(seed))
     if not lesion:
         return intact
     return intact.variant(lesion, LESION_EDITS[problem][lesion](intact.lens))

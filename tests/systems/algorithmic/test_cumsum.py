@@ -13,6 +13,7 @@ from replications.systems import algorithmic
 from replications.systems.algorithmic.data.cumsum import values_of
 from replications.systems.algorithmic.measure import CumsumSubject
 from replications.systems.algorithmic.model import CUMSUM
+from replications.systems.algorithmic.roles import CumsumRoles, cumsum_roles
 
 
 def test_without_the_mlp(numbers: CumsumSubject) -> None:
@@ -122,6 +123,48 @@ def test_sets_of_neurons(numbers: CumsumSubject) -> None:
     assert fires[0, 2].item() == pytest.approx((post[negative][:, 2] > 0).double().mean().item())
     positive = {i for i in range(8) if fires[2, i] > fires[0, i]}
     assert numbers.neurons.positive_set() == "".join(str(i) for i in sorted(positive - {5, 6}))
+
+
+def test_what_useful_neurons_do_to_zero(numbers: CumsumSubject) -> None:
+    found, neurons = numbers.neurons.push_on_zero(), (0, 1, 2, 3, 4, 7)
+    responses = numbers.neurons.responses()
+    assert found["zero"] == min(responses[i, 1].item() for i in neurons)
+    share = max(abs(responses[i, 1].item()) / responses[i].abs().max().item() for i in neurons)
+    assert found["share"] == pytest.approx(share)
+
+
+def test_nothing_left_out_is_the_headline(numbers: CumsumSubject) -> None:
+    assert numbers.behaviour.without_mlp("nothing")["loss"] == numbers.behaviour.headline()["loss"]
+
+
+# ------------------------------------------------------------------------------- roles
+def test_neurons_by_the_sign_they_serve() -> None:
+    rises = torch.tensor([0.5, 0.004, -0.1, 0.02, 0.005, 0.3])
+    assert cumsum_roles(rises, [2, 0, 0, 0, 2, 2]) == CumsumRoles((0, 5), (3,), (1, 2, 4))
+    assert cumsum_roles(rises, [2, 0, 0, 0, 2, 0]) == CumsumRoles((3, 5), (0,), (1, 2, 4))
+    assert cumsum_roles(rises[:2], [2, 2]) == CumsumRoles((0,), (), (1,))
+    tied = cumsum_roles(rises[[0, 5]], [2, 0])
+    assert tied == CumsumRoles((1,), (0,), ())
+    assert tied.exchanged == ((0,), (1,))
+
+
+def test_a_set_without_neurons_serves_nothing(numbers: CumsumSubject) -> None:
+    found = numbers.neurons.sets(smaller=())
+    assert (found["own"], found["apart"]) == (0.0, 0)
+
+
+def test_the_rules_find_the_published_neurons() -> None:
+    subject, _ = original()
+    by_role = CumsumSubject("found", subject.lens, by_role=True)
+    assert by_role.roles == CumsumRoles() == subject.roles
+    assert CumsumRoles().exchanged == ((0, 1, 3, 7), (2, 4))
+
+
+def test_variants_keep_the_roles_of_the_model(numbers: CumsumSubject) -> None:
+    by_role = CumsumSubject("found", numbers.lens, examples=numbers.task.examples, by_role=True)
+    assert by_role.untrained.roles is by_role.roles
+    assert by_role.roles != CumsumRoles()
+    assert sorted(by_role.roles.useful + by_role.roles.idle) == list(range(8))
 
 
 # ------------------------------------------------------------------------------- tier 3

@@ -7,8 +7,11 @@ import math
 import pytest
 import torch
 
+from replications.errors import FixtureMissing
+from replications.systems import algorithmic
 from replications.systems.algorithmic.data.palindrome import SECOND, mirror
 from replications.systems.algorithmic.measure import PalindromeSubject
+from replications.systems.algorithmic.roles import PalindromeRoles, palindrome_roles
 
 
 def test_the_headline(palindromes: PalindromeSubject) -> None:
@@ -89,3 +92,68 @@ def test_errors_are_sorted_by_where_they_are_unequal(palindromes: PalindromeSubj
     natural = palindromes.mistakes.natural()
     assert isinstance(natural["sequences"], list)
     assert natural["blind"] + natural["others"] == len(natural["sequences"])  # type: ignore[operator]
+
+
+# ------------------------------------------------------------------------------ by role
+def test_positions_are_counted(palindromes: PalindromeSubject) -> None:
+    attention, mistakes = palindromes.attention, palindromes.mistakes
+    unequal, equal = (shares.tolist() for shares in attention.from_end((1, 1)))
+    found = attention.collecting((1, 1))
+    assert found["ratio"] == pytest.approx(sum(unequal) / sum(equal))
+    assert found["positions"] == sum(u >= 2 * e for u, e in zip(unequal, equal, strict=True))
+    to_mirror, to_itself = (shares.tolist() for shares in attention.largest())
+    both = [m >= 0.95 and i >= 0.6 for m, i in zip(to_mirror, to_itself, strict=True)]
+    assert attention.comparing() == sum(both)
+    shares = mistakes.called_palindromes.values()
+    assert mistakes.spots()["blind"] == sum(share >= 0.99 for share in shares)
+    assert mistakes.spots()["seen"] == sum(share <= 0.1 for share in shares)
+
+
+def test_one_line(palindromes: PalindromeSubject) -> None:
+    """The share on the line is the largest eigenvalue of the cosines over their number."""
+    largest = torch.linalg.eigvalsh(palindromes.circuits.cosines())[-1].item()
+    assert palindromes.circuits.on_one_line() == pytest.approx(largest / 10)
+
+
+def test_what_layer_1_shares_out(palindromes: PalindromeSubject) -> None:
+    keys, values = palindromes.circuits.as_key(), palindromes.circuits.as_value()
+    found = palindromes.circuits.shared_out()
+    assert found["wanted"] == sum(key > 0 for key in keys["1.0"])
+    pairs = zip(keys["1.0"], keys["1.1"], strict=True)
+    assert found["apart"] == sum((a > 0) != (b > 0) for a, b in pairs)
+    says = zip(keys["1.0"], values["1.0"], strict=True)
+    assert found["no"] == sum(key > 0 and value > 0 for key, value in says)
+
+
+def test_the_head_that_does_more_has_the_part() -> None:
+    assert palindrome_roles([0.5, 0.1], [0.2, 0.0]) == PalindromeRoles()
+    turned = palindrome_roles([0.1, 0.5], [0.0, 0.2])
+    assert turned == PalindromeRoles().exchanged
+    assert turned.named == {"0.0": (0, 1), "0.1": (0, 0), "1.0": (1, 1), "1.1": (1, 0)}
+
+
+def test_heads_in_other_places_have_the_same_parts(palindromes: PalindromeSubject) -> None:
+    """With the heads of both layers exchanged, what is measured by role is the same."""
+    turned = {
+        name: w.flip(0) if ".attn.W" in name or (".attn.b_" in name and w.ndim == 2) else w
+        for name, w in palindromes.lens.state_dict.items()
+    }
+    examples = palindromes.task.examples
+    here, there = (
+        PalindromeSubject("found", lens, examples=examples, by_role=True)
+        for lens in (palindromes.lens, palindromes.lens.reopen(turned))
+    )
+    assert there.roles.exchanged == here.roles
+    assert there.roles is there.untrained.roles
+    expected = here.behaviour.mean_ablated()
+    assert there.behaviour.mean_ablated() == pytest.approx(expected)
+    assert here.behaviour.mean_ablated(exchanged=True)["0.0"] == pytest.approx(expected["0.1"])
+    assert there.circuits.as_value()["1.0"] == pytest.approx(here.circuits.as_value()["1.0"])
+
+
+def test_the_rules_find_the_published_heads() -> None:
+    try:
+        lens = algorithmic.subject("palindrome").lens
+    except FixtureMissing as missing:
+        pytest.skip(str(missing))
+    assert PalindromeSubject("found", lens, by_role=True).roles == PalindromeRoles()

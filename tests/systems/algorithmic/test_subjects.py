@@ -99,6 +99,7 @@ def test_every_file_of_weights_trained_here_is_a_subject() -> None:
         ("sum-one-layer-retrained/seed3", "sum-one-layer-retrained"),
     ]
     assert {(info.kind, info.gates) for info in found} == {("retrained", False)}
+    assert [info.further for info in found] == [False, True, True, True]
     assert found[1].fixtures == ("algorithmic/cumsum-seed2.safetensors",)
     assert found[1].remedy == "python -m replications train algorithmic/cumsum --seed 2"
 
@@ -114,6 +115,7 @@ def test_weights_trained_here_open(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     found = algorithmic.subject("cumsum-retrained/seed2")
     assert found.seed == 2
+    assert found.by_role
     assert found.name == "cumsum-retrained/seed2"
     # Files of our own have tokens in order: nothing is turned.
     assert found.lens.state_dict["embed.W_E"].equal(weights["embed.W_E"])

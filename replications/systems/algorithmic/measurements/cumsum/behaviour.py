@@ -16,6 +16,8 @@ from replications.systems.algorithmic.measurements.headline import headline
 from replications.systems.algorithmic.task import Task
 
 Rule = Literal["sum", "previous position", "current value"]
+Left = Literal["zero", "mean", "attention", "nothing"]
+"""What is left out: the neurons, put to zero or to their mean; the attention; or nothing."""
 LATE = slice(14, None)
 """The positions at which long sequences end."""
 EARLY, LAST = 4, 19
@@ -58,23 +60,23 @@ class Behaviour:
         }
 
     # ---------------------------------------------------------------- without the MLP
-    def _off(self, how: Literal["zero", "mean", "attention"]) -> Edit:
+    def _off(self, how: Left) -> list[Edit]:
+        if how == "nothing":
+            return []
         if how == "attention":
-            return ablation.zero((0, 0))
+            return [ablation.zero((0, 0))]
         if how == "zero":
-            return put(sites.MLP_POST(0), torch.zeros(()))
+            return [put(sites.MLP_POST(0), torch.zeros(()))]
         mean = self._task.activation(sites.MLP_POST(0)).mean(0)
-        return apply(sites.MLP_POST(0), lambda post: mean.to(post).expand_as(post))
+        return [apply(sites.MLP_POST(0), lambda post: mean.to(post).expand_as(post))]
 
-    def without_mlp(
-        self, how: Literal["zero", "mean", "attention"] = "zero"
-    ) -> Mapping[str, float]:
+    def without_mlp(self, how: Left = "zero") -> Mapping[str, float]:
         """The headline with all neurons at zero.
 
         `gain` is by how much the accuracy exceeds the share of the commonest label. For controls:
-        neurons at their mean at each position, or attention at zero instead.
+        neurons at their mean at each position, attention at zero instead, or nothing.
         """
-        found = dict(headline(self._task, [self._off(how)]))
+        found = dict(headline(self._task, self._off(how)))
         labels = self._task.examples.labels
         commonest = labels.flatten().bincount().max().item() / labels.numel()
         return found | {"gain": found.pop("accuracy") - commonest}

@@ -86,18 +86,23 @@ class Neurons:
         ).tolist()
 
     def sets(
-        self, four: Collection[int] | None = None, two: Collection[int] | None = None
+        self, larger: Collection[int] | None = None, smaller: Collection[int] | None = None
     ) -> Mapping[str, float]:
-        """Whether neurons 0, 1, 3, 4 and neurons 2, 7 serve one sign each.
+        """Whether neurons 0, 1, 3, 4 and neurons 2, 7, or the sets found, serve one sign each.
 
         A set's own label is the one at which its first neuron fires more often. `own` is the
         smallest share of positions with the own label at which a neuron fires, `other` the largest
         for the other label, `apart` whether the own labels differ, and `pushes` by how much each
-        neuron pushes its own answer against the other, at least. Other sets may be given.
+        neuron pushes its own answer against the other, at least. Other sets may be given. A set
+        without neurons serves nothing, so that `own` and `apart` are 0.
         """
         signs, pushes = self.signs(), self._pushes()
         own, other, push, labels = [], [], [], []
-        for members in (four or self._roles.four, two or self._roles.two):
+        larger = self._roles.larger if larger is None else larger
+        smaller = self._roles.smaller if smaller is None else smaller
+        if not larger or not smaller:
+            return {"own": 0.0, "other": 0.0, "apart": 0, "pushes": 0.0}
+        for members in (larger, smaller):
             label = signs[next(iter(members))]
             against = POSITIVE + NEGATIVE - label
             labels.append(label)
@@ -113,13 +118,11 @@ class Neurons:
 
     def positive_set(self) -> str:
         """The useful neurons that fire more often where the sum is positive."""
-        useful = sorted({*self._roles.four, *self._roles.two})
-        return "".join(str(i) for i in useful if self.signs()[i] == POSITIVE)
+        return "".join(str(i) for i in self._roles.useful if self.signs()[i] == POSITIVE)
 
     def negative_set(self) -> str:
         """The useful neurons that fire more often where the sum is negative."""
-        useful = sorted({*self._roles.four, *self._roles.two})
-        return "".join(str(i) for i in useful if self.signs()[i] == NEGATIVE)
+        return "".join(str(i) for i in self._roles.useful if self.signs()[i] == NEGATIVE)
 
     # ---------------------------------------------------------------- responses
     def responses(self, direction: Tensor | None = None) -> Tensor:
@@ -151,4 +154,17 @@ class Neurons:
             "of_6": size[6],
             "of_5": ratio(size[5], size[2]),
             "zero": found[:, answer].min().item(),
+        }
+
+    def push_on_zero(self, *, which: int = 0, answer: int = ZERO) -> Mapping[str, float]:
+        """What the useful neurons do to the answer "zero", or for controls to another, along u.
+
+        `zero` is the smallest of their effects on it, and `share` the largest in size, over the
+        largest effect of the same neuron on any answer. For controls, along another direction.
+        """
+        found = self.responses(self._circuits.vector(which))[list(self._roles.useful)]
+        sizes = found.abs()
+        return {
+            "zero": found[:, answer].min().item(),
+            "share": (sizes[:, answer] / sizes.max(-1).values).max().item(),
         }

@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from replications.analysis.statistics import ratio
 from replications.models import Head, sites
 from replications.systems.algorithmic.data.palindrome import (
     AT_END,
@@ -70,6 +71,12 @@ class Attention:
             "unequal_at_20": unequal[at[20]].item(),
         }
 
+    def comparing(self, head: Head | None = None) -> int:
+        """At how many positions of the second half the largest attention is at the mirror in 95 %
+        of the sequences where they are equal, and at the position itself in 60 % of the others."""
+        equal, unequal = self.largest(head)
+        return int(((equal >= 0.95) & (unequal >= 0.6)).sum())
+
     # ---------------------------------------------------------------- a pair made unequal
     @cached_property
     def _on_copies(self) -> tuple[Tensor, Tensor]:
@@ -110,6 +117,15 @@ class Attention:
             "falls": fall.tolist(),
         }
 
+    def compares(self, head: Head) -> float:
+        """The mean fall of a head's attention to mirrors when all pairs are made unequal."""
+        return self.difference(head)[1].mean().item()
+
+    def moved_everywhere(self, head: Head | None = None) -> Mapping[str, float]:
+        """Mean `rise` and `fall` of `difference` over all ten positions."""
+        rise, fall = self.difference(head)
+        return {"rise": rise.mean().item(), "fall": fall.mean().item()}
+
     def moved_at(self, position: int) -> float:
         """The rise of the attention of one position to itself in head 0.0."""
         return self.difference()[0][SECOND.index(position)].item()
@@ -123,6 +139,23 @@ class Attention:
         weights = self._task.pattern(head)[:, AT_END, list(SECOND)]
         equal = equal_pairs(self._task.tokens)
         return _share(weights, ~equal), _share(weights, equal)
+
+    def collects(self, head: Head) -> float:
+        """How much more END attends to unequal pairs than to equal ones, on average."""
+        unequal, equal = self.from_end(head)
+        return (unequal - equal).mean().item()
+
+    def collecting(self, head: Head | None = None) -> Mapping[str, float]:
+        """How END attends to unequal pairs in head 1.0, or in another, without naming positions.
+
+        `ratio` is the mean attention to unequal pairs over that to equal ones, and `positions`
+        counts the positions at which it is at least twice as large.
+        """
+        unequal, equal = self.from_end(self._roles.collect if head is None else head)
+        return {
+            "ratio": ratio(unequal.sum().item(), equal.sum().item()),
+            "positions": int((unequal >= 2 * equal).sum()),
+        }
 
     def end(
         self, *, exchanged: bool = False, resting: Head | None = None

@@ -12,7 +12,7 @@ from replications.models import Edit, Head
 from replications.systems.algorithmic import ablation
 from replications.systems.algorithmic.data import Examples
 from replications.systems.algorithmic.data.palindrome import AT_END, SECOND
-from replications.systems.algorithmic.roles import PalindromeRoles, label
+from replications.systems.algorithmic.roles import PalindromeRoles
 from replications.systems.algorithmic.task import Task
 
 SPARED = 20
@@ -72,13 +72,17 @@ class Behaviour:
             self._ablated[head, how] = self.logit_difference([edit])
         return self._ablated[head, how]
 
-    def mean_ablated(self, *, by_position: bool = True) -> Mapping[str, float]:
+    def mean_ablated(
+        self, *, by_position: bool = True, exchanged: bool = False
+    ) -> Mapping[str, float]:
         """The logit difference with each head mean-ablated at all positions, by head.
 
-        Without `by_position` there is one mean over rows and positions, for controls.
+        For controls: without `by_position` there is one mean over rows and positions; `exchanged`
+        exchanges the heads of each layer.
         """
         how: Literal["mean", "one mean"] = "mean" if by_position else "one mean"
-        return {label(head): self._without(head, how) for head in self._task.heads}
+        roles = self._roles.exchanged if exchanged else self._roles
+        return {name: self._without(head, how) for name, head in roles.named.items()}
 
     def zero_ablated(self, head: Head | None = None) -> Mapping[str, float]:
         """The logit difference with each head zero-ablated, by head.
@@ -86,12 +90,16 @@ class Behaviour:
         `zero_share` and `mean_share` are what zero and mean ablation of head 0.1, or of `head`,
         leave of the clean logit difference.
         """
+        zeroed = {name: self._without(h, "zero") for name, h in self._roles.named.items()}
+        return {**zeroed, **self.shares(head)}
+
+    def shares(self, head: Head | None = None) -> Mapping[str, float]:
+        """The shares of `zero_ablated` alone."""
         head = self._roles.other if head is None else head
-        shares = {
+        return {
             "zero_share": self._without(head, "zero") / self.clean,
             "mean_share": self._without(head, "mean") / self.clean,
         }
-        return {label(h): self._without(h, "zero") for h in self._task.heads} | shares
 
     # ---------------------------------------------------------------- at one position
     def targeted(

@@ -29,7 +29,7 @@ from replications.systems.algorithmic.data.palindrome import (
     YES,
     mirror,
 )  # fmt: skip
-from replications.systems.algorithmic.roles import PalindromeRoles, label
+from replications.systems.algorithmic.roles import PalindromeRoles
 from replications.systems.algorithmic.task import Task
 
 RISE, FALL = 0.373, 0.544
@@ -79,20 +79,27 @@ class Circuits:
         positions that attend most to their mirror or to themselves. `other` is the largest score
         of a number with itself in head 0.1. Other heads take these places in controls.
         """
-        compare = self._roles.compare
-        tokens, positions = tokens or compare, positions or compare
-        other = other or self._roles.other
-        scores, diagonal = self.tokens(tokens), self.token_attention(tokens).diagonal()
-        by_place = self.positions(positions)
-        most = by_place[list(SECOND)].argmax(-1).tolist()
+        diagonal = self.token_attention(tokens or self._roles.compare).diagonal()
+        by_place = self.positions(positions or self._roles.compare)
         return {
-            "rows": int((scores.argmax(-1) == torch.arange(VALUES)).sum()),
             "weakest": diagonal.min().item(),
             "strongest": diagonal.max().item(),
             "extremes": [int(diagonal.argmin()), int(diagonal.argmax())],
             "mirrors": [by_place[i, mirror(i)].item() for i in SECOND],
+            **self.matches(tokens, positions, other),
+        }
+
+    def matches(
+        self, tokens: Head | None = None, positions: Head | None = None, other: Head | None = None
+    ) -> Mapping[str, float]:
+        """`rows`, `places` and `other` of `self_attention` alone."""
+        compare = self._roles.compare
+        scores, by_place = self.tokens(tokens or compare), self.positions(positions or compare)
+        most = by_place[list(SECOND)].argmax(-1).tolist()
+        return {
+            "rows": int((scores.argmax(-1) == torch.arange(VALUES)).sum()),
             "places": sum(m in (i, mirror(i)) for i, m in zip(SECOND, most, strict=True)),
-            "other": self.tokens(other).diagonal().max().item(),
+            "other": self.tokens(other or self._roles.other).diagonal().max().item(),
         }
 
     # ---------------------------------------------------------------- "this pair is unequal"
@@ -116,19 +123,46 @@ class Circuits:
             "largest_across": cosines[seen][:, ~seen].max().item(),
         }
 
+    def on_one_line(self, head: Head | None = None) -> float:
+        """The share of the d_i, all scaled to length 1, that lies along one line: from 0.1 to 1."""
+        unit = functional.normalize(self.differences(head), dim=-1)
+        squares: Tensor = torch.linalg.svdvals(unit).square()
+        return (squares[0] / squares.sum()).item()
+
     # ---------------------------------------------------------------- as layer 1 reads it
     def _read(self, head: Head | None) -> Tensor:
         """d_i over the mean divisor before layer 1 at i: [second d_model]."""
         scale = self._task.scale(1).mean(0)[list(SECOND)]
         return self.differences(head) / scale[:, None]
 
+    @property
+    def _late(self) -> Mapping[str, Head]:
+        """The heads of layer 1 by what the document calls them."""
+        return {"1.0": self._roles.collect, "1.1": self._roles.last}
+
+    def shared_out(self, through: Head | None = None) -> Mapping[str, float]:
+        """How the heads of layer 1 share the positions of the d_i, without naming positions.
+
+        `wanted` counts those whose key END's query in 1.0 wants, `apart` those that one of 1.0 and
+        1.1 wants and not the other, and `no` those that say no through 1.0 where 1.0 wants them.
+        """
+        keys, values = (
+            torch.tensor([found[n] for n in ("1.0", "1.1")]) > 0
+            for found in (self.as_key(through), self.as_value(through))
+        )  # [head second]
+        return {
+            "wanted": int(keys[0].sum()),
+            "apart": int((keys[0] != keys[1]).sum()),
+            "no": int((keys[0] & values[0]).sum()),
+        }
+
     def as_key(self, through: Head | None = None) -> Mapping[str, list[float]]:
         """Cosines of d_i as a key with the mean query of END, by head of layer 1: each [second]."""
         found = {}
-        for head in (self._roles.collect, self._roles.last):
+        for name, head in self._late.items():
             keys = self._read(through) @ self._task.network.W_K[head]
             query = self._task.per_head("q", head)[:, AT_END].mean(0)
-            found[label(head)] = functional.cosine_similarity(keys, query[None]).tolist()
+            found[name] = functional.cosine_similarity(keys, query[None]).tolist()
         return found
 
     def as_value(
@@ -144,8 +178,8 @@ class Circuits:
         W_U = self._task.network.W_U
         no = (W_U[:, NO] - W_U[:, YES]) / scale
         return {
-            label(head): (coefficient * self._read(through) @ self._task.OV(head) @ no).tolist()
-            for head in (self._roles.collect, self._roles.last)
+            name: (coefficient * self._read(through) @ self._task.OV(head) @ no).tolist()
+            for name, head in self._late.items()
         }
 
     # ---------------------------------------------------------------- composition

@@ -54,6 +54,26 @@ class Mistakes:
         others = [share for i, share in self.called_palindromes.items() if i not in BLIND]
         return {str(position): max(others) for position in BLIND}
 
+    def spots(self, *, neighbours: bool = False) -> Mapping[str, int]:
+        """How many positions of the second half are `blind`, and how many are `seen`.
+
+        A position is blind if 99 % of the palindromes with a change there are still called so, and
+        seen if not more than 10 % are. For controls, the number after it changes too.
+        """
+        shares = list(self.called_palindromes.values())
+        if neighbours:
+            shares = [self._share_both(position) for position in SECOND[:-1]]
+        return {
+            "blind": sum(share >= 0.99 for share in shares),
+            "seen": sum(share <= 0.1 for share in shares),
+        }
+
+    def _share_both(self, position: int) -> float:
+        """The share called palindromes after changes at a position and at the next one."""
+        examples = self._task.examples
+        palindromes = examples.tokens[examples.labels[:, 0] == YES]
+        return self._share_called(changed(changed(palindromes, position), position + 1))
+
     # ---------------------------------------------------------------- the errors of the set
     @cached_property
     def wrong(self) -> Tensor:
