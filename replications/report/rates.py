@@ -50,14 +50,18 @@ def rates(ledger: Ledger) -> list[Rate]:
 
 
 def rates_of(line: board.Line) -> list[Rate]:
-    """The rate of one claim in every group of at least two seeds of one recipe."""
-    groups: dict[str, list[bool]] = defaultdict(list)
+    """The rate of one claim in every group of at least two seeds of one recipe.
+
+    A seed in a group of its own, such as the one that remakes the published start, is no part of it.
+    """
+    groups: dict[tuple[str, str | None], list[bool]] = defaultdict(list)
     for row in (*line.gating, *line.others):
         seed = _SEED.fullmatch(row.subject)
         if row.holds is not None and row.kind in TRAINED and seed:
-            groups[seed["recipe"] or row.group or ""].append(row.replicates)
+            name = seed["recipe"] or row.group or ""
+            groups[name, row.group].append(row.replicates)
     return [
         Rate(line.id, group, sum(held), len(held))
-        for group, held in groups.items()
+        for (group, _), held in groups.items()
         if len(held) > 1
     ]

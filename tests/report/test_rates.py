@@ -50,6 +50,11 @@ def seeds(values: str, recipe: str = "retrained/", **facts: Any) -> list[Any]:
     return [made[letter](f"{recipe}seed{i}") for i, letter in enumerate(values)]
 
 
+def test_a_seed_of_another_group_is_counted_apart() -> None:
+    start = replace(row(BIG, "retrained/seed42", "replicates", kind="retrained"), group="start")
+    assert of(*seeds("yn"), start) == [("toys/big", "retrained", 1, 2)]
+
+
 def test_seeds_of_one_recipe_are_counted_together() -> None:
     assert rates(ledger())[0] == Rate("toys/big", "retrained", 1, 2)
     assert of(*seeds("yyn"), *seeds("ny", "small/")) == [
