@@ -18,7 +18,7 @@ from replications.errors import BadInput
 
 if TYPE_CHECKING:
     from replications.judging.ledger import Ledger
-    from replications.training.many import Executor, Failure
+    from replications.training.many import Executor, Report
     from replications.training.replicas import Plan, Replicas
 
 ABOUT = """\
@@ -74,11 +74,11 @@ def _run(args: argparse.Namespace) -> int:
     with _alone_in(folder), _sigterm_interrupts():
         replicas = Replicas(plan, Store(folder))
         try:
-            failures = _work(replicas, args)
+            report = _work(replicas, args)
         except KeyboardInterrupt:
             print(_interrupted(replicas), file=sys.stderr)
             return INTERRUPTED
-        return _finish(replicas, failures, path)
+        return _finish(replicas, report, path)
 
 
 # ---------------------------------------------------------------------------- what is asked for
@@ -133,7 +133,7 @@ def _changed(given: Sequence[str], recipe: type[Any]) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------------------- the work
-def _work(replicas: Replicas, args: argparse.Namespace) -> list[Failure]:
+def _work(replicas: Replicas, args: argparse.Namespace) -> Report:
     from tqdm import tqdm
 
     executor = _executor(args)
@@ -214,9 +214,9 @@ def _interrupted(replicas: Replicas) -> str:
     )
 
 
-def _finish(replicas: Replicas, failures: Sequence[Failure], path: Path) -> int:
+def _finish(replicas: Replicas, report: Report, path: Path) -> int:
     """Write the ledger, print rates and failures; the exit status."""
-    for failure in failures:
+    for failure in report.failures:
         print(f"FAILED {failure.task.label}: {failure.reason}", file=sys.stderr)
     if not replicas.judged:
         print("no seed could be judged: there is no ledger", file=sys.stderr)
@@ -227,16 +227,20 @@ def _finish(replicas: Replicas, failures: Sequence[Failure], path: Path) -> int:
     except OSError as exc:
         raise BadInput(f"cannot write the ledger {path}: {exc.strerror or exc}") from exc
     print(table(ledger))
-    print(_last_line(replicas, path))
+    print(_summary(replicas, report, path))
     others = ", ".join(map(str, replicas.other_bits()))
     if others:
         print(f"training gave other weights here than those that are shipped: seeds {others}")
-    return NEGATIVE if failures or any(row.holds is None for row in ledger.rows) else OK
+    return NEGATIVE if report.failures or any(row.holds is None for row in ledger.rows) else OK
 
 
-def _last_line(replicas: Replicas, path: Path) -> str:
-    n = len(replicas.plan.seeds)
-    return f"{len(replicas.judged)} of {n} seeds; {replicas.new} tasks done now; ledger: {path}"
+def _summary(replicas: Replicas, report: Report, path: Path) -> str:
+    n, tasks = len(replicas.plan.seeds), len(replicas.trained) + len(replicas.judged)
+    return (
+        f"{len(replicas.judged)} of {n} seeds judged; of {tasks} tasks {report.done} done now, "
+        f"{tasks - report.done} found; {report.replaced} workers replaced; "
+        f"{len(report.failures)} failures; ledger: {path}"
+    )
 
 
 def table(ledger: Ledger) -> str:

@@ -6,7 +6,9 @@ need no common file system: only this version of the suite.
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -15,8 +17,9 @@ from replications.errors import BadInput
 from replications.training import versions
 from replications.training.many import Result, Task
 
-ADDRESS = re.compile(r"auto|(ray://)?[\w.-]+:\d+|(ray://)?\[[0-9a-fA-F:]+\]:\d+")
+ADDRESS = re.compile(r"auto|(?:ray://)?\[?([\w.:-]+?)\]?:(\d+)")
 INSTALL = "pip install 'interp-claims[cluster]'"
+CONNECT_SECONDS = 5
 PROBE_SECONDS = 180
 """How long a node may take to say which versions it has: it imports torch first."""
 
@@ -74,14 +77,27 @@ def _connect(address: str) -> Any:
     except ImportError as exc:
         raise BadInput(f"--cluster needs Ray, which is not installed: {INSTALL}") from exc
     try:
+        _reach(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except ImportError as exc:
+        raise BadInput(f"--cluster {address} needs more of Ray: {INSTALL}") from exc
     except Exception as exc:  # each kind of address fails in its own way
-        reason = " ".join(str(exc).split())[:200]
         raise BadInput(
-            f"--cluster {address}: no Ray cluster answers there ({reason}); start one with "
-            "`ray start --head`, or leave --cluster out"
+            f"--cluster {address}: no Ray cluster answers there ({_first_sentence(exc)}); start "
+            "one with `ray start --head`, or leave --cluster out"
         ) from exc
     return ray
+
+
+def _reach(address: str) -> None:
+    """Raise OSError if nothing listens at an address: Ray itself would wait for minutes."""
+    place = ADDRESS.fullmatch(address)
+    if place is not None and place[1]:
+        socket.create_connection((place[1], int(place[2])), CONNECT_SECONDS).close()
+
+
+def _first_sentence(exc: Exception) -> str:
+    return " ".join(str(exc).split()).partition(". ")[0][:200]
 
 
 def _compare_nodes(ray: Any, here: dict[str, str]) -> None:

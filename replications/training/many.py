@@ -98,6 +98,15 @@ class Failure:
     output: str
 
 
+@dataclass
+class Report:
+    """What came of a run beside the files: tasks `done` now, workers `replaced`, and failures."""
+
+    done: int = 0
+    replaced: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
 class Executor(Protocol):
     """Where tasks run."""
 
@@ -182,8 +191,8 @@ def run(
     *,
     fault: Callable[[Task, Result], str],
     done: Callable[[Task, Path], Task | None],
-) -> list[Failure]:
-    """Do every task that is not done yet; the failures, in the order in which they came.
+) -> Report:
+    """Do every task that is not done yet.
 
     `fault` says what is wrong with the result of a program that ended, "" if nothing is; only then
     is it kept. `done` gets the folder of each task, done now or before, and returns the task that
@@ -191,7 +200,7 @@ def run(
     """
     waiting, under_way = deque(tasks), 0
     begun: Counter[str] = Counter()
-    failures = []
+    report = Report()
     while waiting or under_way:
         if waiting and under_way < executor.slots:
             task = waiting.popleft()
@@ -206,16 +215,18 @@ def run(
             under_way -= 1
             if result.died and begun[task.address] < ATTEMPTS:
                 waiting.appendleft(task)
+                report.replaced += 1
                 continue
             reason = _killed(result) if result.died else fault(task, result)
             if reason:
-                failures.append(Failure(task, reason, result.output))
+                report.failures.append(Failure(task, reason, result.output))
                 continue
             found = store.keep(task, result)
+            report.done += 1
         following = done(task, found)
         if following is not None:
             waiting.appendleft(following)
-    return failures
+    return report
 
 
 def _killed(result: Result) -> str:

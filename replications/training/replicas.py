@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from replications.errors import BadInput
 from replications.judging import environment
 from replications.judging.ledger import Ledger
 from replications.training import many, own_files, versions
-from replications.training.many import Executor, Failure, Result, Store, Task
+from replications.training.many import Executor, Report, Result, Store, Task
 
 CLAIMS, MANIFEST = "claims.json", "manifest.toml"
 BAD_USAGE = 2
@@ -113,12 +113,10 @@ class Replicas:
     store: Store
     trained: dict[int, dict[str, bytes]] = field(default_factory=dict)
     judged: dict[int, Ledger] = field(default_factory=dict)
-    new: int = 0
-    """How many tasks were done now rather than found."""
     _seeds: dict[str, int] = field(default_factory=dict)
 
-    def run(self, executor: Executor, tell: Any = None) -> list[Failure]:
-        """Train and judge what is not done yet; what could not be done.
+    def run(self, executor: Executor, tell: Callable[[], None] | None = None) -> Report:
+        """Train and judge what is not done yet.
 
         `tell` is called after each task. Raises BadInput where the recipe refuses its options.
         """
@@ -151,7 +149,6 @@ class Replicas:
 
     def _fault(self, task: Task, result: Result) -> str:
         """What is wrong with the result of a task, "" if nothing is."""
-        self.new += 1
         if CLAIMS in task.makes:
             return _fault_of_ledger(result)
         if result.status == BAD_USAGE:

@@ -19,6 +19,7 @@ from replications.training.many import Result, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 """Where the suite is imported from."""
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
 OUTPUT_KEPT = 20_000
 """How many characters from the end of a program's output are kept."""
 
@@ -34,15 +35,15 @@ class Processes:
     def run(
         self, command: list[str], folder: Path, variables: dict[str, str], output: IO[bytes]
     ) -> int:
-        """Run a program to its end, and return its exit status, negative for a signal."""
+        """Run a program to its end; its exit status, negative or above 128 for a signal."""
         with self._lock:
             if self._stopped:
                 return -signal.SIGKILL
             process = subprocess.Popen(
-                command,
+                [sys.executable, "-P", str(SUPERVISOR), *command],
                 cwd=folder,
                 env=variables,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # it closes when we die, and the supervisor ends the rest
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us alone, and we end its whole group
@@ -53,6 +54,8 @@ class Processes:
         finally:
             _kill(process)
             self._running.discard(process)
+            assert process.stdin is not None
+            process.stdin.close()
 
     def stop(self) -> None:
         """Kill every program with all that it started."""
