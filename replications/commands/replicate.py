@@ -124,7 +124,7 @@ def _changed(given: Sequence[str], recipe: type[Any]) -> dict[str, Any]:
         name = name.replace("-", "_")
         if name not in default or not value:
             raise BadInput(f"--recipe {text}: give NAME=VALUE; the names are {', '.join(default)}")
-        kind = type(default[name])
+        kind: Any = type(default[name])
         try:
             found[name] = kind(value)
         except ValueError as exc:

@@ -75,8 +75,11 @@ def code_of_judging(system: str) -> str:
 
 
 def _file(module: str) -> Path | None:
-    """The file of a module of this package, None for any other name."""
-    if module.split(".")[0] != PACKAGE.name:
+    """The file of a module inside this package, None for any other name.
+
+    The package itself only names its systems, for type checkers, so it is none either.
+    """
+    if not module.startswith(f"{PACKAGE.name}."):
         return None
     path = PACKAGE.joinpath(*module.split(".")[1:])
     candidates = (path.with_name(f"{path.name}.py"), path / "__init__.py")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from replications import files
 from replications.errors import BadInput
 from replications.training import many
 from replications.training.many import Result, Store, Task
@@ -164,7 +165,7 @@ def test_a_full_disk_leaves_nothing_half_written(
         path.write_bytes(content[:1])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(many.files, "put", full)
+    monkeypatch.setattr(files, "put", full)
     with pytest.raises(BadInput, match="No space left"):
         run(tmp_path, [TASK])
     assert list(tmp_path.iterdir()) == []
