@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
         process = subprocess.Popen(
             [sys.executable, "-m", "replications", *command, *where],
             env={**os.environ, "RAY_ADDRESS": cluster.address},
+            cwd=Path(out).parent,  # Ray lets every node import from where the command runs
         )
         if what == "kill":
             _kill_half_way(cluster, second, Path(out), process)
