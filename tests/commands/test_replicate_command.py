@@ -1,4 +1,7 @@
-"""The command replicate: what it prints and writes, what it does not do twice, what it refuses."""
+"""The command replicate: what it prints and writes, what it does not do twice, what it refuses.
+
+Tests of whole runs are slow: each imports torch three times, in processes of their own.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,7 @@ def ledger(folder: Path) -> dict[str, Any]:
 # ---- what comes of it ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_ledger_has_a_row_of_a_subject_beyond_the_shipped_ones(done: Path) -> None:
     found = ledger(done)
     (row,) = found["rows"]
@@ -66,6 +70,7 @@ def own_digest(path: Path) -> str:
     return found
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_the_rate_is_printed(
     done: Path, capsys: Captured
 ) -> None:
@@ -77,6 +82,7 @@ def test_what_is_done_is_not_done_again_and_the_rate_is_printed(
     assert ledger(done)["rows"] == before
 
 
+@pytest.mark.slow
 def test_nothing_but_results_and_the_ledger_is_left(done: Path) -> None:
     names = {path.name.rpartition("-")[0] or path.name for path in done.iterdir()}
     assert names - {".lock"} == {"ledger.json", "list_update-seed17", "list_update-seed17-claims"}
