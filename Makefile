@@ -13,7 +13,8 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))' 
 ARGS ?=
 
 .DEFAULT_GOAL := help
-TARGETS := claims test slow tutorials package bench times lint format docs ledger mutants matrix clean
+TARGETS := claims test slow tutorials package cluster bench times lint format docs ledger mutants matrix \
+  clean
 .PHONY: help venv $(TARGETS)
 
 help:
@@ -38,7 +39,7 @@ claims: $(HAS)parallel
 
 test: $(HAS)test
 	$(PY) -m pytest tests/ -n $(WORKERS) --dist loadfile \
-	  -m "not tutorial and not packaging and not slow" $(ARGS)
+	  -m "not tutorial and not packaging and not slow and not cluster" $(ARGS)
 
 # What takes minutes: more of what a quicker test samples.
 slow: $(HAS)test
@@ -52,6 +53,10 @@ tutorials: $(HAS)test $(HAS)lint
 package: $(HAS)test
 	$(PY) -m pytest tests/packaging -m packaging $(ARGS)
 
+# Many seeds on a Ray cluster of two nodes on this machine, one of which is killed half-way.
+cluster: $(HAS)test $(HAS)cluster
+	$(PY) -m pytest tests/training/test_cluster.py -m cluster $(ARGS)
+
 bench: $(HAS)test
 	$(PY) -m pytest bench/ --benchmark-quiet $(ARGS)
 
@@ -62,7 +67,7 @@ times: $(HAS)test
 # Do tests and claims notice one wrong character?  An hour or two.
 mutants: $(HAS)mutants
 	$(PY) -m coverage run --source replications -m pytest -p tests.mutants tests/ claims/ \
-	  -m "not tutorial and not packaging and not slow" --offline -q
+	  -m "not tutorial and not packaging and not slow and not cluster" --offline -q
 	$(PY) -m coverage json -q --show-contexts -o coverage.json
 	$(PY) -m tests.mutants --count 100 --reached coverage.json --out docs/mutants.md $(ARGS)
 

@@ -52,7 +52,7 @@ def rates(ledger: Ledger) -> list[Rate]:
 def rates_of(line: board.Line) -> list[Rate]:
     """The rate of one claim in every group of at least two seeds of one recipe.
 
-    A seed in a group of its own, such as the one that remakes the published start, is no part of it.
+    A seed in a group of its own, such as the one that remakes the published start, does not count.
     """
     groups: dict[tuple[str, str | None], list[bool]] = defaultdict(list)
     for row in (*line.gating, *line.others):

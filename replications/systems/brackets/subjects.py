@@ -18,6 +18,7 @@ from replications.systems.brackets.lesions import LESIONS as LESION_EDITS
 from replications.systems.brackets.measure import BracketSubject
 from replications.systems.brackets.published_pickle import read_strings
 from replications.systems.brackets.roles import PUBLISHED
+from replications.systems.seeds import with_listed
 
 ARENA_WEIGHTS = "brackets/brackets_model_state_dict.pt"
 ARENA_DATA = "brackets/brackets_data.json"
@@ -76,7 +77,11 @@ def _lesioned(info: SubjectInfo, lesion: str) -> SubjectInfo:
     return replace(info, name=f"{info.name}~{lesion}", gates=False)
 
 
-SUBJECTS = (_ARENA, _CONSTRUCTION, *(_retrained(seed) for seed in SEEDS))
+SUBJECTS = (
+    _ARENA,
+    _CONSTRUCTION,
+    *map(_retrained, with_listed(SEEDS, "brackets/retrained-seed{seed}.safetensors")),
+)
 SHIPPED_LESIONS = ("W_OV of 0.0 random", "LayerNorm before scale and bias", "untrained")
 """Lesions of a model that is in the repository, for machines without the published weights."""
 LESIONS = (

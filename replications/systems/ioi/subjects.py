@@ -25,6 +25,7 @@ from replications.systems.ioi.regimes import regime
 from replications.systems.ioi.roles import PUBLISHED
 from replications.systems.ioi.task import Task
 from replications.systems.ioi.train_circuit import SHAPE as CIRCUIT_SHAPE
+from replications.systems.seeds import with_listed
 
 GPT2 = "gpt2-small"
 GPT2_TOKENIZER = f"{GPT2}/tokenizer.json"
@@ -86,7 +87,11 @@ SEEDS = {
     CIRCUIT: 5,
 }
 """How many runs of each regime there are; their seeds count from 0."""
-TOYS = tuple(_Toy(name, seed) for name, seeds in SEEDS.items() for seed in range(seeds))
+TOYS = tuple(
+    _Toy(name, seed)
+    for name, seeds in SEEDS.items()
+    for seed in with_listed(range(seeds), f"ioi/{name}-seed{{seed}}.safetensors")
+)
 MEASURED_WHOLE = 1
 """How many models of a regime each run measures in full; on the others it skips what is costly."""
 COMPARED = {"repairing": "kept", "kept": "repairing", "narrow": "repairing", "plain": "repairing"}

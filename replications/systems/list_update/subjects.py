@@ -18,6 +18,7 @@ from replications.systems.list_update.data import DOCUMENT, Format
 from replications.systems.list_update.lesions import LESIONS as LESION_EDITS
 from replications.systems.list_update.measure import ListUpdateSubject
 from replications.systems.list_update.measurements.dataset import Generator
+from replications.systems.seeds import with_listed
 
 SEEDS = range(5)
 ONE_LAYER_SEEDS = range(2)
@@ -58,7 +59,10 @@ def _label(format: Format) -> str:
     return f"length{format.length}-numbers{format.numbers}"
 
 
-_RUNS: dict[str, _Trained] = {f"seed{seed}": _Trained(f"seed{seed}", seed) for seed in SEEDS}
+_RUNS: dict[str, _Trained] = {
+    f"seed{seed}": _Trained(f"seed{seed}", seed)
+    for seed in with_listed(SEEDS, "list_update/seed{seed}.safetensors")
+}
 _RUNS |= {
     f"one-layer/seed{seed}": _Trained(
         f"one-layer-seed{seed}", seed, layers=1, options=" --layers 1"
@@ -79,7 +83,7 @@ _GENERATOR = SubjectInfo("list_update", "generator", "generator", "toy", True, (
 
 
 def _next_seed(seed: int) -> str:
-    """The model that is compared with the one of this seed: that of the next seed, in a circle."""
+    """The shipped model that one of this seed is compared with: of the next seed, in a circle."""
     return f"seed{(seed + 1) % len(SEEDS)}"
 
 
@@ -91,7 +95,7 @@ def _info(name: str, run: _Trained) -> SubjectInfo:
         name=name,
         group=group,
         kind="retrained",
-        gates=group == "seeds",
+        gates=group == "seeds" and run.seed in SEEDS,
         fixtures=(
             run.weights,
             *([run.curve] if group == "seeds" else []),

@@ -20,6 +20,7 @@ from replications.systems.name_recall.data import DOCUMENT, generate, tokenizer
 from replications.systems.name_recall.lesions import LESIONS as LESION_EDITS
 from replications.systems.name_recall.measure import NameRecallSubject
 from replications.systems.name_recall.roles import PUBLISHED, Roles
+from replications.systems.seeds import with_listed
 
 SEEDS = range(3)
 ONE_LAYER_SEEDS = range(1)
@@ -38,7 +39,10 @@ class _Original:
 
 
 _ORIGINALS = {"gpt2-small": _Original(stored_after=6), "gelu-2l": _Original(roles=PUBLISHED)}
-_TOYS = {f"toy/seed{seed}": f"seed{seed}" for seed in SEEDS}
+_TOYS = {
+    f"toy/seed{seed}": f"seed{seed}"
+    for seed in with_listed(SEEDS, "name_recall/seed{seed}.safetensors")
+}
 _ONE_LAYER = {f"one-layer/seed{seed}": f"one-layer-seed{seed}" for seed in ONE_LAYER_SEEDS}
 
 
@@ -61,6 +65,7 @@ def _weights(file: str) -> str:
 def _toy(name: str, file: str) -> SubjectInfo:
     small = [_weights(other) for other in _ONE_LAYER.values() if name in _TOYS]
     options = "" if name in _TOYS else " --layers 1"
+    seed = name.partition("seed")[2]
     return SubjectInfo(
         system="name_recall",
         name=name,
@@ -68,7 +73,7 @@ def _toy(name: str, file: str) -> SubjectInfo:
         kind="toy",
         gates=False,
         fixtures=(_weights(file), *small),
-        remedy=f"python -m replications train name_recall --seed {name[-1]}{options}",
+        remedy=f"python -m replications train name_recall --seed {seed}{options}",
     )
 
 
