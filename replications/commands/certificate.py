@@ -14,8 +14,10 @@ when and on which machine and versions it ran, and the digests of the ledger and
 was measured. Whoever has the ledger can render the page again and compare. The exit status is 1 if
 a row failed or is missing."""
 EXAMPLES = """\
+python -m replications certificate claims.json
+    print it; from `pytest claims/ --thorough --claims-json claims.json`
 python -m replications certificate claims.json --by "Ada Lovelace" --out certificate.md
-    from `pytest claims/ --thorough --claims-json claims.json`
+    write it, with the name of who ran the claims
 """
 
 

@@ -258,7 +258,6 @@ def test_sites_of_a_layernorm_are_refused(place: Place) -> None:
         {"d_mlp": 8},
         {"attn_only": False},
         {"attn_only": False, "d_mlp": 8},
-        {"attn_only": False, "d_mlp": 8, "positions": "standard"},
     ],
 )
 def test_shapes_that_the_lens_cannot_make_are_refused(wrong: dict[str, object]) -> None:
