@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import safetensors.torch
 import torch
 
@@ -25,6 +26,7 @@ def test_one_parameter_or_one_entry_of_it_is_changed_by_one_per_cent() -> None:
     assert sum(found.values()) == found[name[0]] == 1
 
 
+@pytest.mark.slow
 def test_the_run_fails_and_names_what_moved() -> None:
     options = ("--no-controls", "-k", "seed1 and test_2")
     status, output = changed_weight.run("list_update/seed1", 0, *options)

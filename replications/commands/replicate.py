@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from replications.commands import INTERRUPTED, NEGATIVE, OK, Commands, add_command
 from replications.errors import BadInput
+from replications.files import user_path
 
 if TYPE_CHECKING:
     from replications.judging.ledger import Ledger
@@ -52,8 +53,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     made.add_argument("system", metavar="SYSTEM", help="a system or recipe, as in train")
     made.add_argument("--seeds", required=True, metavar="0-63", help="numbers and ranges")
-    made.add_argument("--out", type=Path, metavar="DIR", help="default: replicate-SYSTEM")
-    made.add_argument("--claims-json", type=Path, metavar="LEDGER", help="default: in --out")
+    made.add_argument("--out", type=user_path, metavar="DIR", help="default: replicate-SYSTEM")
+    made.add_argument("--claims-json", type=user_path, metavar="LEDGER", help="default: in --out")
     made.add_argument("--recipe", nargs="+", default=[], metavar="NAME=VALUE", help="as in train")
     made.add_argument("-k", dest="chosen", default="", metavar="EXPR", help="claims, as in pytest")
     made.add_argument("--device", default="cpu", help="of the measurements; default cpu")

@@ -128,7 +128,13 @@ def test_a_killed_worker_costs_one_row(tmp_path: Path, undisturbed: list[dict[st
     resumes(tmp_path, undisturbed)
 
 
-@pytest.mark.parametrize("workers", [(), TWO], ids=["alone", "two workers"])
+@pytest.mark.parametrize(
+    "workers",
+    [
+        pytest.param((), id="alone"),
+        pytest.param(TWO, id="two workers", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_what_it_measured(
     tmp_path: Path,
