@@ -166,7 +166,7 @@ def test_the_shipped_claims_are_judged_in_an_empty_folder(
 
 def test_all_shipped_claims_are_collected(installed: Installed, tmp_path: Path) -> None:
     done = installed.run(
-        "replications", "claims", "--offline", "--collect-only", "-q", cwd=tmp_path
+        "replications", "claims", "--offline", "--thorough", "--collect-only", "-q", cwd=tmp_path
     )
     assert done.returncode == 0, done.stdout
     assert "error" not in done.stdout.splitlines()[-1]
