@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from replications.models import sites
 from replications.systems.ioi.data import POSITION, RULES, TOKEN
 from replications.systems.ioi.measurements import Arithmetic, arithmetic
+from replications.systems.ioi.measurements.early_paths import EarlyPaths
 from replications.systems.ioi.measurements.name_movers import NameMovers
 from replications.systems.ioi.measurements.signal_table import Table
 
@@ -36,6 +39,14 @@ def test_the_second_largest_change_of_attention(monkeypatch: pytest.MonkeyPatch)
     for changes, second in (([0.1, 0.4, 0.2, 0.3], 0.3), ([0.4], 0.0)):
         monkeypatch.setattr(NameMovers, "to_io", lambda *_, found=changes: found)
         assert movers.second_to_io(()) == second
+
+
+def test_previous_token_heads_among_those_that_hurt_most() -> None:
+    paths = EarlyPaths.__new__(EarlyPaths)
+    effects = {(2, 2): -0.3, (0, 1): -0.2, (4, 11): -0.1, (0, 0): 0.0}
+    paths._task = SimpleNamespace(path_effect_of_each=lambda site, into: effects)  # type: ignore[assignment]
+    paths._roles = SimpleNamespace(previous=((2, 2), (4, 11)))  # type: ignore[assignment]
+    assert paths.from_previous(sites.K, ()) == {"named": 1, "effects": [-0.3, -0.1]}
 
 
 def test_a_softmax_of_two_scores() -> None:
