@@ -163,6 +163,7 @@ def test_agreement_lowers_the_loss(subject):
             accepted_if="A model whose 2.0 gets the total from 0.1 and negative suffixes from 0.0.",
         ),
     ),
+    costly=True,
 )
 def test_a_layer_1_head_carries_the_overlap(subject):
     return subject.circuit.without()

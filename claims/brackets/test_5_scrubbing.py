@@ -106,6 +106,7 @@ def test_random_labels(subject):
         wrong("horizon head left out", NO_HORIZON_HEAD),
         wrong("other heads", ELSEWHERE),
     ),
+    costly=True,
 )
 def test_count_and_horizon(subject):
     return subject.scrubbing.found("1a")
@@ -129,6 +130,7 @@ def test_count_and_horizon(subject):
         wrong("first bracket alone", "A model that only looks at the first bracket."),
         wrong("other heads", ELSEWHERE),
     ),
+    costly=True,
 )
 def test_count_with_the_first_bracket(subject):
     return subject.scrubbing.found("1b")
@@ -172,6 +174,7 @@ def test_position_1_reads_the_elevation_head(subject):
         wrong("2a from position 2", READS_2),
         wrong("features exchanged", EXCHANGED),
     ),
+    costly=True,
 )
 def test_the_output_of_the_elevation_head_is_estimated(subject):
     return subject.scrubbing.found("2b")

@@ -81,6 +81,7 @@ def test_two_heads_are_induction_heads(subject):
     version=2,
     note="The effect of 5.5 and of 6.9 through values or keys of the S-inhibition heads, "
     "whichever is stronger. The margin is induction score less duplicate score.",
+    costly=True,
 )
 def test_induction_heads_detect_duplicates(subject):
     return subject.early_paths.into_inhibition(subject.roles.induction)

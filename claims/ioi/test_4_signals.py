@@ -95,6 +95,7 @@ def test_both_signals_inverted_negate(subject):
     ),
     version=2,
     note="Fall of the logit difference: the smallest of three rows, and the mean.",
+    costly=True,
 )
 def test_an_inverted_position_hurts(subject):
     return subject.position_against_token.together.position_steps
@@ -113,6 +114,7 @@ def test_an_inverted_position_hurts(subject):
         accepted_if="Heads that we took for others and that carry the token.",
     ),
     note="Fall of the logit difference in both columns.",
+    costly=True,
 )
 def test_a_random_token_hurts(subject):
     return subject.position_against_token.together.random_token_steps
@@ -131,6 +133,7 @@ def test_a_random_token_hurts(subject):
         accepted_if="Heads that we took for others and that carry the token.",
     ),
     note="Further fall of the logit difference in both columns.",
+    costly=True,
 )
 def test_an_inverted_token_hurts_more(subject):
     return subject.position_against_token.together.inverted_token_steps

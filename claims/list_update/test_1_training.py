@@ -67,6 +67,7 @@ def test_the_architecture_is_the_printed_one(subject):
     ),
     note="Accuracies; that of one layer is the better of two seeds, trained with the same recipe.",
     version=2,
+    costly=True,
 )
 def test_both_layers_are_needed(subject):
     return subject.behaviour.against(model.behaviour for model in subject.one_layer_models)
@@ -124,6 +125,7 @@ def test_a_batch_has_one_index_and_one_element(subject):
         lambda s: s.behaviour.losses(step=-1),
         accepted_if="training that changes nothing, as at a learning rate of 0",
     ),
+    costly=True,
 )
 def test_training_starts_from_uniform_guessing(subject):
     return subject.untrained.behaviour.losses(step=0)

@@ -257,6 +257,7 @@ def test_both_paths_matter_everywhere(subject):
     note="Accuracies with the keys of layer 1 recomputed as if head 0.0 had written nothing.",
     not_asserted=f"{SEED_0}; seed 2 updates the last element by Q-composition; without "
     "K-composition both still give 0.42 and 0.41 of the updated elements",
+    costly=True,
 )
 def test_updates_need_k_composition(subject):
     return subject.composition.accuracies(K)

@@ -183,6 +183,7 @@ def test_acdc_finds_the_circuit(subject):
     ),
     note="How much more is kept by the top three edges by exact effects, EAP or EAP-IG; 0 if they "
     "are the document's.",
+    costly=True,
 )
 def test_no_method_does_better(subject):
     return subject.edges.document.behind_found()
