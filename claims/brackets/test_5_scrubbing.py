@@ -86,6 +86,7 @@ def test_nothing_scrubbed(subject):
         lambda s: s.scrubbing.just_the_loss("total head alone"),
         accepted_if="A model in which the total head's direct path does nothing.",
     ),
+    costly=True,
 )
 def test_random_labels(subject):
     return subject.scrubbing.just_the_loss("0b")
@@ -195,6 +196,7 @@ def test_the_output_of_the_elevation_head_is_estimated(subject):
     ),
     note="The authors print two values, 1.124 as the target and about 1.23 in the text, and say "
     "that the post's value does not reproduce.",
+    costly=True,
 )
 def test_the_horizon_head_by_position(subject):
     return subject.scrubbing.just_the_loss("3a")
@@ -215,6 +217,7 @@ def test_the_horizon_head_by_position(subject):
     note="The authors print 1.140 as the target and about 1.17 in the text. Here a weighted "
     "share of one half counts as one half; if its rounding decides, one balanced string in nine "
     "speaks against itself, and the losses are 0.98 and 1.08.",
+    costly=True,
 )
 def test_the_horizon_head_by_adjusted_shares(subject):
     return subject.scrubbing.just_the_loss("3b")
@@ -235,6 +238,7 @@ def test_the_horizon_head_by_adjusted_shares(subject):
     note="The authors print 1.7 as the target and about 1.64 in the text; the post has 1.22, see "
     "brackets/scrub-4-post. If rounding decides ties of weighted shares (see brackets/scrub-3b), "
     "the losses here are 1.53 and 1.64.",
+    costly=True,
 )
 def test_all_together(subject):
     return subject.scrubbing.just_the_loss("4")

@@ -46,6 +46,7 @@ OTHER_TALLIES = "A model in which another head of layer 0 tallies brackets as we
     note=f"{SIX} 1 is LDu of the unbalanced string, 0 that of the balanced one.",
     not_asserted="does not hold: on the published model they keep a fifth. The next claim adds "
     "head 1.0",
+    costly=True,
 )
 def test_the_edges_suffice(subject):
     return subject.edges.document.faithful()

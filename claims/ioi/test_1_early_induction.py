@@ -110,6 +110,7 @@ def test_induction_heads_detect_duplicates(subject):
     version=2,
     note="The ranks of 5.5 and 6.9 among all heads; their scores are those of "
     "`ioi/induction-attn-5.5-6.9`. Toys are left out, since this very score gives the role.",
+    costly=True,
 )
 def test_the_score_picks_out_induction_heads(subject):
     return subject.early_heads.ranks(subject.roles.induction)
@@ -145,6 +146,7 @@ def test_the_score_picks_out_induction_heads(subject):
     ),
     version=2,
     note=f"The score of each head. {BY_ROLE}",
+    costly=True,
 )
 def test_duplicate_heads_attend_to_the_copy(subject):
     return subject.early_heads.scores("duplicate", subject.roles.duplicate)
@@ -180,6 +182,7 @@ def test_duplicate_heads_attend_to_the_copy(subject):
     version=2,
     note=f"The score of each head. {BY_ROLE}",
     asserted_of=IN_ALL_SEEDS,
+    costly=True,
 )
 def test_previous_token_heads_look_back(subject):
     return subject.early_heads.scores("previous", subject.roles.previous)
@@ -199,6 +202,7 @@ def test_previous_token_heads_look_back(subject):
     ),
     version=2,
     note="Mean attention to the previous token, on the prompts and on random tokens.",
+    costly=True,
 )
 def test_the_sharpest_previous_token_head(subject):
     return subject.early_heads.off_diagonal(subject.roles.previous[-1:])
@@ -221,6 +225,7 @@ def test_the_sharpest_previous_token_head(subject):
     note="The number of heads with an induction score above 0.3 whose direct effect on the token "
     "that followed the first copy, less the effect on that of another row, is below -0.01 logits: "
     "a head that writes nothing has a rounding error with a sign.",
+    costly=True,
 )
 def test_some_heads_suppress_the_repeated_token(subject):
     return subject.early_heads.suppressors()

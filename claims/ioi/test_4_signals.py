@@ -179,6 +179,7 @@ _DOCUMENT_TERMS = parts(
     "inverted position keeps the position. Of toys no size of the steps is expected, but "
     "both terms must be there: a table without one of them is additive for want of anything to "
     "add.",
+    costly=True,
 )
 def test_the_signals_add_up(subject):
     return subject.position_against_token.together.additive

@@ -58,6 +58,7 @@ def test_each_head_prefers_position(subject):
     ),
     version=2,
     note=f"Token swing over position step, and the rank of that step. {BY_ROLE}",
+    costly=True,
 )
 def test_the_biggest_head_reads_position_only(subject):
     return subject.position_against_token.alone(subject.roles.biggest_inhibition)
@@ -92,6 +93,7 @@ def test_the_biggest_head_reads_position_only(subject):
     note="Token swing over position step of each head, about a half in the document. The lead is "
     "the smaller token swing of both less the largest of the other S-inhibition heads. Toys are "
     "left out: which of their heads would be these two is not known beforehand.",
+    costly=True,
 )
 def test_two_heads_read_the_token_too(subject):
     return subject.position_against_token.token_readers(subject.roles.token_readers)
