@@ -47,6 +47,7 @@ def clearly(over: Mapping[str, str]) -> Expectation:
         lambda s: s.scrubbing.advantages("other heads", **OVER_1A),
         accepted_if=ELSEWHERE,
     ),
+    costly=True,
 )
 def test_the_count_test_is_better_than_wrong_ones(subject):
     return subject.scrubbing.advantages("1a", **OVER_1A)
@@ -63,6 +64,7 @@ def test_the_count_test_is_better_than_wrong_ones(subject):
         lambda s: s.scrubbing.advantages("0b", **OVER_1B),
         accepted_if="A model that wrong hypotheses mislead, so that they do worse than chance.",
     ),
+    costly=True,
 )
 def test_the_count_test_with_the_first_bracket_is_better_than_wrong_ones(subject):
     return subject.scrubbing.advantages("1b", **OVER_1B)
@@ -83,6 +85,7 @@ def test_the_count_test_with_the_first_bracket_is_better_than_wrong_ones(subject
     "measure the hypothesis is not better than a wrong one",
     note="If every head sees a string with the right label, two of them are rarely both wrong. "
     "Scrubbing cannot tell what each head checks from what the verdict is.",
+    costly=True,
 )
 def test_the_tests_are_better_than_the_label(subject):
     return subject.scrubbing.advantages("1b", label="the label")
@@ -102,6 +105,7 @@ def test_the_tests_are_better_than_the_label(subject):
         accepted_if=ELSEWHERE,
     ),
     not_asserted="does not hold: to name the direct path of 0.1 recovers as much",
+    costly=True,
 )
 def test_the_direct_path_of_the_elevation_head(subject):
     return subject.scrubbing.advantages("1-direct-00", **OVER_DIRECT)
@@ -123,6 +127,7 @@ def test_the_direct_path_of_the_elevation_head(subject):
         lambda s: s.scrubbing.shares(recovered="2a from position 2"),
         accepted_if="A model whose 1.0 and 2.0 read position 2 instead of position 1.",
     ),
+    costly=True,
 )
 def test_position_1_is_enough(subject):
     return subject.scrubbing.shares(recovered="2-position-1")
@@ -147,6 +152,7 @@ def test_position_1_is_enough(subject):
         lambda s: s.scrubbing.against("2a from position 2", over="2-direction across"),
         accepted_if="A model whose 1.0 and 2.0 read position 2 instead of position 1.",
     ),
+    costly=True,
 )
 def test_one_direction_is_enough(subject):
     return subject.scrubbing.against("2-direction", over="2-direction across")
@@ -164,6 +170,7 @@ def test_one_direction_is_enough(subject):
         lambda s: s.scrubbing.advantages("other heads", **OVER_2A),
         accepted_if=ELSEWHERE,
     ),
+    costly=True,
 )
 def test_reading_the_elevation_head_is_better_than_wrong_hypotheses(subject):
     return subject.scrubbing.advantages("2a", **OVER_2A)
@@ -180,6 +187,7 @@ def test_reading_the_elevation_head_is_better_than_wrong_hypotheses(subject):
         lambda s: s.scrubbing.advantages("other heads", **OVER_2A),
         accepted_if=ELSEWHERE,
     ),
+    costly=True,
 )
 def test_the_estimate_is_better_than_wrong_hypotheses(subject):
     return subject.scrubbing.advantages("2b", **OVER_2A)
@@ -202,6 +210,7 @@ def test_the_estimate_is_better_than_wrong_hypotheses(subject):
     "one seed",
     note="The text of the authors' replication has 1.17 against 1.23; its targets have 1.140 "
     "against 1.124.",
+    costly=True,
 )
 def test_adjusted_shares_are_better(subject):
     return subject.scrubbing.advantages("3b", plain_shares="3a")
@@ -236,6 +245,7 @@ WRONG_SHARES = {
         accepted_if="A model whose 2.1 checks the count, and whose 1.0 and 2.0 check the horizon "
         "at position 2.",
     ),
+    costly=True,
 )
 def test_the_hypotheses_on_the_strings_of_the_document(subject):
     return subject.scrubbing_on_own_strings.shares(**SHARES)
