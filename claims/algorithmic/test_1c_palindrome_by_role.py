@@ -11,6 +11,7 @@ from replications.judging import at_least, at_most, claim, exactly, instead, par
 from .common import PALINDROME, also_retrained, untrained
 
 COMPOSITION = PALINDROME / "5. Composition of 0.0 and 1.0"
+MORE = PALINDROME / "A few more experiments"
 WITHOUT_POSITIONS = "the published sentence without its positions, which belong to one training run"
 
 
@@ -178,3 +179,30 @@ def test_layer_1_shares_positions_out(subject):
 )
 def test_unequal_pairs_lie_on_one_line(subject):
     return subject.circuits.on_one_line()
+
+
+@claim(
+    "algorithmic/palindrome-composition",
+    says="Composition is strong between 0.0 and 1.0, as key and value, and weak everywhere else.",
+    source=MORE / "Composition scores",
+    tier=2,
+    published="qualitative",
+    expect=also_retrained(
+        "palindrome", parts(K=at_least(1.5), V=at_least(1.5), largest_other=at_most(1.2))
+    ),
+    control=(
+        instead(
+            "as query",
+            lambda s: s.circuits.composes_as_query(),
+            accepted_if="a model in which END asks for what 0.0 wrote there",
+        ),
+        instead(
+            "0.1 and 1.1",
+            lambda s: s.circuits.composes(s.roles.other, s.roles.last),
+            accepted_if="a model that compares in 0.1 and collects in 1.1",
+        ),
+    ),
+    note="In units of the mean score of random matrices.",
+)
+def test_one_pair_of_heads_composes(subject):
+    return subject.circuits.composes()

@@ -124,11 +124,13 @@ def _compared(model: OwnModel) -> Iterator[Finding]:
     with _quiet_transformers():
         try:
             theirs = _their_model(model.path)
-            yield _tokens(model)
-            yield _head(model, theirs)
-            yield from _activations(model, theirs)
         except Exception as exc:  # whatever transformers raises about a folder
-            yield Finding("transformers", "wrong", f"cannot run the folder: {_first_line(exc)}")
+            yield Finding("transformers", "wrong", f"cannot open the folder: {_first_line(exc)}")
+            return
+        # Outside the `try`: an error of ours must not be taken for one of the folder.
+        yield _tokens(model)
+        yield _head(model, theirs)
+        yield from _activations(model, theirs)
 
 
 def _first_line(exc: Exception) -> str:

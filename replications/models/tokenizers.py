@@ -127,7 +127,10 @@ class Tokenizer:
 
     @property
     def added(self) -> tuple[list[int], list[int]]:
-        """The tokens that the file's own post-processor puts before a text, and after it."""
+        """The tokens that the file's own post-processor puts before a text, and after it.
+
+        Raises BadInput where it puts some, and no text was found that shows on which side.
+        """
         template = list(self._inner.encode("", add_special_tokens=True).ids)
         for text in ("a", *self._inner.get_vocab()) if template else ():
             try:
@@ -138,7 +141,10 @@ class Tokenizer:
                 whole = self._inner.encode(text, add_special_tokens=True).ids
                 before = whole.index(bare[0])
                 return whole[:before], whole[before + len(bare) :]
-        return template, []
+        if template:
+            names = ", ".join(self.strings(template))
+            raise BadInput(f"no text shows whether the tokenizer puts {names} before it or after")
+        return [], []
 
     def _bytes(self, token: int) -> bytes:
         """The bytes that a token stands for, in a byte-level vocabulary or one with byte tokens."""

@@ -143,7 +143,10 @@ def test_a_folder_that_transformers_cannot_run_is_said(
 
     monkeypatch.setattr("replications.models.own_check._their_model", fail)
     status, found = check(made(tmp_path / "model"))
-    assert (status, found["transformers"]) == (1, ("wrong", "cannot run the folder: no such model"))
+    assert (status, found["transformers"]) == (
+        1,
+        ("wrong", "cannot open the folder: no such model"),
+    )
 
 
 def test_the_prompt_fits_the_model(tmp_path: Path) -> None:
