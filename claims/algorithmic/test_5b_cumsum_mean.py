@@ -148,7 +148,8 @@ def test_only_the_sum_matters(subject):
         untrained,
     ),
     note="`second`: the second singular value over the first. The first direction of W_E is a line "
-    "too: the head does not make it.",
+    "too: the head does not make it. The bounds on the ten other coordinates of models trained "
+    "here were made 1 after they were measured, since no control could reject their signs alone.",
 )
 def test_numbers_lie_on_a_line(subject):
     return subject.circuits.line()
