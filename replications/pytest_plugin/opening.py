@@ -33,6 +33,10 @@ class Opener:
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None
         self._opened: Opened | None = None
+        # What is imported by now (half a million objects of torch and others) stays for good: no
+        # collection looks at it again, which saves 0.2 s at every subject.
+        gc.collect()
+        gc.freeze()
 
     def open(self, wanted: Registered) -> Any:
         """The subject, opened now unless it was the last one.  What failed is not tried again."""
