@@ -116,6 +116,7 @@ def install(session: nox.Session, version: str) -> None:
     line = ".".join(version.split(".")[:2])
     project = nox.project.load_toml("pyproject.toml")["project"]
     needs = [d for d in project["dependencies"] if not d.startswith("transformer_lens")]
+    needs += project["optional-dependencies"]["parallel"]
     constraints = Path("requirements") / f"{line}.txt"
     bounds = ["-c", str(constraints)] if constraints.exists() else []
     own = UNDECLARED.get(line, [])
