@@ -9,6 +9,7 @@ from replications.errors import BadInput
 from replications.judging.ledger import Ledger
 from replications.report import board
 from replications.report.board import Line
+from replications.report.markdown import table
 from replications.report.rates import clopper_pearson, rates_of
 
 FEW = 0.1
@@ -17,17 +18,35 @@ BEGIN = "<!-- what replicates: made by `make ledger` -->"
 END = "<!-- end of what replicates -->"
 
 
+HEAD = (
+    "system",
+    "published weights: findings that replicate",
+    "models trained here",
+    "findings measured",
+    "in all of them",
+    "in some",
+    "in none",
+)
+RATES = (
+    "In brackets: an end of the 95 % Clopper–Pearson interval of the rate among all models\n"
+    "that the recipe could give."
+)
+
+
 def opening(ledger: Ledger) -> str:
-    """One item for each system: on how many originals and trained models its findings replicate."""
+    """A table: in how many originals and trained models the findings of each system replicate."""
     systems: dict[str, list[Line]] = {}
     for line in board.lines(ledger):
         systems.setdefault(line.entry["system"], []).append(line)
-    return "\n".join(f"- `{name}`: {_system(lines)}" for name, lines in systems.items())
+    rows = [row for name, lines in systems.items() for row in _rows(name, lines)]
+    return f"{table(HEAD, rows)}\n\n{RATES}"
 
 
-def _system(lines: Sequence[Line]) -> str:
-    said = [text for text in (_originals(lines), *_trained(lines)) if text]
-    return "; ".join(said or ["nothing was measured"]) + "."
+def _rows(system: str, lines: Sequence[Line]) -> list[list[str]]:
+    """One row for each recipe; the first also names the system and its published weights."""
+    trained = _trained(lines) or [["none measured", *[""] * 4]]
+    first = [f"`{system}`", _originals(lines)]
+    return [[*(first if i == 0 else ("", "")), *row] for i, row in enumerate(trained)]
 
 
 def _originals(lines: Sequence[Line]) -> str:
@@ -35,33 +54,34 @@ def _originals(lines: Sequence[Line]) -> str:
     rows = [r for line in lines for r in (*line.gating, *line.others) if r.kind == "original"]
     judged = [row for row in rows if row.holds is not None]
     if not rows:
-        return ""
+        return "none"
     names = ", ".join(dict.fromkeys(row.subject for row in judged or rows))
     if not judged:
-        return f"the published weights ({names}) were not reached"
+        return f"not reached ({names})"
     held = sum(row.replicates for row in judged)
-    return f"on the published weights ({names}) {held} of {len(judged)} findings replicate"
+    return f"{held} of {len(judged)} ({names})"
 
 
-def _trained(lines: Sequence[Line]) -> list[str]:
+def _trained(lines: Sequence[Line]) -> list[list[str]]:
     """For each recipe: in all of its models, in some, in none, with the intervals of the ends."""
-    found = [rate for line in lines for rate in rates_of(line)]
-    said = []
     measured: dict[tuple[str, int], list[int]] = {}
-    for rate in found:
+    for rate in [rate for line in lines for rate in rates_of(line)]:
         measured.setdefault((rate.group, rate.n), []).append(rate.k)
     most = max(map(len, measured.values()), default=0)
-    for (group, n), of in measured.items():
-        if len(of) < FEW * most:
-            continue
-        everywhere, nowhere = sum(k == n for k in of), sum(k == 0 for k in of)
-        low, high = clopper_pearson(n, n)[0], clopper_pearson(0, n)[1]
-        said.append(
-            f"of {len(of)} findings measured on {n} models trained here (`{group}`) all {n} models "
-            f"show {everywhere} (95 % interval of such a rate {100 * low:.0f} to 100 %), some show "
-            f"{len(of) - everywhere - nowhere} and none shows {nowhere} (0 to {100 * high:.0f} %)"
-        )
-    return said
+    return [_counted(group, n, of) for (group, n), of in measured.items() if len(of) >= FEW * most]
+
+
+def _counted(group: str, n: int, of: Sequence[int]) -> list[str]:
+    """The row of a recipe: in how many of its n models each finding replicates."""
+    everywhere, nowhere = sum(k == n for k in of), sum(k == 0 for k in of)
+    low, high = clopper_pearson(n, n)[0], clopper_pearson(0, n)[1]
+    return [
+        f"{n} `{group}`",
+        str(len(of)),
+        f"{everywhere} (rate at least {100 * low:.0f} %)",
+        str(len(of) - everywhere - nowhere),
+        f"{nowhere} (at most {100 * high:.0f} %)",
+    ]
 
 
 def refresh(page: str, ledger: Ledger) -> str:

@@ -13,15 +13,18 @@ from replications.report.opening import BEGIN, END, opening, refresh
 from tests.sample_ledger import BIG, SIDES, ledger, row
 
 PAGE = f"Before.\n{BEGIN}\n- old\n{END}\nAfter.\n"
-SAID = (
-    "- `toys`: on the published weights (arena) 2 of 2 findings replicate; of 1 findings measured "
-    "on 2 models trained here (`retrained`) all 2 models show 0 (95 % interval of such a rate "
-    "16 to 100 %), some show 1 and none shows 0 (0 to 84 %)."
-)
+TRAINED = "| 2 `retrained` | 1 | 0 (rate at least 16 %) | 1 | 0 (at most 84 %) |"
+SAID = f"| `toys` | 2 of 2 (arena) {TRAINED}"
+NONE = "| none measured |  |  |  |  |"
+
+
+def rows_of(found: str) -> list[str]:
+    """The rows of the table, without its head and what follows it."""
+    return [line for line in found.splitlines() if line.startswith("|")][2:]
 
 
 def test_originals_and_trained_models_are_told_apart_with_intervals() -> None:
-    assert opening(ledger()) == SAID
+    assert rows_of(opening(ledger())) == [SAID]
 
 
 def test_findings_are_counted_by_whether_all_some_or_no_seeds_show_them() -> None:
@@ -32,38 +35,46 @@ def test_findings_are_counted_by_whether_all_some_or_no_seeds_show_them() -> Non
         rows.append(row(always, name, "replicates"))
         rows.append(row(never, name, "does not replicate", holds=False))
         rows.append(row(some, name, "replicates" if i else "does not replicate", holds=i > 0))
-    assert opening(ledger(*rows, claims=(always, never, some))) == (
-        "- `toys`: of 3 findings measured on 9 models trained here (`retrained`) all 9 models show "
-        "1 (95 % interval of such a rate 66 to 100 %), some show 1 and none shows 1 (0 to 34 %)."
-    )
+    assert rows_of(opening(ledger(*rows, claims=(always, never, some)))) == [
+        "| `toys` | none | 9 `retrained` | 3 | 1 (rate at least 66 %) | 1 | 1 (at most 34 %) |"
+    ]
+
+
+def test_each_recipe_has_its_row() -> None:
+    rows = [row(BIG, f"retrained/seed{i}", "replicates") for i in range(2)]
+    rows += [row(BIG, f"toy/seed{i}", "replicates", kind="toy") for i in range(3)]
+    first, second = rows_of(opening(ledger(*rows)))
+    assert first.startswith("| `toys` | none | 2 `retrained` | 1 |")
+    assert second.startswith("|  |  | 3 `toy` | 1 |")
 
 
 def test_an_accepted_control_or_an_uncontrolled_part_is_no_replication() -> None:
     rows = (row(BIG, "arena", "vacuous", accepted=True), row(SIDES, "arena", "pass"))
-    assert "1 of 2 findings replicate" in opening(ledger(*rows))
+    assert "| 1 of 2 (arena) |" in opening(ledger(*rows))
     part = row(BIG, "arena", "vacuous", uncontrolled=("left",))
-    assert "0 of 1 findings replicate" in opening(ledger(part))
+    assert "| 0 of 1 (arena) |" in opening(ledger(part))
 
 
 def test_weights_that_were_not_reached_are_told() -> None:
     gone = row(BIG, "arena", "skip", holds=None, measured=None, margin=None)
-    assert opening(ledger(gone)) == "- `toys`: the published weights (arena) were not reached."
+    assert rows_of(opening(ledger(gone))) == [f"| `toys` | not reached (arena) {NONE}"]
     seed = row(BIG, "retrained/seed0", "skip", holds=None, measured=None, margin=None)
-    assert opening(ledger(seed)) == "- `toys`: nothing was measured."
+    assert rows_of(opening(ledger(seed))) == [f"| `toys` | none {NONE}"]
 
 
-def test_each_system_has_its_item() -> None:
+def test_each_system_has_its_rows() -> None:
     other = replace(BIG, id="pears/big")
     rows = (row(BIG, "arena", "pass"), row(other, "arena", "fail", holds=False))
-    assert opening(ledger(*rows, claims=(BIG, other))).splitlines() == [
-        "- `toys`: on the published weights (arena) 1 of 1 findings replicate.",
-        "- `pears`: on the published weights (arena) 0 of 1 findings replicate.",
+    assert rows_of(opening(ledger(*rows, claims=(BIG, other)))) == [
+        f"| `toys` | 1 of 1 (arena) {NONE}",
+        f"| `pears` | 0 of 1 (arena) {NONE}",
     ]
 
 
 def test_only_what_is_between_the_marks_is_made_anew() -> None:
     page = refresh(PAGE, ledger())
-    assert page == f"Before.\n{BEGIN}\n{SAID}\n{END}\nAfter.\n"
+    assert page == f"Before.\n{BEGIN}\n{opening(ledger())}\n{END}\nAfter.\n"
+    assert SAID in page
     assert refresh(page, ledger()) == page
 
 
