@@ -39,12 +39,13 @@ def final_layernorm(stream: Tensor, of: Tensor) -> Tensor:
 
 
 def test_the_logit_lens_of_the_library_took_other_statistics_from_2_18() -> None:
-    """`accumulated_resid(apply_ln=True)`: the scale of the last layer until 2.17, then its own."""
+    """`accumulated_resid(apply_ln=True)`: the scale of the last stream until 2.17, then its own."""
     lens = opened("causal")
     reads = {"early": sites.RESID_PRE(BEFORE_THE_LAST_LAYER), "last": sites.RESID_POST(1)}
     run = lens.run(TOKENS, reads)
     _, cache = model_of(lens).run_with_cache(TOKENS)
-    found = cache.accumulated_resid(layer=BEFORE_THE_LAST_LAYER, apply_ln=True)[-1]
+    # One stream before each layer, then the last.
+    found = cache.accumulated_resid(layer=-1, apply_ln=True)[BEFORE_THE_LAST_LAYER]
     own = final_layernorm(run["early"], run["early"])
     frozen = final_layernorm(run["early"], run["last"])
     assert distance(own, frozen) > 0.01
