@@ -20,7 +20,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("workloads")
-    group.addoption("--bench-shape", choices=SIZES, help="default gpt2-small; tiny if not timed")
+    group.addoption("--bench-shape", choices=SIZES, help="default full; tiny if not timed")
     group.addoption("--bench-device", default="cpu", help="default %(default)s")
     group.addoption("--bench-dtype", default="float32", choices=DTYPES, help="default %(default)s")
     group.addoption("--bench-threads", type=int, help="default: all that torch takes")
@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _size(config: pytest.Config) -> str:
     untimed = config.getoption("benchmark_disable")
-    return config.getoption("--bench-shape") or ("tiny" if untimed else "gpt2-small")
+    return config.getoption("--bench-shape") or ("tiny" if untimed else "full")
 
 
 def _tools(config: pytest.Config) -> tuple[str, ...]:

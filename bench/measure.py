@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from bench import peers
-from bench.models import gpt2
+from bench.models import random_model
 from bench.workloads import Attribution, Case, Outcome, PathPatching, Sweep, Workload
 from replications.errors import Unsupported
-from replications.models.network import Network
+from replications.models.huggingface import from_pretrained
 from replications.patching._engine import gemm
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10}
@@ -49,8 +49,11 @@ class Setting:
 
     def case(self, workload: Workload) -> Case:
         """With a network of its own, so that the engine's first call packs its weights."""
-        model = gpt2(self.size, device=self.device, dtype=self.dtype)
-        return Case.of(Network.from_hf_gpt2(model), workload.prompts)
+        return Case.of(from_pretrained(self.model(workload)), workload.prompts)
+
+    def model(self, workload: Workload) -> Any:
+        """The workload's model in transformers, at this size."""
+        return random_model(workload.model, self.size, device=self.device, dtype=self.dtype)
 
     def rounds(self, workload: Workload) -> int:
         return 2 if self.size == "tiny" else workload.rounds
@@ -215,7 +218,7 @@ def find_rivals(workload: Workload, case: Case, setting: Setting) -> Rivals:
     """Those that can do the workload here, warmed up, and why the others cannot."""
     if isinstance(workload, Attribution):
         return [_exact_sweep(workload, case)], {}
-    model = gpt2(setting.size, device=setting.device, dtype=setting.dtype)
+    model = setting.model(workload)
     found, skipped = [], {}
     for package in setting.tools:
         try:

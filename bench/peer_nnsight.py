@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import nnsight
@@ -10,7 +12,7 @@ import torch
 from nnsight.modeling.transformers import TransformersModel
 from tokenizers import Tokenizer, models
 from torch import Tensor
-from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from bench.peers import Peer
 from bench.workloads import Case
@@ -18,19 +20,38 @@ from replications.models import sites
 from replications.models.sites import Place
 
 
+@dataclass(frozen=True)
+class Names:
+    """What a kind of model calls its modules."""
+
+    blocks: str
+    out: str
+    """In a block, the matrix that reads the heads' z and writes attn_out"""
+
+
+NAMES = {
+    "gpt2": Names("transformer.h", "attn.c_proj"),
+    "gpt_neox": Names("gpt_neox.layers", "attention.dense"),
+    "llama": Names("model.layers", "self_attn.o_proj"),
+}
+"""By `model_type`."""
+
+
 class Tool(Peer):
     package = "nnsight"
     a_round = (60, 6)
 
     @torch.no_grad()
-    def __init__(self, model: GPT2LMHeadModel, case: Case) -> None:
+    def __init__(self, model: PreTrainedModel, case: Case) -> None:
         super().__init__(model, case)
         self.traced = TransformersModel(model, tokenizer=_tokenizer(model.config.vocab_size))
-        blocks = self.traced.transformer.h
+        self.names = NAMES[model.config.model_type]
+        self.blocks = attrgetter(self.names.blocks)(self.traced)
+        self.out = attrgetter(self.names.out)
         with self.traced.trace(self.source):
             kept = nnsight.save([
-                (block.input, block.attn.c_proj.input, block.attn.c_proj.output, block.mlp.output)
-                for block in blocks
+                (block.input, self.out(block).input, self.out(block).output, block.mlp.output)
+                for block in self.blocks
             ])  # fmt: skip
         kinds = (sites.RESID_PRE, sites.Z, sites.ATTN_OUT, sites.MLP_OUT)
         self.cache = {
@@ -38,7 +59,7 @@ class Tool(Peer):
             for layer, values in enumerate(kept)
             for kind, value in zip(kinds, values, strict=True)
         }
-        self.width = model.config.n_embd // model.config.n_head
+        self.width = case.network.shape.d_head
 
     @torch.no_grad()
     def sweep(self, places: Sequence[Place]) -> Tensor:
@@ -48,7 +69,7 @@ class Tool(Peer):
             for place in places:
                 with tracer.invoke(base):
                     index, value = self._index(place), self.cache[place.site(place.layer)]
-                    self._module(traced.transformer.h[place.layer], place)[index] = value[index]
+                    self._module(self.blocks[place.layer], place)[index] = value[index]
                     logits.append(traced.lm_head.output[:, -1:])
         return torch.stack([self.case.metric(each) for each in logits])
 
@@ -66,8 +87,8 @@ class Tool(Peer):
         if place.site is sites.RESID_PRE:
             return block.input
         if place.site is sites.Z:
-            return block.attn.c_proj.input
-        return block.attn.c_proj.output if place.site is sites.ATTN_OUT else block.mlp.output
+            return self.out(block).input
+        return self.out(block).output if place.site is sites.ATTN_OUT else block.mlp.output
 
 
 def _tokenizer(size: int) -> PreTrainedTokenizerFast:

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import pyvene
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
-from bench.peers import Peer
+from bench.peers import Peer, only_gpt2
+from bench.workloads import Case
 from replications.errors import Unsupported
 from replications.models import sites
 from replications.models.sites import Place
@@ -24,6 +26,10 @@ COMPONENTS = {
 class Tool(Peer):
     package = "pyvene"
     a_round = (3, 1)
+
+    def __init__(self, model: PreTrainedModel, case: Case) -> None:
+        only_gpt2(model)
+        super().__init__(model, case)
 
     @torch.no_grad()
     def sweep(self, places: Sequence[Place]) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import pandas as pd
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 from transformer_lens import patching
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
-from bench.peers import Peer, installed
+from bench.peers import Peer, installed, only_gpt2
 from bench.workloads import Case, PathPatching
 from replications.models.families.gpt2 import gpt2_shape, gpt2_state_dict
 from replications.models.shape import Head, Shape
@@ -40,7 +40,7 @@ class Tool(Peer):
     a_round = (5, 2)
 
     @torch.no_grad()
-    def __init__(self, model: GPT2LMHeadModel, case: Case) -> None:
+    def __init__(self, model: PreTrainedModel, case: Case) -> None:
         super().__init__(model, case)
         major = int(str(installed(self.package)).split(".")[0])
         self.hooked = bridge(model) if major >= 4 else hooked_transformer(model)
@@ -116,24 +116,25 @@ def _queries(kept: Tensor, end: HeadInputs, layer: int, value: Tensor, hook: Any
     return value
 
 
-@cache
-def bridge(model: GPT2LMHeadModel) -> Any:
-    """4.x: the bridge around a copy of the model, which it takes apart."""
+@lru_cache(maxsize=1)
+def bridge(model: PreTrainedModel) -> Any:
+    """4.x: the bridge around a copy of the model, which it takes apart; the weights are shared."""
     from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_from_module
 
-    copied = copy.deepcopy(model)
+    copied = copy.deepcopy(model, {id(each): each for each in model.parameters()})
     copied.set_attn_implementation("eager")  # as TransformerLens's own loader does
     return build_bridge_from_module(
-        copied, architecture="GPT2LMHeadModel", hf_config=copied.config,
-        dtype=model.dtype, device=str(model.device), model_name="gpt2",
+        copied, architecture=type(model).__name__, hf_config=copied.config,
+        dtype=model.dtype, device=str(model.device), model_name=model.config.model_type,
     ).eval()  # fmt: skip
 
 
-@cache
-def hooked_transformer(model: GPT2LMHeadModel) -> Any:
+@lru_cache(maxsize=1)
+def hooked_transformer(model: PreTrainedModel) -> Any:
     """3.x: a HookedTransformer with the weights as they are."""
     from transformer_lens import HookedTransformer, HookedTransformerConfig
 
+    only_gpt2(model)
     shape: Shape = gpt2_shape(model.config)
     config = HookedTransformerConfig(
         n_layers=shape.n_layers, d_model=shape.d_model, n_ctx=shape.n_ctx, d_head=shape.d_head,

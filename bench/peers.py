@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from torch import Tensor
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 from bench.workloads import Case, PathPatching
 from replications.errors import Unsupported
@@ -30,7 +30,7 @@ class Peer(ABC):
     a_round: tuple[int, int]
     """How many parts are timed in a round: of one pair of prompts, of a batch."""
 
-    def __init__(self, model: GPT2LMHeadModel, case: Case) -> None:
+    def __init__(self, model: PreTrainedModel, case: Case) -> None:
         self.model = model
         self.case = case
         self.device = model.device
@@ -56,6 +56,12 @@ def tool(package: str) -> type[Peer]:
         raise Unsupported(f"{package} is not installed")
     found: type[Peer] = importlib.import_module(MODULES[package]).Tool
     return found
+
+
+def only_gpt2(model: PreTrainedModel) -> None:
+    """Raises Unsupported for a model of another kind."""
+    if model.config.model_type != "gpt2":
+        raise Unsupported("written for GPT-2 only")
 
 
 def installed(package: str) -> str | None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import GPT2LMHeadModel
+from transformers import PreTrainedModel
 
 from bench import peers
 from bench.measure import Rival, Rivals, Setting, measure
-from bench.models import TUTORIAL, gpt2
+from bench.models import TUTORIAL
 from bench.workloads import Case, Outcome, Workload, memory_mb
 from replications.circuits import (
     Edge,
@@ -71,7 +71,7 @@ class LensEdges:
     """
 
     @torch.no_grad()
-    def __init__(self, model: GPT2LMHeadModel, case: Case) -> None:
+    def __init__(self, model: PreTrainedModel, case: Case) -> None:
         from bench.peer_transformer_lens import bridge
 
         self.case, self.hooked = case, bridge(model)
@@ -137,7 +137,7 @@ def find_rivals(workload: EveryEdge, case: Case, setting: Setting) -> Rivals:
     package = "transformer_lens"
     if package in setting.tools:
         try:
-            run = _lens_edges(setting, case)
+            run = _lens_edges(workload, setting, case)
             run(workload.parts(case.network)[:1])
         except Unsupported as reason:
             skipped[package] = str(reason)
@@ -146,11 +146,13 @@ def find_rivals(workload: EveryEdge, case: Case, setting: Setting) -> Rivals:
     return found, skipped
 
 
-def _lens_edges(setting: Setting, case: Case) -> Callable[[Sequence[Any]], Tensor]:
+def _lens_edges(
+    workload: EveryEdge, setting: Setting, case: Case
+) -> Callable[[Sequence[Any]], Tensor]:
     version = peers.installed("transformer_lens")
     if version is None or int(version.split(".")[0]) < 4:
         raise Unsupported(f"transformer_lens {version}: edges are patched with 4.x only")
-    return LensEdges(gpt2(setting.size, device=setting.device, dtype=setting.dtype), case).sweep
+    return LensEdges(setting.model(workload), case).sweep
 
 
 def _estimate(workload: EveryEdge, case: Case) -> Rival:
@@ -178,7 +180,7 @@ def test_transformer_lens_finds_every_kind_of_edge(setting: Setting) -> None:
     tiny = Setting("tiny", "cpu", torch.float32, setting.tools, setting.clock)
     case = tiny.case(workload)
     try:
-        run = _lens_edges(tiny, case)
+        run = _lens_edges(workload, tiny, case)
     except Unsupported as reason:
         pytest.skip(str(reason))
     parts = workload.parts(case.network)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -67,6 +67,8 @@ class Workload(ABC):
     name: str
     prompts: Prompts
     rounds: int
+    model: str = field(default="gpt2-small", kw_only=True)
+    """One of `bench.models.MODELS`"""
 
     @abstractmethod
     def parts(self, network: Network) -> Sequence[Any]:
@@ -176,7 +178,7 @@ class Attribution(Workload):
     @property
     def exact(self) -> Sweep:
         """The sweep that the estimate is of."""
-        return Sweep(self.name, self.prompts, self.rounds, self.site, self.axes)
+        return Sweep(self.name, self.prompts, self.rounds, self.site, self.axes, model=self.model)
 
     def run(self, case: Case) -> Outcome:
         found = attribute(
@@ -236,6 +238,11 @@ WORKLOADS |= {
     f"attribution-{kind}-tutorial": Attribution(
         f"attribution-{kind}-tutorial", TUTORIAL, 5, *_SWEEPS[kind]
     )
+    for kind in ("resid_pre", "z_by_pos")
+}
+WORKLOADS |= {
+    f"{kind}-{model}": Sweep(f"{kind}-{model}", TUTORIAL, rounds, *_SWEEPS[kind], model=model)
+    for model, rounds in (("pythia-160m", 3), ("llama-1b-8-of-16-layers", 2))
     for kind in ("resid_pre", "z_by_pos")
 }
 """By name."""

@@ -65,7 +65,15 @@ def test_arithmetic_other_than_the_formula_fails(factor: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["resid_pre-ioi", "z-disjoint", "z_by_pos-disjoint", "path-queries"]
+    "name",
+    [
+        "resid_pre-ioi",
+        "z-disjoint",
+        "z_by_pos-disjoint",
+        "path-queries",
+        "resid_pre-pythia-160m",
+        "z_by_pos-llama-1b-8-of-16-layers",
+    ],
 )
 def test_transformer_lens_finds_what_the_engine_finds(name: str) -> None:
     workload = WORKLOADS[name]
@@ -164,6 +172,14 @@ def test_saved_runs_are_compared_with_one_column_each(
         ["", "", "transformer_lens 3.9.0", "200x", "-"],
         ["", "", "transformer_lens 4.3.0", "-", "90x"],
     ]
+
+
+def test_the_table_of_the_models_is_that_of_their_run(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path(__file__).parents[1] / "bench"
+    assert compare.main([str(folder / "runs/cpu-1-models.json"), "--style", "github"]) == 0
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    table = page.split("<!-- models -->\n")[1].split("<!-- /models -->")[0]
+    assert table == capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", ["{}", "no json", None])
