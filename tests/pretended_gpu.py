@@ -57,6 +57,8 @@ class _Names(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if func is torch.device:
+            return func(*args, **(kwargs or {}))
         named = tree_map(_name, kwargs or {})
         if func is torch.tensor and named.get("device") == META:  # it asks no mode
             return func(*args, **{k: v for k, v in named.items() if k != "device"}).to(META)

@@ -7,6 +7,7 @@ tests/circuits compare with plain forward passes.  Where there is a card, there 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench.test_claims import find
 from replications.circuits import (
     Graph,
     acdc,
@@ -39,6 +41,7 @@ from replications.patching import (
     sweep,
     sweeps,
 )
+from replications.systems import registry
 from tests.pretended_gpu import pretended_gpu
 from tests.random_models import EVERY, SHAPES, network, tokens
 
@@ -260,3 +263,19 @@ def test_the_pretended_gpu_refuses_what_a_card_refuses() -> None:
             there.numpy()
     with pytest.raises(RuntimeError, match="outlived"):
         there + 1
+
+
+@pytest.mark.slow
+def test_claims_are_measured_on_a_pretended_gpu() -> None:
+    """Some that are quick; up to rounding in float32 the same values as on the processor."""
+    for name, subject in (
+        ("list_update/ov-1.0-copies", "seed0"),
+        ("list_update/patch-resid-pairs", "seed0"),
+        ("name_recall/gelu2l-solves", "toy/seed0"),
+    ):
+        claim, system = find(name), registry.load(name.split("/")[0])
+        here = claim.measure(system.subject(subject))
+        with pretended_gpu(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch takes the parameters for those of no device
+            there = claim.measure(system.subject(subject, device="cuda"))
+        assert there == pytest.approx(here, rel=1e-5)
