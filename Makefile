@@ -13,7 +13,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))' 
 ARGS ?=
 
 .DEFAULT_GOAL := help
-TARGETS := claims test slow tutorials package cluster bench times lint format docs ledger mutants matrix \
+TARGETS := claims test slow tutorials package cluster bench gpu times lint format docs ledger mutants matrix \
   clean
 .PHONY: help venv $(TARGETS)
 
@@ -59,6 +59,10 @@ cluster: $(HAS)test $(HAS)cluster
 
 bench: $(HAS)test
 	$(PY) -m pytest bench/ --benchmark-quiet $(ARGS)
+
+# On a machine with a GPU, in at most eight minutes; ARGS=--dry-run tries the script without one.
+gpu: $(HAS)test
+	$(PY) -m bench.gpu $(ARGS)
 
 # How long people wait for claims, tests, report and command line, beside the limits.
 times: $(HAS)test

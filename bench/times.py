@@ -35,7 +35,7 @@ WAITED_FOR: tuple[tuple[str, float, Sequence[str]], ...] = (
         120,
         (
             *("-m", "pytest", "tests", "-n", WORKERS, "-q", "--dist", "loadfile"),
-            *("-m", "not tutorial and not packaging and not slow"),
+            *("-m", "not tutorial and not packaging and not slow and not cluster"),
         ),
     ),
 )

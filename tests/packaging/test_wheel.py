@@ -1,7 +1,8 @@
 """What `pip install` of the wheel gives: the plugin for any repository, and the shipped claims.
 
-The project comes from the wheel alone.  What it depends on is borrowed from the environment that
-runs the tests; with REPLICATIONS_FRESH=1 pip installs it, REPLICATIONS_TORCH first.
+The project comes from the wheel alone: that in the folder REPLICATIONS_WHEEL, else one built here.
+What it depends on is borrowed from the environment that runs the tests; with REPLICATIONS_FRESH=1
+pip installs it, REPLICATIONS_TORCH first.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+import replications
+from tests import model_folders
 
 pytestmark = pytest.mark.packaging
 ROOT = Path(__file__).parents[2]
@@ -59,8 +63,11 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the checkout."""
+    """The wheel, built from the checkout unless REPLICATIONS_WHEEL names a folder with one."""
     target = tmp_path_factory.mktemp("wheel")
+    if given := os.environ.get("REPLICATIONS_WHEEL"):
+        (built,) = (ROOT / given).glob("*.whl")
+        return built
     _call(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(target), str(ROOT))
     (built,) = target.glob("*.whl")
     return built
@@ -109,6 +116,20 @@ def test_the_wheel_has_types_claims_and_an_entry_point(wheel: Path) -> None:
     assert {f"replications/_{path.relative_to(ROOT)}" for path in files} <= names
     assert "[pytest11]" in text
     assert "replications.pytest_plugin.plugin" in text
+
+
+def test_the_wheel_has_the_version_of_the_code(wheel: Path, installed: Installed) -> None:
+    assert wheel.name == f"interp_claims-{replications.__version__}-py3-none-any.whl"
+    done = installed.run("replications", "--version", cwd=installed.folder)
+    assert done.stdout.split() == ["interp-claims", replications.__version__]
+
+
+def test_the_wheel_carries_no_published_file(wheel: Path) -> None:
+    """Those have no licence; whatever lies in the checkout, git ignores them."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = {Path(name).name for name in archive.namelist()}
+    assert not names & {"brackets_model_state_dict.pt", "brackets_data.json", "parens.zip"}
+    assert not {name for name in names if name.endswith((".pt", ".pth"))}
 
 
 def test_the_project_comes_from_the_wheel(installed: Installed, tmp_path: Path) -> None:
@@ -187,3 +208,21 @@ def test_paths_options_and_status_are_passed_through(
     assert all("list_update" in line for line in collected)
     assert installed.run(*collect, "-k", "no_such_claim", cwd=tmp_path).returncode == 5
     assert installed.run(*collect, "--device", "tpu", cwd=tmp_path).returncode == 4
+
+
+# -------------------------------------------------------------------- a model of your own
+def test_a_model_folder_is_checked(installed: Installed, tmp_path: Path) -> None:
+    model_folders.plain(tmp_path / "model")
+    done = installed.run("replications", "check", "--model", "model", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_shipped_model_is_swept(installed: Installed, tmp_path: Path) -> None:
+    clean, corrupted = "14 23 48 NL 1 26 NL 14", "14 23 48 NL 2 26 NL 14"
+    done = installed.run(
+        *("replications", "sweep", "--subject", "list_update/seed1", "--out", "found"),
+        *("--clean", clean, "--corrupted", corrupted),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "found" / "sweep.csv").read_text().count("\n") > 8

@@ -119,9 +119,9 @@ class Task:
 
     # ---------------------------------------------------------------- runs
     def run(self, tokens: Tensor, edits: Sequence[Edit] = ()) -> Tensor:
-        """Logits at the last token of tokens [n pos]: [n d_vocab_out]."""
+        """Logits at the last token of tokens [n pos], where these are: [n d_vocab_out]."""
         with torch.no_grad():
-            return self.network.forward(tokens, edits)[:, -1]
+            return self.network.forward(tokens, edits)[:, -1].to(tokens.device)
 
     def next_token(self, text: str) -> Tensor:
         """Log probabilities of the token after a text, float64 [d_vocab_out]."""
