@@ -150,14 +150,14 @@ class Task:
     @cached_property
     def _unedited(self) -> tuple[Recording, MeanZ]:
         """The unedited run on all strings, and the means of the attention outputs in it."""
-        everywhere = {f"z{layer} everywhere": sites.Z(layer) for layer in LAYERS}
-        run = self.lens.run(self.data.tokens, recorded_places() | everywhere)
-        rows = {True: self.B, False: slice(None)}
+        sums = {f"sum{layer}": Read(sites.Z(layer), _Sums(self.B)) for layer in LAYERS}
+        run = self.lens.run(self.data.tokens, recorded_places() | sums)
+        totals = [run[name].sum(0) for name in sums]
         means = {
-            only: [run[name][which].double().mean(0) for name in everywhere]
-            for only, which in rows.items()
+            True: [total[0] / self.B.sum() for total in totals],
+            False: [total[1] / len(self.B) for total in totals],
         }
-        kept = {name: value for name, value in run.reads.items() if name not in everywhere}
+        kept = {name: value for name, value in run.reads.items() if name not in sums}
         return Recording(Run(run.logits, kept), self.weights), means
 
     def record(self, edits: Sequence[Edit] = (), data: BracketData | None = None) -> Recording:
@@ -367,6 +367,21 @@ class Task:
     def contribution(self, head: Head) -> Tensor:
         """u of one head: float64 [n]."""
         return self.contributions[head_label(head)]
+
+
+class _Sums:
+    """Reduces what is read of one batch after another to its sums over some rows, and over all."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self._rows = rows
+        self._done = 0
+
+    def __call__(self, value: Tensor) -> Tensor:
+        """float64 [1 2 …] from [batch …]."""
+        rows = self._rows[self._done : self._done + len(value)].to(value.device)
+        self._done += len(value)
+        value = value.double()
+        return torch.stack([value[rows].sum(0), value.sum(0)])[None]
 
 
 def exchange_brackets(tokens: Tensor) -> Tensor:
