@@ -149,10 +149,8 @@ def test_cosine() -> None:
 def test_counts_stand_for_repeated_rows() -> None:
     x, y = noisy_line()
     counts = torch.arange(len(x)) % 4 + 1
-    found, expected = (
-        fit(x, y, counts=counts),
-        fit(*(v.repeat_interleave(counts, 0) for v in (x, y))),
-    )
+    many_x, many_y = (v.repeat_interleave(counts, 0) for v in (x, y))
+    found, expected = fit(x, y, counts=counts), fit(many_x, many_y)
     torch.testing.assert_close(found.coef, expected.coef)
     torch.testing.assert_close(found.intercept, expected.intercept)
     assert found.r_squared == pytest.approx(expected.r_squared)

@@ -199,10 +199,10 @@ def test_a_large_model_has_a_bridge_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     if not isinstance(lens, bridge.BridgeLens):
         pytest.skip("the installed line opens no bridges")
     shared, again = lens.reopen(weights(seed=1)), lens.reopen(weights(seed=2))
-    assert shared.model is again.model  # type: ignore[attr-defined]
+    assert shared.model is again.model
     monkeypatch.setattr(bridge, "MOST_SHARED", 0)
     alone = lens.reopen(weights(seed=1))
-    assert alone.model is not shared.model  # type: ignore[attr-defined]
+    assert alone.model is not shared.model
     assert distance(alone.run(TOKENS).logits, shared.run(TOKENS).logits) == 0
 
 

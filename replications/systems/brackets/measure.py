@@ -21,9 +21,10 @@ from replications.systems.brackets.measurements import (
     Scrubbing,
     VerdictHead,
 )
+from replications.systems.brackets.prompting import BracketPrompting
 from replications.systems.brackets.recording import parse_head
 from replications.systems.brackets.roles import PUBLISHED, Roles, find_roles
-from replications.systems.brackets.task import BracketPrompting, Task
+from replications.systems.brackets.task import Task
 
 OWN_STRINGS = 10_000
 """How many of its own strings a model is scrubbed on, where it was published with others."""

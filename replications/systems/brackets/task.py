@@ -6,7 +6,7 @@ logit(balanced) at position 0, so a larger value means "more unbalanced".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import einops
@@ -18,15 +18,13 @@ from torch import Tensor
 from replications.analysis import linear_fits as linear
 from replications.circuits.scrubbing import logits_at
 from replications.errors import BadInput
-from replications.lens import Lens, Read, Run, Weights
+from replications.lens import Lens, Read, Weights
 from replications.models import Edit, Head, Network, put, sites
 from replications.systems.brackets.data import (
     CLOSE,
     CONTEXT,
-    END,
     OPEN,
     PAD,
-    START,
     BracketData,
     tokenize,
 )  # fmt: skip
@@ -34,46 +32,17 @@ from replications.systems.brackets.model import BALANCED, UNBALANCED
 from replications.systems.brackets.recording import (
     COMPONENTS,
     LAYERS,
+    MeanZ,
     Recording,
     components_before,
     head_label,
     logit_difference,
+    record_with_means,
     recorded_places,
 )
 
-SYMBOLS = {START: "[start]", PAD: "[pad]", END: "[end]", OPEN: "(", CLOSE: ")"}
-ANSWERS = {UNBALANCED: "unbalanced", BALANCED: "balanced"}
-MeanZ = Mapping[bool, Sequence[Tensor]]
-"""Means over strings of z of each layer, [pos head d_head]: over balanced strings, over all."""
 EPSILON = 1e-5
 """What the model's LayerNorms add to the variance."""
-
-
-class BracketPrompting:
-    """How a classifier is asked about a string; see `replications.models.prompting.Prompting`."""
-
-    reads_at = 0
-    contrast = (UNBALANCED, BALANCED)
-
-    def tokens(self, text: str) -> Tensor:
-        """Tokens of one bracket string: long [1 pos]."""
-        return tokenize(text)
-
-    def labels(self, tokens: Tensor) -> list[str]:
-        """What stands at each position of tokens [1 pos]."""
-        return [SYMBOLS[token] for token in tokens[0].tolist()]
-
-    def output(self, word: str) -> int:
-        """The index of the output called `word`. Raises BadInput if there is none."""
-        for output, name in ANSWERS.items():
-            if word == name:
-                return output
-        known = " or ".join(ANSWERS.values())
-        raise BadInput(f"the classifier does not answer {word!r}, but {known}")
-
-    def name(self, output: int) -> str:
-        """What an output means."""
-        return ANSWERS[output]
 
 
 class Task:
@@ -150,15 +119,7 @@ class Task:
     @cached_property
     def _unedited(self) -> tuple[Recording, MeanZ]:
         """The unedited run on all strings, and the means of the attention outputs in it."""
-        sums = {f"sum{layer}": Read(sites.Z(layer), _Sums(self.B)) for layer in LAYERS}
-        run = self.lens.run(self.data.tokens, recorded_places() | sums)
-        totals = [run[name].sum(0) for name in sums]
-        means = {
-            True: [total[0] / self.B.sum() for total in totals],
-            False: [total[1] / len(self.B) for total in totals],
-        }
-        kept = {name: value for name, value in run.reads.items() if name not in sums}
-        return Recording(Run(run.logits, kept), self.weights), means
+        return record_with_means(self.lens, self.data.tokens, self.B)
 
     def record(self, edits: Sequence[Edit] = (), data: BracketData | None = None) -> Recording:
         """A run with edits, on the task's strings or on `data`."""
@@ -367,21 +328,6 @@ class Task:
     def contribution(self, head: Head) -> Tensor:
         """u of one head: float64 [n]."""
         return self.contributions[head_label(head)]
-
-
-class _Sums:
-    """Reduces what is read of one batch after another to its sums over some rows, and over all."""
-
-    def __init__(self, rows: Tensor) -> None:
-        self._rows = rows
-        self._done = 0
-
-    def __call__(self, value: Tensor) -> Tensor:
-        """float64 [1 2 …] from [batch …]."""
-        rows = self._rows[self._done : self._done + len(value)].to(value.device)
-        self._done += len(value)
-        value = value.double()
-        return torch.stack([value[rows].sum(0), value.sum(0)])[None]
 
 
 def exchange_brackets(tokens: Tensor) -> Tensor:
