@@ -41,11 +41,20 @@ class LinearFit:
         return vector.to(self.coef) @ self.coef.T
 
 
-def fit(inputs: Tensor, outputs: Tensor, cutoff: float = CUTOFF) -> LinearFit:
-    """Fit `outputs` [rows out] to `inputs` [rows in] through a truncated SVD of the inputs."""
-    x_mean, y_mean = (v.mean(0, dtype=torch.float64) for v in (inputs, outputs))
+def fit(
+    inputs: Tensor, outputs: Tensor, cutoff: float = CUTOFF, *, counts: Tensor | None = None
+) -> LinearFit:
+    """Fit `outputs` [rows out] to `inputs` [rows in] through a truncated SVD of the inputs.
+
+    `counts` [rows] says how often each row occurs: the fit is that of the rows repeated so often.
+    """
+    if counts is None:
+        x_mean, y_mean = (v.mean(0, dtype=torch.float64) for v in (inputs, outputs))
+    else:
+        counts = counts.double()
+        x_mean, y_mean = (counts @ v.double() / counts.sum() for v in (inputs, outputs))
     n_in = len(x_mean)
-    r = _triangle(inputs, outputs, x_mean, y_mean)
+    r = _triangle(inputs, outputs, x_mean, y_mean, counts)
     of_x, shared, left = r[:n_in, :n_in], r[:n_in, n_in:], r[n_in:, n_in:]
     # The inputs have the singular values of their triangle, and conditioning is not squared.
     u, singular, vh = torch.linalg.svd(of_x, full_matrices=False)
@@ -60,15 +69,21 @@ def fit(inputs: Tensor, outputs: Tensor, cutoff: float = CUTOFF) -> LinearFit:
     return LinearFit(coef, y_mean - coef @ x_mean, r_squared.mean().item(), int(kept.sum()))
 
 
-def _triangle(inputs: Tensor, outputs: Tensor, x_mean: Tensor, y_mean: Tensor) -> Tensor:
+def _triangle(
+    inputs: Tensor, outputs: Tensor, x_mean: Tensor, y_mean: Tensor, counts: Tensor | None
+) -> Tensor:
     """R of the QR decomposition of [inputs outputs], centred, in float64: [in + out, in + out].
 
     Block by block, each block that fits the processor's cache below the triangle so far.
     """
     size = len(x_mean) + len(y_mean)
     r = x_mean.new_zeros(size, size)
-    for x, y in zip(inputs.split(BLOCK), outputs.split(BLOCK), strict=True):
+    roots = inputs.new_ones(len(inputs), 1) if counts is None else counts.sqrt()[:, None]
+    blocks = (v.split(BLOCK) for v in (inputs, outputs, roots))
+    for x, y, root in zip(*blocks, strict=True):
         centred = torch.cat([x.double() - x_mean, y.double() - y_mean], dim=1)
+        if counts is not None:
+            centred *= root
         r = torch.linalg.qr(torch.cat([r, centred]), mode="r").R
     return r
 

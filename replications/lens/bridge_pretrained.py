@@ -27,7 +27,7 @@ class ProcessedLens(BridgeLens):
     def __init__(self, model: TransformerBridge, shape: Shape) -> None:
         model.enable_compatibility_mode(disable_warnings=True)
         parameter = next(model.parameters())
-        self.model = model.eval().requires_grad_(False)
+        self._model = model.eval().requires_grad_(False)
         self.shape = shape
         self.device, self.dtype = parameter.device, parameter.dtype
         self.weights = stacked_weights(self.model, shape)

@@ -35,7 +35,7 @@ class HookedLens(HookLens):
         state_dict: Mapping[str, Tensor] | None = None,
     ) -> None:
         parameter = next(model.parameters())
-        self.model: Any = model.eval().requires_grad_(False)
+        self._model = model.eval().requires_grad_(False)
         self.shape = shape
         self.device, self.dtype = parameter.device, parameter.dtype
         self.weights = stacked_weights(self.model, shape)

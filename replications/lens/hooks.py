@@ -25,8 +25,13 @@ Hooks = list[tuple[str, Action]]
 class HookLens(Lens):
     """A lens on a model with hook points and TransformerLens's module names."""
 
-    model: Any
+    _model: Any
     dtype: torch.dtype
+
+    @property
+    def model(self) -> Any:
+        """The model of TransformerLens."""
+        return self._model
 
     def soundness(self) -> Soundness:
         """The sites that are refused, by `soundness.examine`.

@@ -144,3 +144,14 @@ def test_cosine() -> None:
     assert cosine(a, torch.tensor([0.0, 2.0])) == 0
     # In float32 the product of these would be zero.
     assert cosine(a * 1e-30, b * 1e-30) == pytest.approx(2**-0.5)
+
+
+def test_counts_stand_for_repeated_rows() -> None:
+    x, y = noisy_line()
+    counts = torch.arange(len(x)) % 4 + 1
+    many_x, many_y = (v.repeat_interleave(counts, 0) for v in (x, y))
+    found, expected = fit(x, y, counts=counts), fit(many_x, many_y)
+    torch.testing.assert_close(found.coef, expected.coef)
+    torch.testing.assert_close(found.intercept, expected.intercept)
+    assert found.r_squared == pytest.approx(expected.r_squared)
+    assert found.rank == expected.rank

@@ -20,6 +20,7 @@ from replications.circuits.scrubbing import (
     Position,
     drawing,
     lean,
+    logits_at,
     scrub,
 )
 from replications.circuits.scrubbing.drawing import Drawn
@@ -228,3 +229,23 @@ def test_edits_of_attention_are_left_to_the_network() -> None:
     whole = network().cache(TOKENS, edits)
     found = lean.cache(network(), TOKENS, edits)
     assert torch.equal(found[sites.RESID_POST(1)], whole[sites.RESID_POST(1)])
+
+
+@pytest.mark.parametrize("position", [0, 1, 7])
+@pytest.mark.parametrize(
+    "edits",
+    [
+        (),
+        (put(sites.Z(0).pick(head=1, pos=0), toy.random(5, seed=1)),),
+        (put(sites.ATTN_OUT(1).pick(pos=0), toy.random(12, seed=1)),),
+        (put(sites.PATTERN(0).pick(head=2, query=1, key=0), torch.tensor(0.5)),),
+    ],
+    ids=["no edit", "z", "last layer", "pattern"],
+)
+def test_logits_at_one_position_are_those_of_the_whole_run(
+    position: int, edits: tuple[Edit, ...]
+) -> None:
+    model = network()
+    expected = model.forward(TOKENS, edits)[:, position]
+    found = logits_at(model, TOKENS, position, edits=edits)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)

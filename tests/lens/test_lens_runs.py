@@ -178,6 +178,34 @@ def test_reopen_gives_other_weights_in_the_same_shape_and_dtype() -> None:
     assert distance(lens.reopen(lens.state_dict).run(TOKENS).logits, logits("padded")) < EXACT
 
 
+def test_lenses_of_one_architecture_keep_their_own_weights() -> None:
+    """On bridges they share one model, which must hold the weights of the lens that is run."""
+    lens, seeds = opened("padded"), (1, 2)
+    others = [lens.reopen(weights(seed=seed)) for seed in seeds]
+    names = ("embed.W_E", "unembed.b_U")
+    for _ in range(2):
+        for other, seed in zip(others, seeds, strict=True):
+            expected = oracle.forward(weights(seed=seed), TOKENS, causal=False, pad=1)
+            assert distance(other.run(TOKENS).logits, expected["logits", None]) < EXACT
+            model = other.model  # type: ignore[attr-defined]
+            assert model.W_E.equal(weights(seed=seed)[names[0]])
+            assert model.b_U.equal(weights(seed=seed)[names[1]])
+        assert distance(lens.run(TOKENS).logits, logits("padded")) < EXACT
+
+
+def test_a_large_model_has_a_bridge_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge = pytest.importorskip("replications.lens.bridge")
+    lens = opened("padded")
+    if not isinstance(lens, bridge.BridgeLens):
+        pytest.skip("the installed line opens no bridges")
+    shared, again = lens.reopen(weights(seed=1)), lens.reopen(weights(seed=2))
+    assert shared.model is again.model
+    monkeypatch.setattr(bridge, "MOST_SHARED", 0)
+    alone = lens.reopen(weights(seed=1))
+    assert alone.model is not shared.model
+    assert distance(alone.run(TOKENS).logits, shared.run(TOKENS).logits) == 0
+
+
 def test_the_weights_are_those_it_was_opened_with() -> None:
     w, found = weights(), opened("padded").weights
     for name in ("W_Q", "W_K", "W_V", "W_O", "b_O"):

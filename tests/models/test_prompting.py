@@ -9,7 +9,7 @@ from replications.errors import BadInput
 from replications.models.prompting import Prompting, Words
 from replications.models.tokenizers import Tokenizer
 from replications.systems.brackets.data import tokenize
-from replications.systems.brackets.task import BracketPrompting
+from replications.systems.brackets.prompting import BracketPrompting
 from replications.systems.ioi.data import toy_tokenizer
 from replications.systems.list_update.data import Format, encode
 from replications.systems.list_update.task import ListPrompting

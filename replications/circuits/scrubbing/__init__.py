@@ -8,6 +8,7 @@ before, the hypothesis holds. Effects can cancel, and two hypotheses that allow 
 cannot be told apart: Scheurer et al., "Practical pitfalls of causal scrubbing" (2023).
 """
 
+from replications.circuits.scrubbing.clean import logits_at
 from replications.circuits.scrubbing.features import Feature
 from replications.circuits.scrubbing.hypothesis import (
     Along,
@@ -42,6 +43,7 @@ __all__ = [
     "Position",
     "Scrubbed",
     "estimated",
+    "logits_at",
     "recovered_interval",
     "recovered_share",
     "scrub",

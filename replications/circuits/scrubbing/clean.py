@@ -12,7 +12,7 @@ from torch import Tensor
 from replications.circuits.scrubbing import lean
 from replications.circuits.scrubbing.slices import edits_within, layers
 from replications.models import Edit, Network, Place, sites
-from replications.patching.execution import Execution
+from replications.patching.execution import DEFAULT, Execution
 
 Wanted = tuple[Place, Tensor]
 """An activation at one position, and the strings [m] it is wanted on."""
@@ -73,6 +73,31 @@ class Pool:
         """The network before `layer`, of one layer at least, and its edits."""
         stop = max(1, layer)
         return layers(self.network, 0, stop), edits_within(self.edits, 0, stop)
+
+
+def logits_at(
+    network: Network,
+    tokens: Tensor,
+    position: int = 0,
+    *,
+    edits: Sequence[Edit] = (),
+    execution: Execution = DEFAULT,
+) -> Tensor:
+    """Logits at one position of runs of many strings [string pos]: [string d_vocab_out].
+
+    Strings of one length run together, without their padding, and the last layer computes this
+    position alone. Raises BadInput for tokens that do not fit the network.
+    """
+    pool = Pool.of(network, tokens, tuple(edits), execution)
+    network, last = pool.network, pool.network.shape.n_layers - 1
+    widths = pool.lengths.clamp(min=position + 1)
+    found = network.W_U.new_empty(len(tokens), network.shape.d_vocab_out)
+    with torch.no_grad(), execution.precision(network):
+        for some, width in batches(widths, network, execution):
+            run = lean.cache(network, pool.tokens[some, :width], pool.edits, only=position)
+            x = network.norm("ln_final", None, run[sites.RESID_POST(last)][:, position])
+            found[some] = x @ network.W_U + network.b_U
+    return found.to(tokens.device)
 
 
 class Clean:

@@ -21,12 +21,18 @@ from replications.systems.brackets.measurements import (
     Scrubbing,
     VerdictHead,
 )
+from replications.systems.brackets.prompting import BracketPrompting
 from replications.systems.brackets.recording import parse_head
 from replications.systems.brackets.roles import PUBLISHED, Roles, find_roles
-from replications.systems.brackets.task import BracketPrompting, Task
+from replications.systems.brackets.task import Task
 
 OWN_STRINGS = 10_000
 """How many of its own strings a model is scrubbed on, where it was published with others."""
+ON_OWN_STRINGS = (
+    "0a", "0b", "1a", "1b", "2a", "2b",
+    "features exchanged", "features exchanged, count(", "2a from position 2",
+)  # fmt: skip
+"""The hypotheses that are scrubbed on these."""
 VARIANT_STRINGS = 5_000
 """How many of the published strings a lesioned model is scrubbed on: there are many of them."""
 
@@ -129,7 +135,8 @@ class BracketSubject:
     @cached_property
     def scrubbing_on_own_strings(self) -> Scrubbing:
         """Causal scrubbing on the first of the strings that all else is measured on."""
-        return Scrubbing(self.task, self.roles, self.task.full_data.subset(slice(OWN_STRINGS)))
+        data = self.task.full_data.subset(slice(OWN_STRINGS))
+        return Scrubbing(self.task, self.roles, data, together=ON_OWN_STRINGS)
 
     @property
     def total_head(self) -> VerdictHead:

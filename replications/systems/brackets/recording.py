@@ -6,17 +6,23 @@ emb, 0.0, 0.1, mlp0, 1.0, 1.1, mlp1, 2.0, 2.1, mlp2.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import einops
 import torch
 from torch import Tensor
 
 from replications.errors import BadInput
-from replications.lens import Run, Weights
+from replications.lens import Lens, Read, Run, Weights
 from replications.models import Head, Place, sites
 from replications.systems.brackets.model import BALANCED, SHAPE, UNBALANCED
 
 LAYERS = range(SHAPE.n_layers)
 HEADS: tuple[Head, ...] = tuple((i, head) for i in LAYERS for head in range(SHAPE.n_heads))
+
+
+MeanZ = Mapping[bool, Sequence[Tensor]]
+"""Means over strings of z of each layer, [pos head d_head]: over balanced strings, over all."""
 
 
 def head_label(head: Head) -> str:
@@ -97,6 +103,34 @@ def recorded_places() -> dict[str, Place]:
         reads[f"ln1_{layer}"] = sites.LN1(layer).pick(pos=1)
         reads[f"pattern{layer}"] = sites.PATTERN(layer).pick(query=0)
     return reads
+
+
+class _Sums:
+    """Reduces what is read of one batch after another to its sums over some rows, and over all."""
+
+    def __init__(self, rows: Tensor) -> None:
+        self._rows = rows
+        self._done = 0
+
+    def __call__(self, value: Tensor) -> Tensor:
+        """float64 [1 2 …] from [batch …]."""
+        rows = self._rows[self._done : self._done + len(value)].to(value.device)
+        self._done += len(value)
+        value = value.double()
+        return torch.stack([value[rows].sum(0), value.sum(0)])[None]
+
+
+def record_with_means(lens: Lens, tokens: Tensor, balanced: Tensor) -> tuple[Recording, MeanZ]:
+    """The run of tokens [n pos], and the means of its attention outputs, from one pass."""
+    sums = {f"sum{layer}": Read(sites.Z(layer), _Sums(balanced)) for layer in LAYERS}
+    run = lens.run(tokens, {**recorded_places(), **sums})
+    totals = [run[name].sum(0) for name in sums]
+    means = {
+        True: [total[0] / balanced.sum() for total in totals],
+        False: [total[1] / len(balanced) for total in totals],
+    }
+    kept = {name: value for name, value in run.reads.items() if name not in sums}
+    return Recording(Run(run.logits, kept), lens.weights), means
 
 
 def _components(run: Run, weights: Weights) -> Tensor:

@@ -10,21 +10,21 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import einops
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from replications.analysis import linear_fits as linear
+from replications.circuits.scrubbing import logits_at
 from replications.errors import BadInput
 from replications.lens import Lens, Read, Weights
-from replications.models import Edit, Head, put, sites
+from replications.models import Edit, Head, Network, put, sites
 from replications.systems.brackets.data import (
     CLOSE,
     CONTEXT,
-    END,
     OPEN,
     PAD,
-    START,
     BracketData,
     tokenize,
 )  # fmt: skip
@@ -32,44 +32,17 @@ from replications.systems.brackets.model import BALANCED, UNBALANCED
 from replications.systems.brackets.recording import (
     COMPONENTS,
     LAYERS,
+    MeanZ,
     Recording,
     components_before,
     head_label,
     logit_difference,
+    record_with_means,
     recorded_places,
 )
 
-SYMBOLS = {START: "[start]", PAD: "[pad]", END: "[end]", OPEN: "(", CLOSE: ")"}
-ANSWERS = {UNBALANCED: "unbalanced", BALANCED: "balanced"}
 EPSILON = 1e-5
 """What the model's LayerNorms add to the variance."""
-
-
-class BracketPrompting:
-    """How a classifier is asked about a string; see `replications.models.prompting.Prompting`."""
-
-    reads_at = 0
-    contrast = (UNBALANCED, BALANCED)
-
-    def tokens(self, text: str) -> Tensor:
-        """Tokens of one bracket string: long [1 pos]."""
-        return tokenize(text)
-
-    def labels(self, tokens: Tensor) -> list[str]:
-        """What stands at each position of tokens [1 pos]."""
-        return [SYMBOLS[token] for token in tokens[0].tolist()]
-
-    def output(self, word: str) -> int:
-        """The index of the output called `word`. Raises BadInput if there is none."""
-        for output, name in ANSWERS.items():
-            if word == name:
-                return output
-        known = " or ".join(ANSWERS.values())
-        raise BadInput(f"the classifier does not answer {word!r}, but {known}")
-
-    def name(self, output: int) -> str:
-        """What an output means."""
-        return ANSWERS[output]
 
 
 class Task:
@@ -108,7 +81,7 @@ class Task:
         From TransformerLens 3 on, that is what reading the hook `hook_normalized` gives.
         """
         other = Task(self.lens, self.data, self.load_full_data, affine=False)
-        other.recording, other._mean_z = self.recording, self._mean_z  # the model is the same
+        other._unedited = self._unedited  # the model is the same
         return other
 
     @property
@@ -138,10 +111,15 @@ class Task:
         return self.data.labels
 
     # ---------------------------------------------------------------- runs
-    @cached_property
+    @property
     def recording(self) -> Recording:
         """The unedited run on all strings."""
-        return self.record()
+        return self._unedited[0]
+
+    @cached_property
+    def _unedited(self) -> tuple[Recording, MeanZ]:
+        """The unedited run on all strings, and the means of the attention outputs in it."""
+        return record_with_means(self.lens, self.data.tokens, self.B)
 
     def record(self, edits: Sequence[Edit] = (), data: BracketData | None = None) -> Recording:
         """A run with edits, on the task's strings or on `data`."""
@@ -181,6 +159,20 @@ class Task:
         logits = self.lens.run(tokens, masked=masked).logits[:, 0]
         return logits.double().softmax(-1)[:, BALANCED]
 
+    @cached_property
+    def network(self) -> Network:
+        """The weights as plain tensors, in the precision and on the device of the lens."""
+        made = Network.from_state_dict(self.lens.shape, self.lens.state_dict)
+        return made.to(self.lens.device, self.weights.W_E.dtype)
+
+    def verdicts(self, tokens: Tensor) -> Tensor:
+        """Which of many strings, tokens [n pos], are called balanced: bool [n].
+
+        Without TransformerLens, and several times as fast: pads are left out, which changes no
+        verdict (see `Behaviour.padding_effect`), and the last layer is run at position 0 only.
+        """
+        return logits_at(self.network, tokens, edits=self.lens.edits).argmax(-1) == BALANCED
+
     def per_cent_balanced(
         self, strings: Sequence[str], *, exchanged: bool = False, masked: bool = True
     ) -> list[float]:
@@ -194,18 +186,9 @@ class Task:
         return (100 * self.confidence_of_tokens(tokens, masked=masked)).tolist()
 
     # ---------------------------------------------------------------- means to put in place
-    @cached_property
-    def _mean_z(self) -> dict[bool, list[Tensor]]:
-        reads = {f"{layer}": sites.Z(layer) for layer in LAYERS}
-        z = self.lens.read(self.data.tokens, reads)
-        masks = {True: self.B, False: torch.ones_like(self.B)}
-        return {
-            only: [z[name][rows].double().mean(0) for name in reads] for only, rows in masks.items()
-        }
-
     def mean_z(self, head: Head, *, balanced: bool = False) -> Tensor:
         """A head's mean attention output over all (or over balanced) strings: [pos d_head]."""
-        return self._mean_z[balanced][head[0]][:, head[1]]
+        return self._unedited[1][balanced][head[0]][:, head[1]]
 
     def silence(self, head: Head) -> Sequence[Edit]:
         """Edits that give a head, at position 0, its mean output on balanced strings."""
@@ -232,14 +215,28 @@ class Task:
             self._input_fits[layer] = self._fit(run[f"resid_pre{layer}"], run[f"ln1_{layer}"])
         return self._input_fits[layer]
 
-    def _fit(self, before: Tensor, after: Tensor) -> linear.LinearFit:
-        return linear.fit(before, after if self.affine else normalised(before))
+    def _fit(self, before: Tensor, after: Tensor, counts: Tensor | None = None) -> linear.LinearFit:
+        return linear.fit(before, after if self.affine else normalised(before), counts=counts)
 
     def layernorm_fit(self, layer: int) -> linear.LinearFit:
         """Linear fit of the LayerNorm before a layer's attention, over all positions and pads."""
         if layer not in self._layernorm_fits:
-            self._layernorm_fits[layer] = self._fit(*self.layernorm(layer))
+            # Before layer 0 the stream depends on the token and its position alone.
+            few = layer == 0 and not self.lens.edits
+            read = self._first_layernorm() if few else self.layernorm(layer)
+            self._layernorm_fits[layer] = self._fit(*read)
         return self._layernorm_fits[layer]
+
+    def _first_layernorm(self) -> tuple[Tensor, Tensor, Tensor]:
+        """`layernorm(0)` with each pair of token and position once, and how often it occurs."""
+        tokens = self.data.tokens
+        pairs = tokens * CONTEXT + torch.arange(CONTEXT)
+        _, first, counts = np.unique(pairs.numpy(), return_index=True, return_counts=True)
+        strings, positions = (torch.from_numpy(i) for i in divmod(first, CONTEXT))
+        reads = {"before": sites.RESID_PRE(0), "after": sites.LN1(0)}
+        run = self.lens.read(tokens[strings], reads)
+        before, after = (run[r][torch.arange(len(first)), positions] for r in reads)
+        return before, after, torch.from_numpy(counts)
 
     def layernorm(
         self, layer: int, strings: int | None = None, *, pads: bool = True

@@ -154,7 +154,7 @@ def _matters(task: Task) -> Tensor:
     found = sweep(
         task.lens, batch.tokens, source, Grid(Z, "layer head"), task.answers, at=batch.end
     )
-    return (found.values.mean(-1) / task.difference().mean() - 1).abs()
+    return (found.values.mean(-1) / found.base.mean() - 1).abs()
 
 
 def assign(seen: Seen, count: int = 2) -> Roles:

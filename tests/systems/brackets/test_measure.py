@@ -345,3 +345,34 @@ def test_everything_is_measured_once(
         assert s.task.contributions is s.task.contributions
         assert s.head("2.0") is s.head("2.0")
     assert runs == 1
+
+
+# ------------------------------------------------------------------------------ quicker ways
+def test_verdicts_on_many_strings_are_those_of_the_lens(exact: BracketSubject) -> None:
+    data = brackets.data.generate(60, seed=5)
+    expected = exact.task.lens.run(data.tokens).logits[:, 0].argmax(-1) == 1
+    assert exact.task.verdicts(data.tokens).equal(expected)
+    edit = put(sites.Z(1).pick(head=0, pos=0), torch.ones(28, dtype=torch.float64))
+    edited = exact.task.with_lens(exact.lens.with_edits([edit]))
+    expected = edited.lens.run(data.tokens).logits[:, 0].argmax(-1) == 1
+    assert edited.verdicts(data.tokens).equal(expected)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_the_fit_of_the_first_layernorm_is_that_over_all_positions(
+    exact: BracketSubject, affine: bool
+) -> None:
+    task = exact.task if affine else exact.task.before_scale_and_bias()
+    found, expected = task.layernorm_fit(0), task._fit(*task.layernorm(0))
+    torch.testing.assert_close(found.coef, expected.coef, rtol=1e-6, atol=1e-9)
+    assert found.r_squared == pytest.approx(expected.r_squared)
+    assert found.rank == expected.rank
+
+
+def test_mean_outputs_are_those_of_the_whole_run(exact: BracketSubject) -> None:
+    task = exact.task
+    for layer, head in HEADS:
+        z = task.lens.read(task.data.tokens, {"z": sites.Z(layer).pick(head=head)}, batch=7)["z"]
+        torch.testing.assert_close(task.mean_z((layer, head)), z.double().mean(0))
+        balanced = z[task.B].double().mean(0)
+        torch.testing.assert_close(task.mean_z((layer, head), balanced=True), balanced)

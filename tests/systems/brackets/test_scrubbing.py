@@ -12,9 +12,10 @@ from replications.circuits.scrubbing import DirectPath
 from replications.models import Network, sites
 from replications.systems.brackets import BracketData, BracketSubject
 from replications.systems.brackets.data import generate, tokenize
+from replications.systems.brackets.measure import ON_OWN_STRINGS
 from replications.systems.brackets.measurements.scrubbing import Scrubbing
 from replications.systems.brackets.roles import PUBLISHED, Roles
-from replications.systems.brackets.scrubbing import FAMILIES, Features, Hypotheses, elevation
+from replications.systems.brackets.scrubbing import Features, Hypotheses, elevation
 from replications.systems.brackets.scrubbing.features import horizon_classes
 from tests.systems.brackets.plain import random_weights
 
@@ -129,11 +130,8 @@ def test_the_open_direction(network: Network) -> None:
 
 
 # ---------------------------------------------------------------- hypotheses and the measurement
-def test_every_hypothesis_is_in_one_family(features: Features) -> None:
-    hypotheses = Hypotheses(features, PUBLISHED, torch.ones(56))
-    names = [name for family in FAMILIES for name in family]
-    assert sorted(names) == sorted(hypotheses.names)
-    assert len(set(names)) == len(names)
+def test_there_is_every_hypothesis_that_is_scrubbed_on_own_strings(features: Features) -> None:
+    assert set(ON_OWN_STRINGS) <= set(Hypotheses(features, PUBLISHED, torch.ones(56)).names)
 
 
 def heads(hypotheses: Hypotheses, name: str) -> dict[object, str]:
@@ -170,10 +168,9 @@ def test_no_head_is_named_twice(roles: Roles, features: Features) -> None:
 
 def test_every_experiment_runs_on_any_model(exact: BracketSubject) -> None:
     found = Scrubbing(exact.task, PUBLISHED, generate(300, seed=3), seeds=(0,))
-    for family in FAMILIES:
-        for name in family:
-            (loss,) = found.loss(name)
-            assert loss.mean > 0
+    for name in found.hypotheses.names:
+        (loss,) = found.loss(name)
+        assert loss.mean > 0
     model = exact.task.lens.run(found.data.tokens[found.references()[0]]).logits[:, 0]
     labels = found.data.labels[found.references()[0]].long()
     expected = torch.nn.functional.cross_entropy(model, labels)
@@ -191,3 +188,16 @@ def test_every_experiment_runs_on_any_model(exact: BracketSubject) -> None:
         assert losses == pytest.approx(found.by_class(name))
     model_right = (model.argmax(-1) == labels).double().mean().item()
     assert found.accuracy("0a") == [pytest.approx(model_right)]
+
+
+def test_hypotheses_apart_are_scrubbed_as_together(exact: BracketSubject) -> None:
+    data, names = generate(300, seed=3), ("0a", "2b", "1a")
+    both = [
+        Scrubbing(exact.task, PUBLISHED, data, seeds=(0, 1), together=together)
+        for together in (names, ("0a",))
+    ]
+    for name in names:
+        apart = zip(*(found.losses(name) for found in both), strict=True)
+        for one, other in apart:
+            torch.testing.assert_close(one, other)
+    assert set(both[1]._losses) == set(names), "others were scrubbed too"

@@ -19,7 +19,6 @@ from replications.systems.brackets.data import (
     PAD,
     BracketData,
     failures,
-    tokenize,
 )  # fmt: skip
 from replications.systems.brackets.model import sinusoid
 from replications.systems.brackets.recording import LAYERS
@@ -66,25 +65,18 @@ class Behaviour:
         data = task.full_data.subset(slice(FIRST))
         if len(task.data) == len(data):  # the subject is measured on just these
             return task.recording.calls_balanced, task.B
-        return self._verdicts(data.strings), data.labels
+        return task.verdicts(data.tokens), data.labels
 
     @cached_property
     def _full_verdicts(self) -> Tensor:
-        return self._verdicts(self.task.full_data.strings)
-
-    def _verdicts(self, strings: Sequence[str]) -> Tensor:
-        """Whether each string is called balanced, bool [n].
-
-        Equal strings are run once, short ones together. The pads that this saves change no
-        verdict: see `padding_effect`.
-        """
-        unique = sorted(set(strings), key=len)
-        verdicts: dict[str, bool] = {}
-        for start in range(0, len(unique), 1000):
-            chunk = unique[start : start + 1000]
-            confidence = self.task.confidence_of_tokens(tokenize(chunk))
-            verdicts |= zip(chunk, (confidence > 0.5).tolist(), strict=True)
-        return torch.tensor([verdicts[string] for string in strings])
+        """Whether each of all strings is called balanced: bool [n]. Equal strings are run once."""
+        data = self.task.full_data
+        first: dict[str, int] = {}
+        for row, string in enumerate(data.strings):
+            first.setdefault(string, row)
+        found = self.task.verdicts(data.tokens[list(first.values())])
+        number = {string: i for i, string in enumerate(first)}
+        return found[[number[string] for string in data.strings]]
 
     def errors_in_full_data(self, *, shuffled_labels: bool = False) -> int:
         """How many strings of the whole data set get the wrong verdict."""

@@ -17,11 +17,10 @@ from replications.circuits.scrubbing import (
     recovered_share,
     scrub,
 )
-from replications.models import Network
 from replications.systems.brackets.data import BracketData
 from replications.systems.brackets.model import BALANCED, UNBALANCED
 from replications.systems.brackets.roles import Roles
-from replications.systems.brackets.scrubbing import FAMILIES, Features, Hypotheses, elevation
+from replications.systems.brackets.scrubbing import Features, Hypotheses, elevation
 from replications.systems.brackets.task import Task
 
 SEEDS = (0, 1)
@@ -32,8 +31,9 @@ REFERENCES = 4000
 class Scrubbing:
     """Hypotheses about the classifier, scrubbed on the strings `data`, once for each seed.
 
-    The loss is the cross-entropy of logit 1 - logit 0 at position 0, in nats. Hypotheses of one
-    family are scrubbed together, when the first of them is asked for.
+    The loss is the cross-entropy of logit 1 - logit 0 at position 0, in nats. The hypotheses
+    `together`, by default all, are scrubbed at once when the first of them is asked for: they share
+    much. Others are scrubbed one by one.
     """
 
     def __init__(
@@ -43,35 +43,32 @@ class Scrubbing:
         data: BracketData,
         *,
         seeds: Sequence[int] = SEEDS,
+        together: Sequence[str] | None = None,
     ) -> None:
         self.data = data
         self._task = task
         self._roles = roles
         self._references = min(REFERENCES, len(data) // 5)
         self._seeds = tuple(seeds)
+        self._together = together
         self._losses: dict[str, list[Tensor]] = {}
         self._chosen: list[Tensor] = []
 
     # ---------------------------------------------------------------- the model
     @cached_property
-    def _network(self) -> Network:
-        lens = self._task.lens
-        made = Network.from_state_dict(lens.shape, lens.state_dict)
-        return made.to(lens.device, lens.weights.W_E.dtype)
-
-    @cached_property
     def hypotheses(self) -> Hypotheses:
         """The experiments and the wrong hypotheses, for this model and these strings."""
         head = self._roles.elevation
-        weights = elevation.attention_weights(self._network, head)
-        direction = elevation.open_direction(self._network, head)
+        weights = elevation.attention_weights(self._task.network, head)
+        direction = elevation.open_direction(self._task.network, head)
         return Hypotheses(Features(self.data, weights), self._roles, direction)
 
     # ---------------------------------------------------------------- losses
     def losses(self, name: str) -> list[Tensor]:
         """The loss of each reference string under a hypothesis: float64 [n] for each seed."""
         if name not in self._losses:
-            self._scrub(next(family for family in FAMILIES if name in family))
+            together = self.hypotheses.names if self._together is None else self._together
+            self._scrub(together if name in together else (name,))
         return self._losses[name]
 
     def references(self) -> list[Tensor]:
@@ -79,11 +76,11 @@ class Scrubbing:
         self.losses("0a")
         return self._chosen
 
-    def _scrub(self, family: tuple[str, ...]) -> None:
+    def _scrub(self, names: Sequence[str]) -> None:
         found = scrub(
-            self._network,
+            self._task.network,
             self.data.tokens,
-            {name: self.hypotheses[name] for name in family},
+            {name: self.hypotheses[name] for name in names},
             references=self._references,
             seeds=self._seeds,
             edits=self._task.lens.edits,
@@ -155,7 +152,7 @@ class Scrubbing:
         return {key: self.found(name)["recovered"] for key, name in names.items()}
 
     def by_class_of(self, *names: str) -> dict[str, dict[str, float]]:
-        """`by_class` of some hypotheses, which are scrubbed together without their families."""
+        """`by_class` of some hypotheses, which are scrubbed together, and no others."""
         missing = tuple(name for name in names if name not in self._losses)
         if missing:
             self._scrub(missing)

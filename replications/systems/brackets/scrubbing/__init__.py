@@ -5,6 +5,6 @@ checker" (2022) and of its executable replication.
 """
 
 from replications.systems.brackets.scrubbing.features import Features
-from replications.systems.brackets.scrubbing.hypotheses import FAMILIES, Hypotheses
+from replications.systems.brackets.scrubbing.hypotheses import Hypotheses
 
-__all__ = ["FAMILIES", "Features", "Hypotheses"]
+__all__ = ["Features", "Hypotheses"]

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from replications.circuits.scrubbing import Feature
-from replications.systems.brackets.data import CONTEXT, END, OPEN, PAD, BracketData
+from replications.systems.brackets.data import (
+    CONTEXT,
+    END,
+    OPEN,
+    PAD,
+    BracketData,
+    suffix_counts,
+)  # fmt: skip
 
 
 class Features:
@@ -20,6 +27,7 @@ class Features:
     def __init__(self, data: BracketData, weights: Tensor) -> None:
         self.data = data
         self._weights = weights
+        self._horizons: dict[tuple[int, bool], Feature] = {}
 
     # ---------------------------------------------------------------- shares of '('
     @cached_property
@@ -28,7 +36,7 @@ class Features:
 
         Position 0 is the start token, so p_0 = p_1, the share in the whole string.
         """
-        opens, closes = self.data.suffix_counts
+        opens, closes = suffix_counts(self.data.tokens)
         return opens.double() / (opens + closes)
 
     @cached_property
@@ -88,8 +96,11 @@ class Features:
     # ---------------------------------------------------------------- the horizon by position
     def horizon_at(self, position: int, *, adjusted: bool) -> Feature:
         """horizon_i: the five classes of `horizon_classes` at one position."""
-        classes = self._classes(adjusted)[:, position]
-        return Feature(f"horizon_{position}", classes)
+        key = position, adjusted
+        if key not in self._horizons:
+            classes = self._classes(adjusted)[:, position]
+            self._horizons[key] = Feature(f"horizon_{position}", classes)
+        return self._horizons[key]
 
     def horizon_all(self, *, adjusted: bool) -> Feature:
         """horizon_all: no position speaks against the string."""
@@ -112,7 +123,7 @@ class Features:
 
 
 def horizon_classes(tokens: Tensor, shares: Tensor) -> Tensor:
-    """What each position says of the string: long [string 42], negative if it speaks against it.
+    """What each position says of the string: int8 [string 42], negative if it speaks against it.
 
     0 is padding; 1 and -1 are the end token after ')' and after '('; 2 and -2 are a bracket, or the
     start, with a share p of '(' from there on of at most 1/2, and above 1/2. Adjusted shares are
@@ -122,7 +133,7 @@ def horizon_classes(tokens: Tensor, shares: Tensor) -> Tensor:
     end = torch.where(before == OPEN, -1, 1)
     bracket = torch.where(shares > 0.5 + 1e-9, -2, 2)
     found = torch.where(tokens == END, end, bracket)
-    return torch.where(tokens == PAD, 0, found)
+    return torch.where(tokens == PAD, 0, found).to(torch.int8)
 
 
 POSITIONS = range(CONTEXT)

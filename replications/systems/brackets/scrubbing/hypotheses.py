@@ -29,20 +29,6 @@ from replications.systems.brackets.recording import HEADS, sibling
 from replications.systems.brackets.roles import Roles
 from replications.systems.brackets.scrubbing.features import POSITIONS, Features
 
-DIRECT = (
-    "0a", "0b", "1a", "1b", "1-direct-00", "1-direct-01",
-    "features exchanged", "features exchanged, count(", "first count head left out",
-    "horizon head left out", "total head alone", "first bracket alone", "the label", "other heads",
-)  # fmt: skip
-BY_POSITION = ("3a", "3b", "4", "3b positions of other strings")
-AT_POSITION_1 = ("2a", "2b", "2a from position 2")
-MORE_AT_POSITION_1 = (
-    "2-position-1", "2-direction", "2a without p1", "2a with position 2 of 0.0",
-    "2-direction across",
-)  # fmt: skip
-FAMILIES = (DIRECT + BY_POSITION, AT_POSITION_1, MORE_AT_POSITION_1)
-"""Hypotheses that are scrubbed together, because they share much."""
-
 
 class Hypotheses:
     """The hypotheses by name. `direction` is v of the elevation head, [d_model]."""
