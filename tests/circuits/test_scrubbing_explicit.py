@@ -27,7 +27,7 @@ from replications.circuits.scrubbing.drawing import Drawn
 from replications.errors import Unsupported
 from replications.models import Edit, Network, Place, apply, put, put_rows, sites
 from replications.patching.execution import Execution
-from tests import toy
+from tests import random_models, toy
 
 # ---------------------------------------------------------------- explicit forward passes
 TOKENS = torch.tensor(
@@ -44,6 +44,8 @@ SAME_LENGTH = Feature("length", (TOKENS != 1).sum(1))
 
 
 def network(name: str = "padded") -> Network:
+    if name in random_models.MODERN:
+        return random_models.network(name)
     return Network.from_state_dict(toy.SHAPES[name], toy.weights())
 
 
@@ -167,7 +169,10 @@ class Slow:
 
 
 @pytest.mark.parametrize("name", TREES)
-@pytest.mark.parametrize(("model", "at"), [("padded", 0), ("padded", 4), ("causal", 5)])
+@pytest.mark.parametrize(
+    ("model", "at"),
+    [("padded", 0), ("padded", 4), ("causal", 5), ("grouped", 5), ("parallel", 6)],
+)
 def test_it_agrees_with_explicit_forward_passes(name: str, model: str, at: int) -> None:
     found = scrub(network(model), TOKENS, {"": TREES[name]}, references=12, seeds=[3], reads_at=at)[
         ""
@@ -194,6 +199,12 @@ def test_standing_edits_are_made_in_every_run() -> None:
 def test_edits_that_belong_to_no_path_are_refused() -> None:
     with pytest.raises(Unsupported, match="no single path"):
         scrub(network(), TOKENS, {"": Output()}, edits=[put(sites.ATTN_OUT(0), torch.ones(1))])
+
+
+@pytest.mark.parametrize("name", ["sandwich", "unplaced"])
+def test_networks_that_normalise_what_layers_write_are_refused(name: str) -> None:
+    with pytest.raises(Unsupported, match="no head has a path of its own"):
+        scrub(network(name), TOKENS, {"": Output()})
 
 
 def test_memory_and_company_do_not_change_the_result() -> None:

@@ -95,8 +95,7 @@ def logits_at(
     with torch.no_grad(), execution.precision(network):
         for some, width in batches(widths, network, execution):
             run = lean.cache(network, pool.tokens[some, :width], pool.edits, only=position)
-            x = network.norm("ln_final", None, run[sites.RESID_POST(last)][:, position])
-            found[some] = x @ network.W_U + network.b_U
+            found[some] = network.unembed(run[sites.RESID_POST(last)][:, position])
     return found.to(tokens.device)
 
 

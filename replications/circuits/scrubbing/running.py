@@ -13,7 +13,7 @@ from replications.circuits.scrubbing.clean import Clean, Pool
 from replications.circuits.scrubbing.drawing import Drawn
 from replications.circuits.scrubbing.hypothesis import Component, DirectPath, Estimate, Output
 from replications.circuits.scrubbing.values import Values
-from replications.errors import BadInput
+from replications.errors import BadInput, Unsupported
 from replications.models import Edit, Network
 from replications.patching.execution import DEFAULT, Execution
 
@@ -46,8 +46,14 @@ def scrub(
     are made in every run. Hypotheses that are scrubbed together share their references and the
     unedited runs, so they are quicker together than one by one. `execution.progress` is called with
     the number of unedited runs that are done, and of all. Raises BadInput if a hypothesis does not
-    fit the network or the strings.
+    fit the network or the strings, and Unsupported for a network that normalises what its layers
+    write: there no head has a path of its own.
     """
+    if network.shape.post_norms:
+        raise Unsupported(
+            "scrubbing: this network normalises the sum of what its heads write, so no head has a "
+            "path of its own (Gemma 2 and 3)"
+        )
     pool = Pool.of(network, tokens, tuple(edits), execution)
     for name, hypothesis in hypotheses.items():
         _check(name, hypothesis, pool, reads_at)

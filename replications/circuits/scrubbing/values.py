@@ -64,16 +64,17 @@ class Values:
 
     def _positions(self, path: Drawn) -> Iterator[tuple[Drawn, Tensor]]:
         """The named positions of a head, and for which examples its output depends on them."""
-        seen = self._visible(_mask(path)) if path.inputs else None
+        assert isinstance(path.node, DirectPath)
+        seen = self._visible(path.node.layer, _mask(path)) if path.inputs else None
         for position in path.inputs:
             if isinstance(position.node, Position):
                 assert seen is not None
                 yield position, seen[:, position.node.at]
 
-    def _visible(self, masks: Tensor) -> Tensor:
-        """Which positions a head reads, as a key or as the query: bool [n pos], on the CPU."""
+    def _visible(self, layer: int, masks: Tensor) -> Tensor:
+        """Which positions a head of a layer reads, as key or query: bool [n pos], on the CPU."""
         network, tokens = self._pool.network, self._pool.tokens[masks]
-        keys = network.allowed(tokens)[:, 0]
+        keys = network.allowed(tokens, layer)[:, 0]
         query = torch.arange(tokens.shape[1], device=tokens.device) == self._reads_at
         return (keys[:, self._reads_at] | query).expand(len(masks), -1).cpu()
 
@@ -86,7 +87,7 @@ class Values:
             place = self._place(path)
             value = self._head(path) if path.inputs else self.clean.read(place, path.strings)
             x = x + self._written(place, value - self.clean.read(place, output.rest))
-        return network.norm("ln_final", None, x) @ network.W_U + network.b_U
+        return network.unembed(x)
 
     def _written(self, place: Place, value: Tensor) -> Tensor:
         """What z of a head adds to the residual stream: [n d_model]; an MLP's output as it is."""
