@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Mapping
 
 import pytest
 import torch
+from torch import Tensor
 
 from replications.errors import BadInput
+from replications.systems import algorithmic
 from replications.systems.algorithmic.model import (
     CUMSUM,
     MODELS,
@@ -80,12 +83,19 @@ def test_the_published_start_is_the_global_generators_draw() -> None:
         torch.testing.assert_close(start[name], value, rtol=0, atol=1e-6)
 
 
+Weights = Mapping[str, Tensor]
+
+
+def correlation(one: Weights, other: Weights) -> float:
+    """Of the entries of all matrices."""
+    pairs = [(one[n].flatten(), other[n].flatten()) for n in one if ".W_" in n]
+    a, b = (torch.cat(values) for values in zip(*pairs, strict=True))
+    return torch.corrcoef(torch.stack([a, b]))[0, 1].item()
+
+
 def test_the_published_weights_still_resemble_that_start(published: Subject) -> None:
     def resembles(seed: int) -> float:
-        start, found = published.model.untrained(seed), published.lens.state_dict
-        pairs = [(start[n].flatten(), found[n].flatten()) for n in start if ".W_" in n]
-        a, b = (torch.cat(values) for values in zip(*pairs, strict=True))
-        return torch.corrcoef(torch.stack([a, b]))[0, 1].item()
+        return correlation(published.model.untrained(seed), published.lens.state_dict)
 
     # Of random weights the correlation has a standard deviation of 1 / sqrt(number). Decay, which
     # the last three recipes have, wipes out more of the start.
@@ -93,6 +103,23 @@ def test_the_published_weights_still_resemble_that_start(published: Subject) -> 
     decayed = published.model in (SUM, SORTED, CUMSUM)
     assert resembles(42) > (5 / math.sqrt(number) if decayed else 0.3)
     assert abs(resembles(1)) < 4 / math.sqrt(number)
+
+
+def test_the_palindrome_model_from_the_published_start_resembles_the_published_one(
+    published: Subject,
+) -> None:
+    """More than that start does. fixtures/algorithmic/README.md has the correlations."""
+    if published.model is not PALINDROME:
+        return
+    weights = published.lens.state_dict
+    trained = {
+        seed: algorithmic.subject(f"palindrome-retrained/seed{seed}").lens.state_dict
+        for seed in (42, 0, 1, 2, 3, 4)
+    }
+    found = {seed: correlation(of, weights) for seed, of in trained.items()}
+    start = correlation(PALINDROME.untrained(42), weights)
+    assert found.pop(42) > start
+    assert max(map(abs, found.values())) < 0.1
 
 
 # ------------------------------------------------------------------------------------ processing
