@@ -7,22 +7,29 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from replications.systems import algorithmic, brackets, ioi, list_update, name_recall
 
-__all__ = ["__version__", "algorithmic", "brackets", "ioi", "list_update", "name_recall"]
+    __version__: str
 
-try:
-    __version__ = version("interp-claims")
-except PackageNotFoundError:  # used from a checkout that was never installed
-    __version__ = "0+unknown"
+__all__ = ["__version__", "algorithmic", "brackets", "ioi", "list_update", "name_recall"]
 
 
 def __getattr__(name: str) -> Any:
-    """The module of a system, imported when it is first asked for."""
+    """The version, or the module of a system, which is imported when it is first asked for."""
+    if name == "__version__":
+        return _version()
     if name in __all__:
         return import_module(f"replications.systems.{name}")
     raise AttributeError(f"module 'replications' has no attribute {name!r}")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("interp-claims")
+    except PackageNotFoundError:  # used from a checkout that was never installed
+        return "0+unknown"
