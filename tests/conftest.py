@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
-import operator
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+
+from tests import sampling
 
 HERE = Path(__file__).parent
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -31,33 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             # First in line, so that a test's own filterwarnings mark still wins.
             item.add_marker(pytest.mark.filterwarnings(*WARNINGS), append=False)
-            if not _in_sample(item):
-                item.add_marker(pytest.mark.slow)
-
-
-def _in_sample(item: pytest.Item) -> bool:
-    """Whether `make test` runs an item of a test marked `sampled(n)`; `make slow` runs the others.
-
-    Of the product of the test's parameters these are the cases whose indices add up to a multiple
-    of n: every value is among them if another parameter has n values, and every pair of values if
-    a third one has.
-    """
-    mark = item.get_closest_marker("sampled")
-    if mark is None:
-        return True
-    assert isinstance(item, pytest.Function)
-    given = item.callspec.params
-    places = (_place(given, *each.args[:2]) for each in item.iter_markers("parametrize"))
-    return sum(places) % int(mark.args[0]) == 0
-
-
-def _place(given: Mapping[str, object], names: str | Sequence[str], values: Iterable[Any]) -> int:
-    """The index of what an item was given among the values of one `parametrize`."""
-    if not isinstance(names, str) and len(names) > 1:
-        wanted = [given[name] for name in names]
-        return next(i for i, v in enumerate(values) if all(map(operator.is_, wanted, v)))
-    (name,) = [names] if isinstance(names, str) else names
-    return next(i for i, value in enumerate(values) if value is given[name])
+    sampling.leave_out(items)
 
 
 def pytest_collection_finish() -> None:
