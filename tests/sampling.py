@@ -1,4 +1,4 @@
-"""The mark `sampled(n)`: `make test` runs a sample of a product of parameters, `make slow` the rest.
+"""The mark `sampled(n)`: `make test` runs a sample of a product, `make slow` the rest.
 
 The cases that `make test` runs are those whose indices add up to a multiple of n. Every value of a
 parameter is among them if another one has n values, and every pair of values if a third one has.
