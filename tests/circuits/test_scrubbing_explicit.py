@@ -165,6 +165,7 @@ class Slow:
         return values[part.strings[self.i]] + remainder
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", TREES)
 @pytest.mark.parametrize(("model", "at"), [("padded", 0), ("padded", 4), ("causal", 5)])
 def test_it_agrees_with_explicit_forward_passes(name: str, model: str, at: int) -> None:

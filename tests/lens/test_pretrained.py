@@ -207,6 +207,7 @@ def lost(model: str, places: list[Place]) -> list[str]:
     return found
 
 
+@pytest.mark.sampled(2)
 @EVERY_MODEL
 @EVERY_PLACE
 def test_an_edit_changes_the_logits_as_the_maths_says(model: str, place: Place) -> None:
@@ -255,6 +256,7 @@ def test_picks_batches_early_stops_and_lasting_edits_work(model: str) -> None:
     assert lens.edits == ()
 
 
+@pytest.mark.sampled(2)
 @EVERY_MODEL
 def test_reopening_gives_the_same_architecture_with_other_weights(model: str) -> None:
     lens = opened(model)
@@ -290,6 +292,7 @@ def test_runs_leave_the_model_as_it_was_also_when_they_fail(model: str) -> None:
     assert state() == before
 
 
+@pytest.mark.sampled(2)
 @EVERY_MODEL
 @pytest.mark.filterwarnings("error")
 def test_opening_is_in_float32_processes_once_and_draws_nothing(

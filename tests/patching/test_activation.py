@@ -78,7 +78,7 @@ def truth(name: str, shared: int) -> list[list[Tensor]]:
     return [one_by_one(model, *texts, grid.places(model, 6)) for grid in grids(name)]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("at", "shared"), [(-1, 0), (0, 2), (AT, 2)], ids=["last-0", "first-2", "each-2"]
 )
@@ -147,7 +147,8 @@ def test_folded_layernorms_and_models_without_biases(name: str, biases: bool, fo
     assert (found.values.flatten(0, -2) - torch.stack(expected)).abs().max() < EXACT
 
 
-@pytest.mark.parametrize("name", ["gpt", "padded", "shortformer"])
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("name", ["padded", "gpt", "shortformer"])
 def test_any_metric_of_the_logits_is_that_of_one_forward_pass_per_place(name: str) -> None:
     base, source = pair(name)
 

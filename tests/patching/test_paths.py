@@ -80,6 +80,7 @@ def furthest(found: PathSweep, slow: Any, *args: Any, **options: Any) -> float:
 
 
 # ---------------------------------------------------------------------------------- exactness
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("mlps", ["frozen", "recomputed"])
 @pytest.mark.parametrize("name", EVERY)
 def test_paths_into_the_logits_are_those_of_the_hooked_runs(name: str, mlps: Any) -> None:
@@ -91,7 +92,7 @@ def test_paths_into_the_logits_are_those_of_the_hooked_runs(name: str, mlps: Any
     assert found.values.std() > 0.1
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mlps", ["frozen", "recomputed"])
 @pytest.mark.parametrize("site", [sites.Q, sites.K, sites.V])
 @pytest.mark.parametrize("name", EVERY)

@@ -198,6 +198,7 @@ def test_copying_and_moving_a_strings_own_values_changes_nothing(
 
 
 # --------------------------------------------------------------------- interventions by hand
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("label", LABELS)
 def test_copying_is_the_patch_it_says(exact: BracketSubject, plain: Plain, label: str) -> None:
     base = exact.task.data.subset(exact.task.B)

@@ -138,7 +138,8 @@ def test_previous_token_heads_act_through_keys(subject: IoiSubject) -> None:
     assert max(found["effects"]) < -0.01
 
 
-@pytest.mark.parametrize("site", [sites.Q, pytest.param(sites.V, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("site", [sites.Q, sites.V], ids=["q", "v"])
 def test_previous_token_heads_do_not_act_otherwise(subject: IoiSubject, site: sites.Site) -> None:
     found = subject.early_paths.from_previous(site, subject.roles.induction)
     assert found["effects"] == pytest.approx([0, 0], abs=1e-4)
