@@ -8,8 +8,8 @@ import os
 import sys
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
-from replications import __version__
 from replications.commands import (
     INTERRUPTED,
     OK,
@@ -98,6 +98,16 @@ def _replace_what_cannot_be_encoded() -> None:
             stream.reconfigure(errors="replace")
 
 
+class _Version(argparse.Action):
+    """Prints the version, which takes a while to look up, only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from replications import __version__
+
+        print(f"interp-claims {__version__}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """The argument parser with every command."""
     top = argparse.ArgumentParser(
@@ -106,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=epilog(EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"interp-claims {__version__}")
+    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)

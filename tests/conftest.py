@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+
+from tests import sampling
 
 HERE = Path(__file__).parent
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -23,11 +26,24 @@ WARNINGS = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             # First in line, so that a test's own filterwarnings mark still wins.
             item.add_marker(pytest.mark.filterwarnings(*WARNINGS), append=False)
+    sampling.leave_out(items)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays for good: modules and collected tests."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)  # Hypothesis asks the collector who refers to what
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

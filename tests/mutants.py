@@ -35,6 +35,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -208,10 +209,15 @@ def draw(places: Sequence[str], count: int, seed: int, reached: Reached | None) 
     """A seeded sample; with `reached` only of the lines that claims execute."""
     everything = []
     for path in files(places):
-        of_file = mutants(path, (ROOT / path).read_text(encoding="utf-8"))
+        of_file = _of_file(path)
         lines = None if reached is None else _of_claims(reached.get(path, {}))
         everything += [m for m in of_file if lines is None or m.line in lines]
     return random.Random(seed).sample(everything, min(count, len(everything)))
+
+
+@cache
+def _of_file(path: str) -> list[Mutant]:
+    return mutants(path, (ROOT / path).read_text(encoding="utf-8"))
 
 
 def _of_claims(lines: Mapping[int, Sequence[str]]) -> set[int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when first used: scipy.stats takes seconds
 import torch
-from scipy import stats as scipy_stats
 from torch import Tensor
 
 
@@ -24,7 +24,7 @@ def bootstrap_mean(
 ) -> MeanInterval:
     """The mean of `values` [n] and its percentile bootstrap interval, the same for one seed."""
     sample = values.double().cpu().numpy()
-    found = scipy_stats.bootstrap(
+    found = scipy.stats.bootstrap(
         (sample,),
         np.mean,
         confidence_level=confidence,
@@ -105,7 +105,7 @@ def auroc(positive: Tensor, negative: Tensor) -> float:
     It says nothing about the size of the difference: a constant with rounding noise can score 0.95.
     Report an effect beside it.
     """
-    ranks = scipy_stats.rankdata(torch.cat([positive, negative]).double().cpu().numpy())
+    ranks = scipy.stats.rankdata(torch.cat([positive, negative]).double().cpu().numpy())
     n, m = len(positive), len(negative)
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
@@ -118,7 +118,7 @@ def correlation(a: Tensor, b: Tensor) -> float:
 def spearman(a: Tensor, b: Tensor) -> float:
     """Spearman rank correlation of two samples [n]."""
     return float(
-        scipy_stats.spearmanr(a.double().cpu().numpy(), b.double().cpu().numpy()).statistic
+        scipy.stats.spearmanr(a.double().cpu().numpy(), b.double().cpu().numpy()).statistic
     )
 
 

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from replications import files
 from replications.commands import NEGATIVE, OK, Commands, add_command, questions
 from replications.files import user_path
@@ -90,6 +88,8 @@ def _run(args: argparse.Namespace) -> int:
 def _say(
     model: questions.Opened, tokens: Tensor, measured: str, where: str, found: PromptAttribution
 ) -> None:
+    from tabulate import tabulate
+
     capped = model.network.shape.logit_cap is not None
     lines = {
         "model": model.name,
@@ -118,5 +118,7 @@ def _tables(found: PromptAttribution, top: int) -> None:
 
 
 def _print(rows: Sequence[tuple[str, ...]], headers: tuple[str, ...]) -> None:
+    from tabulate import tabulate
+
     print()
     print(tabulate(rows, headers=headers, disable_numparse=True))

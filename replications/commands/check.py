@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from replications import files
 from replications.commands import NEGATIVE, OK, Commands, add_command, questions
 from replications.files import user_path
@@ -52,6 +50,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from tabulate import tabulate
+
     from replications.models import checkpoint
     from replications.models.own_check import check
 

@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from replications import files
 from replications.commands import OK, Commands, add_command, questions
 from replications.files import user_path
@@ -94,6 +92,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _say(model: questions.Opened, found: PairCircuit) -> None:
+    from tabulate import tabulate
+
     lines = questions.described(model, found.question) | {
         "baselines": ", ".join(f"{side} {value:.4g}" for side, value in found.baselines.items()),
         "method": f"{found.method}, edges that carry more than {found.threshold:g} of the "
@@ -105,6 +105,8 @@ def _say(model: questions.Opened, found: PairCircuit) -> None:
 
 
 def _table(found: PairCircuit, top: int) -> None:
+    from tabulate import tabulate
+
     estimated = "estimated " if found.method.startswith("eap") else ""
     rows = [
         {

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from replications.commands import NEGATIVE, OK, Commands, add_command
-from replications.drift.changes import Change
 from replications.files import user_path
 from replications.judging.noise import Floor
+
+if TYPE_CHECKING:
+    from replications.drift.changes import Change
 
 RELATIVE = f"a change up to X × |value| + the absolute floor is noise (default {Floor.relative:g})"
 ABSOLUTE = f"the absolute floor of noise (default {Floor.absolute:g})"

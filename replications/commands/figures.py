@@ -18,18 +18,20 @@ import gc
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from replications import files, fixtures
 from replications.commands import OK, Commands, add_command
 from replications.errors import BadInput, FixtureMissing, ReplicationError, Unsupported
 from replications.files import user_path
-from replications.judging.claim import SubjectInfo
 from replications.plotting import pictures as figures
 from replications.plotting.pictures import FORMATS, Drawn, Picture
 from replications.systems.registry import SYSTEMS, load, named, not_drawn, pictures_of
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from replications.judging.claim import SubjectInfo
 
 SCHEMA = 1
 INDEX = "figures.json"
@@ -97,6 +99,7 @@ def draw_all(names: Sequence[str], out: Path, formats: Sequence[str], *, progres
     written; FixtureCorrupt for a file that is not what the manifest says.
     """
     import torch
+    from tqdm import tqdm
 
     torch.set_num_threads(1)  # as the claims: the same numbers on any number of cores
     work = [(info, pictures_of(info.system)) for info in select(names)]

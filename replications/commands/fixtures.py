@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
 from replications import fixtures
 from replications.commands import NEGATIVE, OK, USAGE, Commands, add_command, complain
 from replications.errors import BadInput, ReplicationError
@@ -117,6 +115,8 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _print_states(states: Sequence[fixtures.State]) -> None:
+    from tabulate import tabulate
+
     rows = [(line.name, line.kind, line.where or "-", line.state) for line in states]
     print(tabulate(rows, headers=("name", "kind", "where", "state")))
     for line in states:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 from replications import files
 from replications.errors import BadInput, FixtureMissing, Unsupported
 from replications.files import user_path
@@ -196,6 +194,8 @@ def warn_if_near(baselines: Iterable[float]) -> None:
 @contextmanager
 def bar(unit: str) -> Iterator[Progress]:
     """A progress bar, shown only on a terminal."""
+    from tqdm import tqdm
+
     with tqdm(unit=unit, leave=False, disable=None) as shown:
 
         def progress(done: int, total: int) -> None:

@@ -7,16 +7,16 @@ import hashlib
 import shlex
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from replications import files
 from replications.commands import OK, PROGRAM, Commands, add_command
 from replications.errors import BadInput, ReplicationError
 from replications.files import user_path
-from replications.judging.ledger import Ledger
-from replications.report.page import Page, render
-from replications.report.page.answer import answer
-from replications.report.page.gallery import Album, Gallery, chosen, read
-from replications.report.page.versions import versions
+
+if TYPE_CHECKING:
+    from replications.judging.ledger import Ledger
+    from replications.report.page.gallery import Album, Gallery
 
 ABOUT = """\
 Write one HTML page that says whether the findings hold. It begins with what
@@ -68,6 +68,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from replications.judging.ledger import Ledger
+    from replications.report.page import Page, render
+    from replications.report.page.answer import answer
+    from replications.report.page.versions import versions
+
     ledgers = [Ledger.read(path) for path in args.ledgers]
     lesions = Ledger.read(args.lesions) if args.lesions else None
     # Refuse what cannot be written or compared before anything is drawn.
@@ -92,6 +97,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _gallery(args: argparse.Namespace, ledger: Ledger) -> Gallery:
+    from replications.report.page.gallery import Gallery, read
+
     if args.no_figures:
         return Gallery()
     return read(args.figures, ledger) if args.figures else _drawn(ledger)
@@ -100,6 +107,7 @@ def _gallery(args: argparse.Namespace, ledger: Ledger) -> Gallery:
 def _drawn(ledger: Ledger) -> Gallery:
     """Pictures of one subject of each system, or the reason why there is none."""
     from replications.commands.figures import draw_all
+    from replications.report.page.gallery import Gallery, chosen, read
 
     albums: dict[str, tuple[Album, ...]] = {}
     missing: dict[str, tuple[str, ...]] = {}

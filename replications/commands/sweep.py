@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from replications import files
 from replications.commands import OK, Commands, add_command, questions, sweep_pairs
 from replications.files import user_path
@@ -114,6 +112,8 @@ def _alone(args: argparse.Namespace) -> None:
 
 
 def _say(model: questions.Opened, patched: PatchedPair) -> None:
+    from tabulate import tabulate
+
     question, baselines = patched.question, patched.baselines
     axes = " and ".join(patched.found.axes)
     lines = questions.described(model, question) | {
@@ -126,6 +126,8 @@ def _say(model: questions.Opened, patched: PatchedPair) -> None:
 
 
 def _table(patched: PatchedPair, top: int) -> None:
+    from tabulate import tabulate
+
     rows = [_row(patched, place) for place in patched.strongest(top)]
     if rows:
         print()

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from replications import files
 from replications.commands import OK, questions
 from replications.errors import BadInput
@@ -87,6 +85,8 @@ def _store(args: argparse.Namespace, model: questions.Opened, per: str) -> Store
 
 
 def _say(args: argparse.Namespace, model: questions.Opened, swept: SweptPairs) -> None:
+    from tabulate import tabulate
+
     asked = swept.questions
     lengths = sorted({question.clean.shape[1] for question in asked})
     prompts = [prompt for each in asked for prompt in (each.clean, each.corrupted)]
@@ -128,6 +128,8 @@ def _warn(pairs: Sequence[Pair], swept: SweptPairs) -> None:
 
 
 def _table(swept: SweptPairs, top: int) -> None:
+    from tabulate import tabulate
+
     rows = [_row(swept, place) for place in swept.strongest(top)]
     if rows:
         print()

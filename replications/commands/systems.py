@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from tabulate import tabulate
-
 from replications import fixtures
 from replications.commands import OK, Commands, add_command
 
@@ -33,6 +31,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from tabulate import tabulate
+
     from replications.systems.registry import SYSTEMS, load
 
     state = {line.name: line.state for line in fixtures.status()}

@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from tqdm import tqdm
-
 from replications.commands import OK, Commands, add_command
 from replications.files import user_path
 
@@ -40,6 +38,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     import torch
+    from tqdm import tqdm
 
     from replications.drift import fingerprint
     from replications.judging.environment import environment

@@ -98,6 +98,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     return judging.word(record)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+@pytest.hookimpl(tryfirst=True)  # Hypothesis asks the collector who refers to what
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """Let go of the last subject."""
-    opener(config).close()
+    opener(session.config).finish()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from replications.errors import BadInput
-from replications.judging.claim import SubjectInfo
-from replications.plotting.pictures import Picture
+
+if TYPE_CHECKING:
+    from replications.judging.claim import SubjectInfo
+    from replications.plotting.pictures import Picture
 
 SYSTEMS: tuple[str, ...] = ("brackets", "list_update", "ioi", "name_recall", "algorithmic")
 

@@ -46,6 +46,7 @@ def positions(name: str) -> Tensor:
 
 
 # ---------------------------------------------------------------------------------- exactness
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", EVERY)
 def test_every_edge_is_that_of_one_forward_pass(name: str) -> None:
     model, runs, at = network(name), pair(name), positions(name)
@@ -157,6 +158,7 @@ def test_prompts_that_differ_behind_the_metric_change_nothing() -> None:
 
 
 # ---------------------------------------------------------------------------------- arithmetic
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", EVERY)
 def test_the_counted_arithmetic_is_that_of_the_formula(name: str) -> None:
     model, runs, at = network(name), pair(name), positions(name)

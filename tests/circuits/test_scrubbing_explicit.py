@@ -168,6 +168,7 @@ class Slow:
         return values[part.strings[self.i]] + remainder
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", TREES)
 @pytest.mark.parametrize(
     ("model", "at"),

@@ -255,6 +255,7 @@ def test_picks_batches_early_stops_and_lasting_edits_work(model: str) -> None:
     assert lens.edits == ()
 
 
+@pytest.mark.sampled(2)
 @EVERY_MODEL
 def test_reopening_gives_the_same_architecture_with_other_weights(model: str) -> None:
     lens = opened(model)
@@ -290,6 +291,7 @@ def test_runs_leave_the_model_as_it_was_also_when_they_fail(model: str) -> None:
     assert state() == before
 
 
+@pytest.mark.sampled(2)
 @EVERY_MODEL
 @pytest.mark.filterwarnings("error")
 def test_opening_is_in_float32_processes_once_and_draws_nothing(

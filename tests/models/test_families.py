@@ -64,6 +64,7 @@ def test_the_logits_are_those_of_transformers(name: str) -> None:
     assert expected.std() > 0.5
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", hf_models.MODELS)
 def test_a_saved_folder_is_read_as_it_is_in_memory(name: str, tmp_path: Path) -> None:
     text = hf_models.tokens()

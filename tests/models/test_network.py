@@ -31,6 +31,7 @@ def places(name: str) -> list[Place]:
     return [p for p in [*layered, sites.LN_FINAL()] if p.site.name not in absent]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_activation_is_that_of_the_lens(name: str) -> None:
     model, text = lens(name), tokens(name)
@@ -41,6 +42,7 @@ def test_every_activation_is_that_of_the_lens(name: str) -> None:
         assert (seen[place] - run[label]).abs().max() < EXACT, label
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SHAPES)
 def test_an_edit_does_what_it_does_in_the_lens(name: str) -> None:
     text = tokens(name)

@@ -78,6 +78,7 @@ def truth(name: str, shared: int) -> list[list[Tensor]]:
     return [one_by_one(model, *texts, grid.places(model, 6)) for grid in grids(name)]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("at", "shared"), [(-1, 0), (0, 2), (AT, 2)], ids=["last-0", "first-2", "each-2"]
 )
@@ -97,15 +98,17 @@ def test_every_kind_equals_one_forward_pass_per_place(
     assert (found[0].source - read(model.forward(source), positions)).abs().max() < EXACT
 
 
+@pytest.mark.parametrize("step", [61, pytest.param(17, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", SHAPES)
-def test_float32_equals_transformerlens_in_float32(name: str) -> None:
+def test_float32_equals_transformerlens_in_float32(name: str, step: int) -> None:
+    """Of each grid every so many places, from the first on."""
     base, source = pair(name)
     model = lens(name, torch.float32)
     found = sweeps(model, base, source, grids(name), ANSWERS, at=AT)
     for grid, made in zip(grids(name), found, strict=True):
         assert made.values.dtype == torch.float32
         places = grid.places(as_network(model), 6)
-        for i in range(0, len(places), 17):
+        for i in range(0, len(places), step):
             there = patch_by_hooks(model, base, source, lambda x: read(x, AT), places[i])
             assert (made.values.flatten(0, -2)[i] - there).abs().max() < NEAR, places[i]
 
@@ -144,7 +147,8 @@ def test_folded_layernorms_and_models_without_biases(name: str, biases: bool, fo
     assert (found.values.flatten(0, -2) - torch.stack(expected)).abs().max() < EXACT
 
 
-@pytest.mark.parametrize("name", ["gpt", "padded", "shortformer"])
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("name", ["padded", "gpt", "shortformer"])
 def test_any_metric_of_the_logits_is_that_of_one_forward_pass_per_place(name: str) -> None:
     base, source = pair(name)
 

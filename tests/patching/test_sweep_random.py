@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,9 +80,20 @@ def one_by_one(model: Network, base: Tensor, source: Tensor, place: Place) -> Te
     return model.forward(base, [put_rows(place, there)])
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.data())
 def test_the_engine_equals_one_forward_pass_per_place(data: st.DataObject) -> None:
+    holds(data)
+
+
+@pytest.mark.slow
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(st.data())
+def test_the_engine_equals_one_forward_pass_per_place_in_many_more(data: st.DataObject) -> None:
+    holds(data)
+
+
+def holds(data: st.DataObject) -> None:
     shape = data.draw(shapes() | shapes().flatmap(modern))
     weights = state_dict(shape, biases=data.draw(st.booleans()), folded=data.draw(st.booleans()))
     model = Network.from_state_dict(shape, weights)

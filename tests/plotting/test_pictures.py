@@ -23,6 +23,7 @@ from replications.systems import registry
 @picture("A line", "It rises with the subject.")
 def a_line(subject: Any) -> Figure:
     figure, grid = charts.canvas(2)
+    figure.set_size_inches(4, 2)
     for axes in grid.flat:
         charts.lines(axes, {"up": (range(3), [0, 1, subject]), "down": (range(3), [2, 1, 0])})
         charts.label(axes, "step", "height (m)")

@@ -109,6 +109,7 @@ def test_attribution_adds_up_in_a_frame_too() -> None:
     assert total == pytest.approx(found.logit_difference, abs=1e-9)  # type: ignore[attr-defined]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", RESULTS)
 def test_every_result_draws_itself_and_shows_itself(name: str) -> None:
     figure = RESULTS[name].plot()

@@ -20,7 +20,7 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
 # Without claims/conftest.py, which takes seconds to import, and with what it says to pytest-xdist.
-PLUGINS = ("replications.pytest_plugin.plugin", "tests.fake_board", *WITHOUT)
+PLUGINS = ("replications.pytest_plugin.plugin", "tests.fake_board", "xdist.plugin", *WITHOUT)
 OPTIONS = [word for name in PLUGINS for word in ("-p", name)]
 CONFTEST = """
 import pytest
@@ -64,7 +64,9 @@ def write(folder: Path, what: str) -> None:
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pytest", *OPTIONS, *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Other plugins that are installed here would take half a second of every process.
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = {**os.environ, **alone, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -135,7 +137,9 @@ def test_a_killed_worker_costs_one_row(tmp_path: Path, undisturbed: list[dict[st
         pytest.param(TWO, id="two workers", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_run_keeps_what_it_measured(
     tmp_path: Path,
     undisturbed: list[dict[str, Any]],

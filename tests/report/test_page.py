@@ -20,7 +20,7 @@ from replications.judging.claim import Kind, SubjectInfo
 from replications.judging.ledger import Ledger
 from replications.judging.row import FAILURES, STATUSES
 from replications.report import board, claims_md
-from replications.report.page import Page, by_subject, render
+from replications.report.page import Page, by_subject, gallery, render
 from replications.report.page.answer import answer
 from replications.report.page.gallery import chosen, read
 from replications.report.page.render import SYMBOLS
@@ -295,7 +295,7 @@ def test_pictures_that_cannot_be_drawn_are_told_on_the_page(
     def none(*_: Any, **__: Any) -> Path:
         raise BadInput("pictures need matplotlib")
 
-    monkeypatch.setattr(report, "chosen", lambda ledger: ["toys/arena"])
+    monkeypatch.setattr(gallery, "chosen", lambda ledger: ["toys/arena"])
     monkeypatch.setattr(figures, "draw_all", none)
     write("a.json", ledger())
     assert run("a.json") == 0
@@ -308,7 +308,7 @@ def test_without_a_folder_pictures_are_drawn(write: Write, monkeypatch: pytest.M
         assert (names, formats) == (["toys/arena"], ["png"])
         return draw(out) / "figures.json"
 
-    monkeypatch.setattr(report, "chosen", lambda ledger: ["toys/arena"])
+    monkeypatch.setattr(gallery, "chosen", lambda ledger: ["toys/arena"])
     monkeypatch.setattr(figures, "draw_all", drawn)
     write("a.json", ledger())
     assert run("a.json") == 0

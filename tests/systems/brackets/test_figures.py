@@ -81,6 +81,7 @@ def test_every_plot_of_the_document_is_drawn_or_has_a_reason() -> None:
     assert all(reason and "\n" not in reason for reason in NOT_DRAWN.values())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", [name for name in BY_NAME if name != "two-relus"])
 def test_each_picture_can_be_drawn_with_words_on_its_axes(arena: BracketSubject, name: str) -> None:
     figure = BY_NAME[name].draw(arena)

@@ -132,16 +132,17 @@ def test_names_are_read_at_the_indirect_object(subject: IoiSubject) -> None:
 
 
 # -------------------------------------------------------------------------- effects, known answers
-def test_previous_token_heads_act_through_keys_only(subject: IoiSubject) -> None:
-    roles = subject.roles
-    by_site = {
-        site.name: subject.early_paths.from_previous(site, roles.induction)
-        for site in (sites.K, sites.Q, sites.V)
-    }
-    assert by_site["k"]["named"] == 2
-    assert max(by_site["k"]["effects"]) < -0.01
-    assert by_site["q"]["effects"] == pytest.approx([0, 0], abs=1e-4)
-    assert by_site["v"]["effects"] == pytest.approx([0, 0], abs=1e-4)
+def test_previous_token_heads_act_through_keys(subject: IoiSubject) -> None:
+    found = subject.early_paths.from_previous(sites.K, subject.roles.induction)
+    assert found["named"] == 2
+    assert max(found["effects"]) < -0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("site", [sites.Q, sites.V], ids=["q", "v"])
+def test_previous_token_heads_do_not_act_otherwise(subject: IoiSubject, site: sites.Site) -> None:
+    found = subject.early_paths.from_previous(site, subject.roles.induction)
+    assert found["effects"] == pytest.approx([0, 0], abs=1e-4)
 
 
 def test_two_senders_are_superadditive_through_softmax_alone(subject: IoiSubject) -> None:

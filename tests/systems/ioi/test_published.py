@@ -6,9 +6,10 @@ cleanly; figures made from the random model itself are accepted, and every contr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -58,6 +59,7 @@ CLAIMS = list(claims())
 ON_FIGURES = [claim for claim in CLAIMS if claim.expect[GPT2].edges[0] is None and not claim.parts]
 """The claims whose value is a distance from a figure."""
 COSTLY = ("ioi/published-circuit",)
+COSTLY_FIGURES = {"auto_circuit/circuit_percent"}
 NEED_HEADS = ("previous-token", "duplicate-token", "induction")
 """Scores of attention: on a model whose heads do nothing, controls score alike."""
 
@@ -124,12 +126,18 @@ def test_ids_are_unique() -> None:
     assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
 
 
-@pytest.mark.parametrize(
-    "claim",
-    # 60 faithfulness values, and for each control again.
-    [pytest.param(c, marks=[pytest.mark.slow] * (c.id in COSTLY)) for c in CLAIMS],
-    ids=lambda claim: claim.id,
-)
+def of(claims: Iterable[Claim], every: int = 1) -> Any:
+    """A case for each claim.
+
+    All but every n-th are slow, and the costly ones: 60 faithfulness values, and for each control
+    again.
+    """
+    slow = [i % every > 0 or claim.id in COSTLY for i, claim in enumerate(claims)]
+    marks = [[pytest.mark.slow] * each for each in slow]
+    return [pytest.param(c, marks=m, id=c.id) for c, m in zip(claims, marks, strict=True)]
+
+
+@pytest.mark.parametrize("claim", of(CLAIMS, every=2))
 def test_on_random_weights_a_claim_fails_cleanly(claim: Claim, model: Published) -> None:
     row = judge(claim, INFO, Stand(model))
     assert row.status == "fail"
@@ -137,9 +145,8 @@ def test_on_random_weights_a_claim_fails_cleanly(claim: Claim, model: Published)
     assert claim not in ON_FIGURES or ", published " in row.reason  # the worst place is named
 
 
-@pytest.fixture(scope="module")
-def own(model: Published) -> Mapping[str, Figure]:
-    """Every figure, with the values of the random model in the place of the published ones."""
+def compared(model: Published, claims: Iterable[Claim]) -> dict[str, Figure]:
+    """The figures of some claims, with the values of the random model in the place of theirs."""
     found: dict[str, Figure] = {}
 
     def kept(key: str) -> Figure:
@@ -152,23 +159,43 @@ def own(model: Published) -> Mapping[str, Figure]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "figure", kept)
-        for claim in CLAIMS:
+        for claim in claims:
             claim.measure(Stand(model))
     return found
 
 
-def test_every_figure_is_compared_by_a_claim(own: Mapping[str, Figure]) -> None:
-    assert set(own) == set(figures())
+@pytest.fixture(scope="module")
+def own(model: Published) -> Mapping[str, Figure]:
+    """Every figure but those of costly claims."""
+    return compared(model, [claim for claim in CLAIMS if claim.id not in COSTLY])
 
 
-@pytest.mark.parametrize("claim", ON_FIGURES, ids=lambda claim: claim.id)
+@pytest.fixture(scope="module")
+def whole(model: Published, own: Mapping[str, Figure]) -> Mapping[str, Figure]:
+    """Every figure."""
+    return {**own, **compared(model, [claim for claim in CLAIMS if claim.id in COSTLY])}
+
+
+def test_every_figure_but_the_costly_ones_is_compared_by_a_claim(
+    own: Mapping[str, Figure],
+) -> None:
+    assert set(figures()) - set(own) == COSTLY_FIGURES
+
+
+@pytest.mark.slow
+def test_every_figure_is_compared_by_a_claim(whole: Mapping[str, Figure]) -> None:
+    assert set(whole) == set(figures())
+
+
+@pytest.mark.parametrize("claim", of(ON_FIGURES))
 def test_on_its_own_figures_a_claim_holds_and_every_control_is_rejected(
     claim: Claim,
     model: Published,
-    own: Mapping[str, Figure],
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(measuring, "figure", own.__getitem__)
+    found = request.getfixturevalue("whole" if claim.id in COSTLY else "own")
+    monkeypatch.setattr(measuring, "figure", found.__getitem__)
     row = judge(claim, INFO, Stand(model))
     assert row.holds
     accepted = [control.name for control in row.controls or () if control.accepted]

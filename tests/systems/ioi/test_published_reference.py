@@ -67,10 +67,12 @@ def some_places(values: Tensor) -> list[tuple[int, ...]]:
     return [tuple(map(int, largest)), last, middle]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("key", sorted({r: k for k, r in RECIPES.items()}.values()))
 def test_a_sweep_is_one_forward_pass_a_place(key: str, precise: Published) -> None:
     recipe, network = RECIPES[key], as_network(lens())
     values = precise.patching.shares(recipe)
+    assert values.abs().max() > 1e-3
     pair, share = gap(network, recipe)
     clean, corrupted = (network.cache(tokens) for tokens in (pair.clean, pair.corrupted))
     for at in some_places(values):
@@ -91,6 +93,7 @@ def test_a_sweep_is_one_forward_pass_a_place(key: str, precise: Published) -> No
         assert values[at].item() == pytest.approx(found.item(), abs=tolerance, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_sweeps_move_something(precise: Published) -> None:
     for recipe in RECIPES.values():
         assert precise.patching.shares(recipe).abs().max() > 1e-3

@@ -25,6 +25,7 @@ def test_only_what_the_document_speaks_of_gates() -> None:
 SHIPPED = [toy for toy in TOYS if toy.weights in fixtures.manifest()]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("toy", SHIPPED, ids=lambda toy: toy.name)
 def test_every_toy_does_the_task_and_one_of_one_sentence_has_another_regime_beside_it(
     toy: _Toy,

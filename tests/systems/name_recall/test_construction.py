@@ -46,6 +46,7 @@ def holds(claim: Claim, group: str, model: NameRecallSubject) -> bool:
     return claim.expect[group].judge(claim.measure(model)).holds
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("claim", "group"), CASES, ids=[f"{c.id}-{g}" for c, g in CASES])
 def test_a_claim_holds_where_it_is_true_and_every_part_has_a_control(
     claim: Claim, group: str
@@ -136,6 +137,7 @@ def test_without_one_head_exactly_the_claims_about_it_turn_red(head: Head) -> No
     assert red == RED[head]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("name", "head", "weight"), LESIONS)
 def test_a_claim_turns_red_without_the_head_that_it_is_about(
     name: str, head: Head, weight: str
@@ -192,7 +194,10 @@ SMALLER_CHANGES: list[tuple[dict[str, Any], set[str]]] = [
 
 @pytest.mark.parametrize(
     ("change", "expected"),
-    [*CHANGES, *(pytest.param(*case, marks=pytest.mark.slow) for case in SMALLER_CHANGES)],
+    [
+        *CHANGES[:1],
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in CHANGES[1:] + SMALLER_CHANGES),
+    ],
 )
 def test_where_names_move_elsewhere_exactly_the_claims_about_it_turn_red(
     change: dict[str, Any], expected: set[str]
