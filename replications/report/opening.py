@@ -78,9 +78,9 @@ def _counted(group: str, n: int, of: Sequence[int]) -> list[str]:
     return [
         f"{n} `{group}`",
         str(len(of)),
-        f"{everywhere} (rate at least {100 * low:.0f} %)",
+        f"{everywhere} (rate at least {100 * low:.0f} %)" if everywhere else "0",
         str(len(of) - everywhere - nowhere),
-        f"{nowhere} (at most {100 * high:.0f} %)",
+        f"{nowhere} (at most {100 * high:.0f} %)" if nowhere else "0",
     ]
 
 

@@ -13,7 +13,7 @@ from replications.report.opening import BEGIN, END, opening, refresh
 from tests.sample_ledger import BIG, SIDES, ledger, row
 
 PAGE = f"Before.\n{BEGIN}\n- old\n{END}\nAfter.\n"
-TRAINED = "| 2 `retrained` | 1 | 0 (rate at least 16 %) | 1 | 0 (at most 84 %) |"
+TRAINED = "| 2 `retrained` | 1 | 0 | 1 | 0 |"
 SAID = f"| `toys` | 2 of 2 (arena) {TRAINED}"
 NONE = "| none measured |  |  |  |  |"
 
