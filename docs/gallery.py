@@ -22,7 +22,7 @@ SUBJECTS = {
     "list_update": ("seed0",),
     "ioi": ("circuit/seed0", "construction"),
     "name_recall": ("toy/seed0",),
-    "algorithmic": ("cumsum-retrained/seed42",),
+    "algorithmic": ("cumsum-retrained/seed42", "palindrome-retrained/seed42"),
 }
 """System -> models that the repository ships, in the order in which they are asked."""
 
