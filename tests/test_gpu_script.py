@@ -16,6 +16,7 @@ from bench.gpu import Step
 SLOW = """
 import signal, subprocess, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 Path(sys.argv[1]).write_text(str(child.pid))
 try:

@@ -90,10 +90,13 @@ def perform(task: Task, processes: Processes | None = None) -> Result:
 
 
 def _variables(task: Task, folder: Path) -> dict[str, str]:
-    """The environment of a task: the suite it imports is this one."""
+    """The environment of a task: the suite it imports is this one.
+
+    Unbuffered, so that what a task says and what it fails with stay in their order.
+    """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     given = {name: value.replace("{folder}", str(folder)) for name, value in task.settings.items()}
-    return {**os.environ, "PYTHONPATH": path, **given}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **given}
 
 
 def _made(task: Task, folder: Path) -> dict[str, bytes]:
