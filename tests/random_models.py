@@ -108,3 +108,15 @@ def tokens(name: str, batch: int = 3, length: int = 6, seed: int = 0) -> Tensor:
         pads = torch.arange(batch)[:, None] % 3
         found[torch.arange(length) >= length - pads] = shape.pad_token
     return found
+
+
+def pair(name: str) -> tuple[Tensor, Tensor]:
+    """Base and source tokens, equal at the first two positions."""
+    base, source = tokens(name, seed=1), tokens(name, seed=2)
+    source[:, :2] = base[:, :2]
+    return base, source
+
+
+def positions(name: str) -> Tensor:
+    """Where the metric of a pair is read."""
+    return torch.tensor([0, 0, 2] if EVERY[name].attention == "bidirectional" else [5, 3, 5])

@@ -43,7 +43,7 @@ from replications.patching import (
 )
 from replications.systems import registry
 from tests.pretended_gpu import pretended_gpu
-from tests.random_models import EVERY, network, tokens
+from tests.random_models import EVERY, network, pair, positions, tokens
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 """Of metrics of order one."""
@@ -54,18 +54,6 @@ NEEDS_GPU = pytest.mark.skipif(
 )
 SOME = ("gpt", "padded", "sandwich")
 """Architectures on which every test looks; `make slow` looks at the others too."""
-
-
-def pair(name: str) -> tuple[Tensor, Tensor]:
-    """Base and source tokens on the processor, equal at the first two positions."""
-    base, source = tokens(name, seed=1), tokens(name, seed=2)
-    source[:, :2] = base[:, :2]
-    return base, source
-
-
-def positions(name: str) -> Tensor:
-    """Where the metric is read."""
-    return torch.tensor([0, 0, 2] if EVERY[name].attention == "bidirectional" else [5, 3, 5])
 
 
 # ---------------------------------------------------------------------------------- the engines

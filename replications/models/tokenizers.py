@@ -39,9 +39,10 @@ class Tokenizer:
     def from_json(cls, content: bytes) -> Tokenizer:
         """The tokenizer of a `tokenizer.json`. Raises BadInput if the content is not one."""
         try:
-            return cls(tokenizers.Tokenizer.from_buffer(content))
+            inner = tokenizers.Tokenizer.from_buffer(content)
         except Exception as exc:  # the library raises nothing narrower
             raise BadInput(f"this is not the content of a tokenizer.json: {exc}") from exc
+        return cls(inner)  # outside the `try`: an error of ours is not one of the content
 
     @classmethod
     def from_words(cls, words: Sequence[str], bos: str = "<bos>") -> Tokenizer:

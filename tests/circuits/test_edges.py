@@ -26,23 +26,11 @@ from replications.models.network import Network
 from replications.models.shape import Shape
 from replications.patching import Execution
 from replications.patching._engine.gemm import onednn_works
-from tests.random_models import EVERY, SHAPES, lens, network, state_dict, tokens
+from tests.random_models import EVERY, SHAPES, lens, network, pair, positions, state_dict
 from tests.random_shapes import modern
 
 EXACT = 1e-10
 ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
-
-
-def pair(name: str) -> tuple[Tensor, Tensor]:
-    """Base and source tokens, equal at the first two positions."""
-    base, source = tokens(name, seed=1), tokens(name, seed=2)
-    source[:, :2] = base[:, :2]
-    return base, source
-
-
-def positions(name: str) -> Tensor:
-    """Where the metric is read."""
-    return torch.tensor([0, 0, 2] if EVERY[name].attention == "bidirectional" else [5, 3, 5])
 
 
 # ---------------------------------------------------------------------------------- exactness

@@ -23,21 +23,9 @@ from replications.models import sites
 from replications.models.edits import Edit
 from replications.models.network import Network
 from replications.patching import Execution, agreement
-from tests.random_models import EVERY, network, tokens
+from tests.random_models import EVERY, network, pair, positions
 
 ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
-
-
-def pair(name: str) -> tuple[Tensor, Tensor]:
-    """Base and source tokens, equal at the first two positions."""
-    base, source = tokens(name, seed=1), tokens(name, seed=2)
-    source[:, :2] = base[:, :2]
-    return base, source
-
-
-def positions(name: str) -> Tensor:
-    """Where the metric is read."""
-    return torch.tensor([0, 0, 2] if EVERY[name].attention == "bidirectional" else [5, 3, 5])
 
 
 @pytest.mark.parametrize("name", EVERY)
