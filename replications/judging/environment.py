@@ -46,10 +46,19 @@ def environment(
 
 
 def command() -> str:
-    """The command line, with the program by name ("pytest …")."""
+    """The command line, with the program by name ("pytest …").
+
+    Of whole paths only the last part is kept: the rest is of one machine, and ledgers travel.
+    """
     program = Path(sys.argv[0])
     name = program.parent.name if program.name == "__main__.py" else program.name
-    return " ".join([name, *sys.argv[1:]])
+    return " ".join([name, *map(_without_folders, sys.argv[1:])])
+
+
+def _without_folders(argument: str) -> str:
+    option, equals, value = argument.rpartition("=")
+    path = Path(value)
+    return f"{option}{equals}{path.name}" if path.is_absolute() and path.name else argument
 
 
 def package_version(name: str) -> str | None:
