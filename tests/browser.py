@@ -67,6 +67,35 @@ def chromium(profile: Path) -> Iterator[Chrome]:
         browser.quit()
 
 
+def load(browser: Chrome, address: str) -> None:
+    """Go to an address and wait for the whole page.
+
+    On a loaded machine `get` has returned in the middle of a page, after its head was read.
+    """
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    browser.get(address)
+    whole = "return location.href === arguments[0] && document.readyState === 'complete'"
+    WebDriverWait(browser, 30, poll_frequency=0.02).until(
+        lambda page: page.execute_script(whole, address)
+    )
+
+
+def console(browser: Chrome, count: int) -> list[str]:
+    """The first messages of the console, at least `count` of them; it is written with a delay."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    messages: list[str] = []
+
+    def enough(page: Chrome) -> bool:
+        entries = page.get_log("browser")  # type: ignore[no-untyped-call]
+        messages.extend(entry["message"] for entry in entries)
+        return len(messages) >= count
+
+    WebDriverWait(browser, 10, poll_frequency=0.02).until(enough)
+    return messages
+
+
 def resize(browser: Chrome, width: int, height: int = 900) -> None:
     """Give the page a size, in CSS pixels."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

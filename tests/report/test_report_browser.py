@@ -100,10 +100,10 @@ def browser(chromium: Any, page: Path) -> Any:
     chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     browsers.resize(chromium, 1280)
     browsers.media(chromium)
-    chromium.get("about:blank")
+    browsers.load(chromium, "about:blank")
     browsers.requests(chromium)
     chromium.get_log("browser")
-    chromium.get(page.as_uri())
+    browsers.load(chromium, page.as_uri())
     return chromium
 
 
@@ -164,7 +164,7 @@ def test_no_script_or_request_could_be_added(browser: Any) -> None:
         "document.body.append(s)"
     )
     assert browser.execute_script("return window.hacked") is None
-    refused = [entry["message"] for entry in browser.get_log("browser")]
+    refused = browsers.console(browser, 2)
     assert len(refused) == 2
     assert all("Content Security Policy" in message for message in refused)
 
@@ -276,7 +276,7 @@ def test_the_page_never_scrolls_sideways(browser: Any, width: int) -> None:
 
 def test_without_scripts_everything_is_there_but_the_filters(browser: Any, page: Path) -> None:
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
-    browser.get(page.as_uri())
+    browsers.load(browser, page.as_uri())
     assert not one(browser, "form.filters").is_displayed()
     assert one(browser, "#apples .claim").is_displayed()
     one(browser, "#apples .claim summary").click()
