@@ -33,6 +33,7 @@ def test_every_system_has_models_that_are_shipped(gallery: ModuleType) -> None:
             assert all(not fixtures.manifest()[each].sources for each in listed[name].fixtures)
 
 
+@pytest.mark.slow  # `make docs` draws them all
 def test_every_picture_has_its_image_or_its_reason(gallery: ModuleType, tmp_path: Path) -> None:
     found = list(gallery._drawn("list_update", tmp_path))
     pictures = pictures_of("list_update")

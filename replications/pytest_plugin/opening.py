@@ -33,6 +33,7 @@ class Opener:
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None
         self._opened: Opened | None = None
+        self._frozen_before = gc.get_freeze_count() > 0
 
     def open(self, wanted: Registered) -> Any:
         """The subject, opened now unless it was the last one.  What failed is not tried again."""
@@ -54,9 +55,13 @@ class Opener:
             gc.freeze()
 
     def finish(self) -> None:
-        """Free the last subject, and let the collector see everything: others ask it."""
+        """Free the last subject, and let the collector see everything again: others ask it.
+
+        A run within a run leaves what its caller has set aside.
+        """
         self.close()
-        gc.unfreeze()
+        if not self._frozen_before:
+            gc.unfreeze()
 
 
 def _open(wanted: Registered) -> Opened:

@@ -122,6 +122,7 @@ def test_an_interrupt_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Captu
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.slow
 def test_training_in_a_terminal_shows_its_steps_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     options = ["--seed", "1", "--steps", "100000", "--out", str(tmp_path / "weights")]
     leader, follower = terminal.opened()

@@ -153,6 +153,7 @@ def test_a_shipped_subject_is_traced_in_both_dtypes() -> None:
     assert taken("list_update", "generator") is None
 
 
+@pytest.mark.slow
 def test_a_language_model_is_traced_on_its_prompts() -> None:
     prompts = registry.load("name_recall").subject("toy/seed0").tokens
     found = taken("name_recall", "toy/seed0")

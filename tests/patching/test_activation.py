@@ -78,7 +78,7 @@ def truth(name: str, shared: int) -> list[list[Tensor]]:
     return [one_by_one(model, *texts, grid.places(model, 6)) for grid in grids(name)]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize(
     ("at", "shared"), [(-1, 0), (0, 2), (AT, 2)], ids=["last-0", "first-2", "each-2"]
 )

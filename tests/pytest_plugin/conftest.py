@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import tabulate  # noqa: F401
 
-import claims.conftest  # noqa: F401  loaded once here, so that each inner run is quick
+# Loaded once here, like tabulate, so that each inner run is quick.
+import claims.conftest  # noqa: F401
+import replications.report  # noqa: F401
 from tests.fake_runs import Run, Runner
 
 
@@ -12,4 +15,5 @@ from tests.fake_runs import Run, Runner
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest in this process on a file of claims; see `Runner`."""
     monkeypatch.setenv("REPLICATIONS_OFFLINE", "0")  # restored afterwards, also if a run sets it
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the options name what is needed
     return Runner(pytester)

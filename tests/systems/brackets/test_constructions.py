@@ -34,6 +34,7 @@ def test_one_attention_layer_averages_and_an_mlp_does_not() -> None:
     assert off[True] > 1e-3
 
 
+@pytest.mark.slow
 def test_one_attention_layer_cannot_learn_three_strings_and_an_mlp_can(
     made: Constructions,
 ) -> None:

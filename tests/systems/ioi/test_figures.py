@@ -55,6 +55,7 @@ def test_every_plot_of_the_document_is_drawn_and_one_more() -> None:
     assert drawn.NOT_DRAWN == {}
 
 
+@pytest.mark.slow
 def test_all_pictures_of_a_model_are_drawn(subject: IoiSubject, tmp_path: Path) -> None:
     found = list(figures.draw(subject, drawn.PICTURES, tmp_path, ["png"]))
     assert [one.why_not for one in found] == [""] * len(drawn.PICTURES)

@@ -67,7 +67,7 @@ def some_places(values: Tensor) -> list[tuple[int, ...]]:
     return [tuple(map(int, largest)), last, middle]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("key", sorted({r: k for k, r in RECIPES.items()}.values()))
 def test_a_sweep_is_one_forward_pass_a_place(key: str, precise: Published) -> None:
     recipe, network = RECIPES[key], as_network(lens())

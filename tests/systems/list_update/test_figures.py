@@ -62,11 +62,13 @@ def test_every_plot_of_the_document_is_drawn() -> None:
     assert drawn.NOT_DRAWN == {}
 
 
+@pytest.mark.slow
 def test_all_pictures_of_a_seed_are_drawn(subject: ListUpdateSubject, tmp_path: Path) -> None:
     found = list(figures.draw(subject, drawn.PICTURES, tmp_path, ["png"]))
     assert [one.why_not for one in found] == [""] * len(drawn.PICTURES)
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_bytes_twice(subject: ListUpdateSubject, tmp_path: Path) -> None:
     one, two = (next(figures.draw(subject, [drawn.attention], tmp_path / to)) for to in "ab")
     assert [path.suffix for path in one.files] == [".png", ".svg"]

@@ -169,6 +169,7 @@ def test_what_a_subject_does_not_have_is_said(
         PICTURES["attention-layer-0"].draw(originals["gpt2-small"])
 
 
+@pytest.mark.slow
 def test_the_same_bytes_every_time(subject: NameRecallSubject, tmp_path: Path) -> None:
     chosen = [PICTURES["head-patching"]]
     first, again = (

@@ -41,6 +41,7 @@ def test_other_edges_carry_two_other_names_and_the_same_last_token(
     assert not (prompts.source[:, FIRST] == prompts.base[:, END]).any()
 
 
+@pytest.mark.slow
 def test_the_planted_edges_are_edges_and_wrong_ones_differ(made: NameRecallSubject) -> None:
     edges, known = made.edges, {*map(str, planted())}
     assert {*planted()} <= {*Graph(made.lens.shape).edges}
