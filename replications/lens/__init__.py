@@ -4,9 +4,10 @@
 reads activations and edits them, with the same meaning on every supported version.
 """
 
+from replications.fixtures import PRETRAINED
 from replications.lens.base import Lens, Read, Run, Soundness, Weights
 from replications.lens.networks import as_network
-from replications.lens.opening import PRETRAINED, open_lens, open_pretrained
+from replications.lens.opening import open_lens, open_pretrained
 
 __all__ = [
     "PRETRAINED",
