@@ -68,3 +68,8 @@ def test_a_name_that_a_package_does_not_provide_is_an_attribute_error() -> None:
     assert get("regime") is get("regimes").regime
     with pytest.raises(AttributeError, match=r"'replications.systems.ioi' has no attribute 'x'"):
         get("x")
+
+
+def test_a_process_that_hands_out_claims_does_without_torch() -> None:
+    code = f"import claims.conftest, sys; sys.exit(any(name in sys.modules for name in {HEAVY}))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
