@@ -64,9 +64,10 @@ bench: $(HAS)test
 gpu: $(HAS)test
 	$(PY) -m bench.gpu $(ARGS)
 
-# How long people wait for claims, tests, report and command line, beside the limits.
+# How long people wait for claims, tests, report, command line and small sweeps, beside the limits;
+# ARGS="systems busy" takes some rows alone.
 times: $(HAS)test
-	$(PY) -m bench.times
+	$(PY) -m bench.times $(ARGS)
 
 # Do tests and claims notice one wrong character?  An hour or two.
 mutants: $(HAS)mutants

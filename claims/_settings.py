@@ -1,4 +1,8 @@
-"""What subjects are opened with: options, and the settings that make numbers repeatable."""
+"""What subjects are opened with: options, and the settings that make numbers repeatable.
+
+Torch is imported when the first claim is measured: processes that only collect or distribute claims
+do without it.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,10 @@ import os
 from typing import Any
 
 import pytest
-import torch
 
 import replications
 from replications.errors import ReplicationError
+from replications.judging.environment import package_version
 from replications.lens import lines
 
 DTYPES = ("float32", "float64")
@@ -39,8 +43,8 @@ def add(parser: pytest.Parser) -> None:
     )
 
 
-def apply(config: pytest.Config) -> None:
-    """Check the options and pin what can move a number.  pytest.UsageError with the remedy."""
+def check(config: pytest.Config) -> None:
+    """Check the options.  pytest.UsageError with the remedy."""
     options = config.option
     _check_lens(options.lens)
     _check_device(options.device)
@@ -48,7 +52,13 @@ def apply(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--threads {options.threads}: give a number of at least 1")
     if options.offline:
         os.environ["REPLICATIONS_OFFLINE"] = "1"
-    torch.set_num_threads(options.threads)
+
+
+def pin(config: pytest.Config) -> None:
+    """Pin what can move a number, in a process that measures."""
+    import torch
+
+    torch.set_num_threads(config.option.threads)
     torch.set_float32_matmul_precision("highest")
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -67,6 +77,8 @@ def _check_lens(kind: str | None) -> None:
 def _check_device(name: str) -> None:
     if name == "cpu":
         return
+    import torch
+
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -87,10 +99,16 @@ def environment(config: pytest.Config) -> dict[str, Any]:
     return {
         "lens": lines.kind_or_none(),
         "device": options.device,
-        "gpu": None if options.device == "cpu" else torch.cuda.get_device_name(options.device),
+        "gpu": None if options.device == "cpu" else _gpu(options.device),
         "dtype": options.dtype,
         "threads": options.threads,
     }
+
+
+def _gpu(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device)
 
 
 def header(config: pytest.Config) -> list[str]:
@@ -108,7 +126,7 @@ def header(config: pytest.Config) -> list[str]:
     return [
         *other,
         f"interp-claims {replications.__version__}, "
-        f"TransformerLens {line.version} ({line.kind}), torch {torch.__version__}",
+        f"TransformerLens {line.version} ({line.kind}), torch {package_version('torch')}",
         f"claims: device {options.device}, {options.dtype}, {options.threads} threads, TF32 off, "
         + ("LESIONS, " if options.lesions else "")
         + _controls(options.no_controls),

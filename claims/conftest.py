@@ -40,7 +40,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    _settings.apply(config)
+    _settings.check(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    _settings.pin(item.config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -36,6 +36,7 @@ from replications.commands import (
     trace,
     train,
 )
+from replications.commands.waiting import let_threads_sleep
 from replications.errors import ReplicationError
 
 COMMANDS = (
@@ -77,6 +78,7 @@ python -m replications sweep --subject ioi/toy --clean "…" --corrupted "…"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.  Usage errors raise SystemExit(2) (argparse)."""
     _replace_what_cannot_be_encoded()
+    let_threads_sleep()
     args = parser().parse_args(argv)
     try:
         return int(args.run(args))

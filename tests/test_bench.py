@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from bench import compare, measure, peers, tables
+from bench import compare, measure, peers, ratios, tables, times
 from bench.machine import machine
 from bench.measure import Rival, Setting
 from bench.workloads import WORKLOADS, Case
+from replications.patching._engine import gemm
 
 TINY = Setting("tiny", "cpu", torch.float32, ("transformer_lens",), perf_counter)
 ROW: dict[str, Any] = {
@@ -201,3 +202,59 @@ def test_the_machine_is_recorded_with_what_moves_its_times() -> None:
     assert where["dtype"] == "float64"
     assert where["gpu"] is None
     assert {"cpu", "cores", "torch", "backend", "simd", "load", "transformer_lens"} <= set(where)
+
+
+# ---- make times ---------------------------------------------------------------------------------
+
+
+def test_every_time_has_a_row() -> None:
+    assert [(row.name, row.limit) for row in times.chosen([])] == [
+        ("--help", 0.3),
+        ("systems", 1.5),
+        ("small", 1.4),
+        ("busy", 1.0),
+        ("claims", 90),
+        ("report", 15),
+        ("test", 120),
+    ]
+
+
+def test_rows_are_chosen_by_name_and_a_report_needs_claims() -> None:
+    assert [row.name for row in times.chosen(["busy", "systems"])] == ["systems", "busy"]
+    assert [row.name for row in times.chosen(["report"])] == ["claims", "report"]
+    with pytest.raises(SystemExit, match=r"no row nothing; there are: --help, systems"):
+        times.chosen(["nothing"])
+
+
+@pytest.mark.parametrize(
+    ("row", "found", "line"),
+    [
+        (
+            times.Row("slow", 2, ()),
+            times.Measured(2.5, 4.0, 0, "9.0\n"),
+            ("slow", "2.5 s", "2 s", "no", "4.0 s", "0"),
+        ),
+        (
+            times.Row("ratio", 1.4, (), ratio=True),
+            times.Measured(60.0, 4.0, 0, "1.25\n"),
+            ("ratio", "1.25 ×", "1.4 ×", "yes", "4.0 s", "0"),
+        ),
+        (
+            times.Row("failed", 90, ()),
+            times.Measured(1.0, 1.0, 2, ""),
+            ("failed", "1.0 s", "90 s", "no", "1.0 s", "2"),
+        ),
+    ],
+)
+def test_a_row_says_whether_its_limit_was_kept(
+    row: times.Row, found: times.Measured, line: tuple[str, ...]
+) -> None:
+    assert times.told(row, found) == line
+
+
+def test_a_ratio_is_the_last_that_is_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gemm, "rate", lambda rounds: 1e12)
+    ratios.main(["small", "--size", "tiny", "--rounds", "1"])
+    assert float(capsys.readouterr().out) > 0

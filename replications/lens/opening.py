@@ -9,15 +9,10 @@ from torch import Tensor
 
 from replications import fixtures
 from replications.errors import BadInput, Unsupported
+from replications.fixtures import PRETRAINED
 from replications.lens import lines
 from replications.lens.base import Lens
 from replications.models.shape import Shape
-
-PRETRAINED: Mapping[str, tuple[str, ...]] = {
-    "gpt2-small": ("gpt2-small/config.json", "gpt2-small/model.safetensors"),
-    "gelu-2l": ("gelu-2l/model_final.pth",),
-}
-"""The fixtures that each published model is opened from, apart from its tokenizer."""
 
 
 def open_lens(

@@ -11,7 +11,7 @@ from replications.systems import SYSTEMS
 ROOT = Path(__file__).parents[2]
 FILES = (
     "__init__.py", "data.py", "model.py", "task.py", "roles.py", "measure.py",
-    "measurements/__init__.py", "subjects.py", "train.py", "lesions.py", "figures.py",
+    "measurements/__init__.py", "infos.py", "subjects.py", "train.py", "lesions.py", "figures.py",
 )  # fmt: skip
 
 

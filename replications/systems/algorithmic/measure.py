@@ -31,6 +31,7 @@ from replications.systems.algorithmic.model import (
     UNIQUE,
     Model,
 )
+from replications.systems.algorithmic.problems import PUBLISHED_SEED
 from replications.systems.algorithmic.roles import (
     CumsumRoles,
     PalindromeRoles,
@@ -41,9 +42,6 @@ from replications.systems.algorithmic.roles import (
     palindrome_roles,
 )
 from replications.systems.algorithmic.task import Preparation, Task
-
-PUBLISHED_SEED = 42
-"""The seed from which the published models were trained."""
 
 
 class AlgorithmicSubject:

@@ -14,6 +14,7 @@ from torch import Tensor
 from replications.errors import BadInput
 from replications.lens import Lens, open_lens
 from replications.models import Shape, check_state_dict, parameters, read_state_dict, untrained
+from replications.systems.algorithmic import problems
 from replications.systems.algorithmic.data import addition, cumsum, palindrome, sorting, unique
 
 
@@ -87,7 +88,7 @@ PALINDROME = Model(
         d_vocab_out=2,
         attn_only=True,
     ),
-    fixture="algorithmic/palindrome_classifier.pt",
+    fixture=problems.PUBLISHED["palindrome"],
 )
 UNIQUE = Model(
     problem="unique",
@@ -103,7 +104,7 @@ UNIQUE = Model(
         d_vocab_out=unique.NONE + 1,
         attn_only=True,
     ),
-    fixture="algorithmic/first_unique_char_model.pt",
+    fixture=problems.PUBLISHED["unique"],
 )
 SUM = Model(
     problem="sum",
@@ -119,7 +120,7 @@ SUM = Model(
         d_vocab_out=addition.EQUALS + 1,
         attn_only=True,
     ),
-    fixture="algorithmic/sum_model.pt",
+    fixture=problems.PUBLISHED["sum"],
 )
 SORTED = Model(
     problem="sorted",
@@ -135,7 +136,7 @@ SORTED = Model(
         d_vocab_out=sorting.SEP + 1,
         attn_only=True,
     ),
-    fixture="algorithmic/sorted_list_model.pt",
+    fixture=problems.PUBLISHED["sorted"],
 )
 CUMSUM = Model(
     problem="cumsum",
@@ -151,7 +152,7 @@ CUMSUM = Model(
         d_vocab_out=3,
         normalization=None,
     ),
-    fixture="algorithmic/cumsum_model.pt",
+    fixture=problems.PUBLISHED["cumsum"],
     negative=cumsum.MAXIMUM,
 )
 MODELS: Mapping[str, Model] = {
@@ -159,7 +160,7 @@ MODELS: Mapping[str, Model] = {
 }
 SUM_ONE_LAYER = replace(
     SUM,
-    problem="sum-one-layer",
+    problem=problems.SUM_ONE_LAYER,
     called="the addition model of one layer",
     shape=replace(SUM.shape, n_layers=1),
     fixture="",

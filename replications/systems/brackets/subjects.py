@@ -1,4 +1,4 @@
-"""The bracket classifiers that are measured: published, retrained by us, lesioned."""
+"""How the bracket classifiers of `infos` are opened, and the lesions of two of them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from replications.judging.claim import SubjectInfo
 from replications.systems.brackets import model
 from replications.systems.brackets.constructions import Constructions
 from replications.systems.brackets.data import BracketData, generate
+from replications.systems.brackets.infos import (
+    ARENA,
+    ARENA_DATA,
+    ARENA_WEIGHTS,
+    CONSTRUCTION,
+    SUBJECTS,
+    retrained,
+)
 from replications.systems.brackets.lesions import LESIONS as LESION_EDITS
 from replications.systems.brackets.measure import BracketSubject
 from replications.systems.brackets.published_pickle import read_strings
 from replications.systems.brackets.roles import PUBLISHED
-from replications.systems.seeds import with_listed
 
-ARENA_WEIGHTS = "brackets/brackets_model_state_dict.pt"
-ARENA_DATA = "brackets/brackets_data.json"
 SCRUBBED_DATA = "scrubbing/parens.zip"
 """Read when a scrubbing claim needs it: without it, only these claims are skipped."""
 STRINGS = 5000
@@ -29,64 +34,21 @@ STRINGS = 5000
 RETRAINED_STRINGS = 2000
 """The first of these, on which retrained models are measured in everything but accuracy: there are
 nine of them."""
-SEEDS = range(9)
-MEASURED_WHOLE = 1
-"""How many retrained models each run measures in full; on the others it skips what is costly."""
 LESIONED_SEED = 7
 """The retrained model on which most tier-1 claims hold; it is lesioned too."""
 MEASUREMENT_SEED = 2_000_000
 """Seed of the strings that the retrained models are measured on; none was trained on them."""
-
-_ARENA = SubjectInfo(
-    system="brackets",
-    name="arena",
-    group="arena",
-    kind="original",
-    gates=True,
-    fixtures=(ARENA_WEIGHTS, ARENA_DATA),
-    remedy="python -m replications fixtures fetch",
-)
-_CONSTRUCTION = SubjectInfo(
-    system="brackets",
-    name="construction",
-    group="construction",
-    kind="construction",
-    gates=True,
-    fixtures=(),
-)
-
-
-def _retrained_weights(seed: int) -> str:
-    return f"brackets/retrained-seed{seed}.safetensors"
-
-
-def _retrained(seed: int) -> SubjectInfo:
-    return SubjectInfo(
-        system="brackets",
-        name=f"retrained/seed{seed}",
-        group="retrained",
-        kind="retrained",
-        gates=False,
-        fixtures=(_retrained_weights(seed),),
-        remedy=f"python -m replications train brackets --seed {seed}",
-        further=seed >= MEASURED_WHOLE,
-    )
 
 
 def _lesioned(info: SubjectInfo, lesion: str) -> SubjectInfo:
     return replace(info, name=f"{info.name}~{lesion}", gates=False)
 
 
-SUBJECTS = (
-    _ARENA,
-    _CONSTRUCTION,
-    *map(_retrained, with_listed(SEEDS, "brackets/retrained-seed{seed}.safetensors")),
-)
 SHIPPED_LESIONS = ("W_OV of 0.0 random", "LayerNorm before scale and bias", "untrained")
 """Lesions of a model that is in the repository, for machines without the published weights."""
 LESIONS = (
-    *(_lesioned(_ARENA, name) for name in LESION_EDITS),
-    *(_lesioned(_retrained(LESIONED_SEED), name) for name in SHIPPED_LESIONS),
+    *(_lesioned(ARENA, name) for name in LESION_EDITS),
+    *(_lesioned(retrained(LESIONED_SEED), name) for name in SHIPPED_LESIONS),
 )
 
 
@@ -115,10 +77,10 @@ def subject(
     known = {info.name: info for info in (*SUBJECTS, *LESIONS)}
     if name not in known:
         raise BadInput(f"unknown bracket subject {name!r}; there are: {', '.join(known)}")
-    if name == _CONSTRUCTION.name:
+    if name == CONSTRUCTION.name:
         return Constructions()
     whole, _, lesion = name.partition("~")
-    if whole == _ARENA.name:
+    if whole == ARENA.name:
         found = _open_arena(data, device, dtype)
     else:
         found = _open_retrained(known[name], data, device, dtype)
@@ -146,7 +108,7 @@ def _open_arena(data: BracketData | None, device: str, dtype: str) -> BracketSub
     weights = model.read_state_dict(fixtures.read_bytes(ARENA_WEIGHTS), ARENA_WEIGHTS)
     content = fixtures.read_bytes(ARENA_DATA)
     return BracketSubject(
-        _ARENA.name,
+        ARENA.name,
         model.open_model(weights, device=device, dtype=dtype),
         _published_data(content, STRINGS) if data is None else data,
         roles=PUBLISHED,

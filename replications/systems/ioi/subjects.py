@@ -1,9 +1,9 @@
-"""What can be opened: GPT-2 small, toys, their lesions, and the texts, which need no model."""
+"""How the subjects of `infos` are opened, and the lesions of two of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -11,12 +11,25 @@ from torch import Tensor
 
 from replications import fixtures
 from replications.errors import BadInput, FixtureLost
-from replications.judging.claim import SubjectInfo
-from replications.lens import PRETRAINED, Lens, open_pretrained
+from replications.lens import Lens, open_pretrained
 from replications.models.shape import Shape
 from replications.models.tokenizers import Tokenizer
 from replications.systems.ioi import construction, model
 from replications.systems.ioi.data import Document, Sample, draw, toy_tokenizer
+from replications.systems.ioi.infos import (
+    BY_HAND,
+    CIRCUIT,
+    CONSTRUCTION,
+    GPT2,
+    GPT2_TOKENIZER,
+    OWN,
+    SUBJECTS,
+    TEXT,
+    TOYS,
+    Toy,
+    info,
+    other,
+)
 from replications.systems.ioi.lesions import LESIONS as LESION_TASKS
 from replications.systems.ioi.lesions import OF_CONSTRUCTION, OF_TOYS
 from replications.systems.ioi.measure import IoiSubject
@@ -25,132 +38,20 @@ from replications.systems.ioi.regimes import regime
 from replications.systems.ioi.roles import PUBLISHED
 from replications.systems.ioi.task import Task
 from replications.systems.ioi.train_circuit import SHAPE as CIRCUIT_SHAPE
-from replications.systems.seeds import with_listed
 
-GPT2 = "gpt2-small"
-GPT2_TOKENIZER = f"{GPT2}/tokenizer.json"
-OWN = f"{GPT2}/own"
-"""GPT-2 small on prompts of our own, more than the document has."""
 OWN_PROMPTS = 48
 """Each of our six templates has both patterns four times."""
 TOY_PROMPTS = 96
 CIRCUIT_PROMPTS = 48
 """Fewer, since these models have more heads and take longer."""
-TEXT = "text"
-CONSTRUCTION = "construction"
 CONSTRUCTION_PROMPTS = 12
-CIRCUIT = "circuit"
-"""Models that read long texts: a recipe of their own, and not compared with any other."""
 LESIONED = "repairing/seed0"
 """The toy of which lesions are made."""
 
-
-@dataclass(frozen=True)
-class _Toy:
-    """One training run."""
-
-    regime: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.regime}/seed{self.seed}"
-
-    @property
-    def weights(self) -> str:
-        return f"ioi/{self.regime}-seed{self.seed}.safetensors"
-
-    @property
-    def shape(self) -> Shape:
-        if self.regime == CIRCUIT:
-            return CIRCUIT_SHAPE
-        chosen = regime(self.regime)
-        return model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
-
-    @property
-    def command(self) -> str:
-        """How it was trained."""
-        if self.regime == CIRCUIT:
-            return f"python -m replications train ioi/circuit --seed {self.seed}"
-        return f"python -m replications train ioi --seed {self.seed} --regime {self.regime}"
-
-
-SEEDS = {
-    "repairing": 5,
-    "kept": 5,
-    "plain": 2,
-    "certain": 2,
-    "smoothed": 2,
-    "zeroed": 2,
-    "everywhere": 2,
-    "narrow": 2,
-    CIRCUIT: 5,
-}
-"""How many runs of each regime there are; their seeds count from 0."""
-TOYS = tuple(
-    _Toy(name, seed)
-    for name, seeds in SEEDS.items()
-    for seed in with_listed(range(seeds), f"ioi/{name}-seed{{seed}}.safetensors")
-)
-MEASURED_WHOLE = 1
-"""How many models of a regime each run measures in full; on the others it skips what is costly."""
-COMPARED = {"repairing": "kept", "kept": "repairing", "narrow": "repairing", "plain": "repairing"}
-"""The regime that a model is compared with; all others are compared with `kept`."""
-
-
-def _other(toy: _Toy) -> _Toy | None:
-    """The model to compare with: of this seed if there is one, or else a model of `plain`."""
-    if toy.regime == CIRCUIT:
-        return None
-    regime = COMPARED.get(toy.regime, "kept")
-    wanted = (_Toy(regime, toy.seed), _Toy(regime, 0), _Toy("plain", 0))
-    return next(other for other in wanted if other.weights in fixtures.manifest())
-
-
-def _info(toy: _Toy) -> SubjectInfo:
-    return SubjectInfo(
-        system="ioi",
-        name=toy.name,
-        group=toy.regime,
-        kind="toy",
-        gates=False,
-        fixtures=tuple(read.weights for read in (toy, _other(toy)) if read),
-        remedy=toy.command,
-        further=toy.seed >= MEASURED_WHOLE,
-    )
-
-
-# It tests the measurements, not the finding: a run that is not thorough leaves out what is costly.
-_BY_HAND = replace(
-    SubjectInfo("ioi", CONSTRUCTION, CONSTRUCTION, "construction", False, ()), further=True
-)
-SUBJECTS = (
-    SubjectInfo(
-        system="ioi",
-        name=GPT2,
-        group=GPT2,
-        kind="original",
-        gates=True,
-        fixtures=(*PRETRAINED[GPT2], GPT2_TOKENIZER),
-        remedy=f"python -m replications fixtures fetch {GPT2}",
-    ),
-    SubjectInfo(
-        system="ioi",
-        name=OWN,
-        group=OWN,
-        kind="original",
-        gates=True,
-        fixtures=(*PRETRAINED[GPT2], GPT2_TOKENIZER),
-        remedy=f"python -m replications fixtures fetch {GPT2}",
-    ),
-    *(_info(toy) for toy in TOYS),
-    _BY_HAND,
-    SubjectInfo("ioi", TEXT, TEXT, "toy", True, ()),
-)
 LESIONS = (
-    *(replace(_BY_HAND, name=f"{CONSTRUCTION}~{lesion}") for lesion in OF_CONSTRUCTION),
+    *(replace(BY_HAND, name=f"{CONSTRUCTION}~{lesion}") for lesion in OF_CONSTRUCTION),
     *(
-        replace(_info(toy), name=f"{toy.name}~{lesion}")
+        replace(info(toy), name=f"{toy.name}~{lesion}")
         for toy in TOYS
         if toy.name == LESIONED
         for lesion in OF_TOYS
@@ -184,9 +85,9 @@ def subject(
         return Arithmetic()
     if name in (GPT2, OWN):
         return _gpt2(name, Document() if name == GPT2 else draw(OWN_PROMPTS), device, dtype)
-    if name not in {info.name for info in (*SUBJECTS, *LESIONS)}:
-        known = ", ".join(info.name for info in (*SUBJECTS, *LESIONS))
-        raise BadInput(f"unknown subject {name!r} of ioi; there are: {known}")
+    known = [listed.name for listed in (*SUBJECTS, *LESIONS)]
+    if name not in known:
+        raise BadInput(f"unknown subject {name!r} of ioi; there are: {', '.join(known)}")
     model_name, _, lesion = name.partition("~")
     found = _intact(model_name, device, dtype)
     return found.variant(lesion, LESION_TASKS[lesion](found)) if lesion else found
@@ -198,14 +99,22 @@ def _intact(name: str, device: str, dtype: str) -> IoiSubject:
     return _open(next(toy for toy in TOYS if toy.name == name), device, dtype)
 
 
-def _open(toy: _Toy, device: str, dtype: str) -> IoiSubject:
+def _open(toy: Toy, device: str, dtype: str) -> IoiSubject:
     if toy.weights not in fixtures.manifest():
         raise FixtureLost(f"{toy.weights} is not among the files that are shipped yet")
-    weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, toy.shape)
-    compared = _other(toy)
-    other = partial(_open, compared, device, dtype) if compared else None
+    shape = _shape(toy)
+    weights = model.read_state_dict(fixtures.read_bytes(toy.weights), toy.weights, shape)
+    compared = other(toy)
+    opening = partial(_open, compared, device, dtype) if compared else None
     n = CIRCUIT_PROMPTS if toy.regime == CIRCUIT else TOY_PROMPTS
-    return _measured(toy.name, weights, toy.shape, device, dtype, other, n)
+    return _measured(toy.name, weights, shape, device, dtype, opening, n)
+
+
+def _shape(toy: Toy) -> Shape:
+    if toy.regime == CIRCUIT:
+        return CIRCUIT_SHAPE
+    chosen = regime(toy.regime)
+    return model.shape(chosen.layers, chosen.heads, chosen.d_model, chosen.d_mlp)
 
 
 def _measured(

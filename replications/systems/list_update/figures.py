@@ -20,7 +20,7 @@ from replications.models import sites
 from replications.plotting import charts
 from replications.plotting.charts import Scale
 from replications.plotting.pictures import CannotDraw, Picture, picture
-from replications.systems.list_update.data import DOCUMENT, Format
+from replications.systems.list_update.format import DOCUMENT, Format
 from replications.systems.list_update.measure import ListUpdateSubject
 from replications.systems.list_update.measurements.patching import Patching
 

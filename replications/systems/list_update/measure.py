@@ -12,7 +12,7 @@ from replications.lens import Lens
 from replications.models import Head
 from replications.models.parameters import in_layer
 from replications.systems.list_update import data, model, train
-from replications.systems.list_update.data import DOCUMENT, Format
+from replications.systems.list_update.format import DOCUMENT, Format
 from replications.systems.list_update.measurements.architecture import Architecture
 from replications.systems.list_update.measurements.attention import Attention
 from replications.systems.list_update.measurements.attribution import Attribution

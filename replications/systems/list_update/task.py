@@ -20,7 +20,7 @@ from replications.errors import BadInput
 from replications.lens import Lens, Run
 from replications.models import Head, sites
 from replications.systems.list_update import data
-from replications.systems.list_update.data import DOCUMENT, Format
+from replications.systems.list_update.format import DOCUMENT, Format
 
 ANSWERS = 10_000
 """A model is measured on at least so many answers: 3,334 prompts for lists of three."""

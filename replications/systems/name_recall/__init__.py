@@ -6,17 +6,39 @@
 1.0
 """
 
-from replications.systems.name_recall.data import (
-    Names,
-    Prompts,
-    document_prompts,
-    name_pairs,
-    prompts,
-)
-from replications.systems.name_recall.measure import NameRecallSubject
-from replications.systems.name_recall.subjects import LESIONS, SUBJECTS, subject
+from typing import TYPE_CHECKING
+
+from replications.systems.name_recall.infos import SUBJECTS
+from replications.systems.on_demand import on_demand
+
+if TYPE_CHECKING:
+    from replications.systems.name_recall.data import (
+        Names,
+        Prompts,
+        document_prompts,
+        name_pairs,
+        prompts,
+    )
+    from replications.systems.name_recall.measure import NameRecallSubject
+    from replications.systems.name_recall.subjects import LESIONS, subject
+else:
+    __getattr__ = on_demand(
+        __name__,
+        {
+            "data": ["Names", "Prompts", "document_prompts", "name_pairs", "prompts"],
+            "measure": ["NameRecallSubject"],
+            "subjects": ["LESIONS", "subject"],
+        },
+    )
 
 __all__ = [
-    "LESIONS", "SUBJECTS", "NameRecallSubject", "Names", "Prompts", "document_prompts",
-    "name_pairs", "prompts", "subject",
-]  # fmt: skip
+    "LESIONS",
+    "SUBJECTS",
+    "NameRecallSubject",
+    "Names",
+    "Prompts",
+    "document_prompts",
+    "name_pairs",
+    "prompts",
+    "subject",
+]

@@ -1,4 +1,4 @@
-"""The models that are measured: gpt2-small, gelu-2l, toys, lesions, one written by hand."""
+"""How the models of `infos` are opened, and the lesions of the toys."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from torch import Tensor
 
 from replications import fixtures
 from replications.errors import BadInput
-from replications.judging.claim import SubjectInfo
-from replications.lens import PRETRAINED, open_pretrained
+from replications.lens import open_pretrained
 from replications.models.tokenizers import Tokenizer, open_tokenizer
 from replications.systems.name_recall import construction, model
 from replications.systems.name_recall.data import DOCUMENT, generate, tokenizer
+from replications.systems.name_recall.infos import (
+    CONSTRUCTION,
+    ONE_LAYER,
+    SUBJECTS,
+    TOYS,
+    toy,
+    weights,
+)
 from replications.systems.name_recall.lesions import LESIONS as LESION_EDITS
 from replications.systems.name_recall.measure import NameRecallSubject
 from replications.systems.name_recall.roles import PUBLISHED, Roles
-from replications.systems.seeds import with_listed
 
-SEEDS = range(3)
-ONE_LAYER_SEEDS = range(1)
 SAMPLE_SEED, SAMPLE_TEXTS = 2_000_000, 500
 
 
@@ -39,55 +43,8 @@ class _Original:
 
 
 _ORIGINALS = {"gpt2-small": _Original(stored_after=6), "gelu-2l": _Original(roles=PUBLISHED)}
-_TOYS = {
-    f"toy/seed{seed}": f"seed{seed}"
-    for seed in with_listed(SEEDS, "name_recall/seed{seed}.safetensors")
-}
-_ONE_LAYER = {f"one-layer/seed{seed}": f"one-layer-seed{seed}" for seed in ONE_LAYER_SEEDS}
-
-
-def _original(name: str) -> SubjectInfo:
-    return SubjectInfo(
-        system="name_recall",
-        name=name,
-        group=name,
-        kind="original",
-        gates=True,
-        fixtures=(*PRETRAINED[name], f"{name}/tokenizer.json"),
-        remedy=f"python -m replications fixtures fetch {name}",
-    )
-
-
-def _weights(file: str) -> str:
-    return f"name_recall/{file}.safetensors"
-
-
-def _toy(name: str, file: str) -> SubjectInfo:
-    small = [_weights(other) for other in _ONE_LAYER.values() if name in _TOYS]
-    options = "" if name in _TOYS else " --layers 1"
-    seed = name.partition("seed")[2]
-    return SubjectInfo(
-        system="name_recall",
-        name=name,
-        group=name.split("/")[0],
-        kind="toy",
-        gates=False,
-        fixtures=(_weights(file), *small),
-        remedy=f"python -m replications train name_recall --seed {seed}{options}",
-    )
-
-
-CONSTRUCTION = "construction"
-_BY_HAND = SubjectInfo("name_recall", CONSTRUCTION, CONSTRUCTION, "construction", False, ())
-SUBJECTS = (
-    *(_original(name) for name in _ORIGINALS),
-    *(_toy(name, file) for name, file in (_TOYS | _ONE_LAYER).items()),
-    _BY_HAND,
-)
 LESIONS = tuple(
-    replace(_toy(toy, file), name=f"{toy}~{lesion}")
-    for toy, file in _TOYS.items()
-    for lesion in LESION_EDITS
+    replace(toy(name), name=f"{name}~{lesion}") for name in TOYS for lesion in LESION_EDITS
 )
 
 
@@ -114,9 +71,9 @@ def subject(
         return NameRecallSubject("custom", lens, tokenizer(), sample=_toy_sample)
     if name in _ORIGINALS:
         return _open_original(name, device, dtype)
-    if name in _TOYS or name in _ONE_LAYER:
+    if name in TOYS or name in ONE_LAYER:
         return _open_toy(name, device, dtype)
-    if name == _BY_HAND.name:
+    if name == CONSTRUCTION:
         return _open_by_hand(device, dtype)
     if name in {info.name for info in LESIONS}:
         return _open_lesion(name, device, dtype)
@@ -138,14 +95,13 @@ def _open_original(name: str, device: str, dtype: str) -> NameRecallSubject:
 
 
 def _open_toy(name: str, device: str, dtype: str) -> NameRecallSubject:
-    file, layers = (_TOYS | _ONE_LAYER)[name], model.LAYERS if name in _TOYS else 1
-    content = fixtures.read_bytes(_weights(file))
-    weights = model.read_state_dict(content, _weights(file), layers)
+    file, layers = weights(name), model.LAYERS if name in TOYS else 1
+    state_dict = model.read_state_dict(fixtures.read_bytes(file), file, layers)
     return NameRecallSubject(
         name,
-        model.open_model(weights, layers, device=device, dtype=dtype),
+        model.open_model(state_dict, layers, device=device, dtype=dtype),
         tokenizer(),
-        one_layer=partial(_one_layer_models, device, dtype) if name in _TOYS else None,
+        one_layer=partial(_one_layer_models, device, dtype) if name in TOYS else None,
         sample=_toy_sample,
     )
 
@@ -156,16 +112,16 @@ def _open_by_hand(device: str, dtype: str) -> NameRecallSubject:
 
 
 def _open_lesion(name: str, device: str, dtype: str) -> NameRecallSubject:
-    toy, lesion = name.split("~")
-    intact = _open_toy(toy, device, dtype)
-    weights = LESION_EDITS[lesion](intact.lens.state_dict, intact.roles)
-    return intact.variant(lesion, intact.lens.reopen(weights))
+    whole, lesion = name.split("~")
+    intact = _open_toy(whole, device, dtype)
+    damaged = LESION_EDITS[lesion](intact.lens.state_dict, intact.roles)
+    return intact.variant(lesion, intact.lens.reopen(damaged))
 
 
 @cache
 def _one_layer_models(device: str, dtype: str) -> Sequence[NameRecallSubject]:
     """Opened once for all seeds: what is measured on them is the same."""
-    return tuple(_open_toy(name, device, dtype) for name in _ONE_LAYER)
+    return tuple(_open_toy(name, device, dtype) for name in ONE_LAYER)
 
 
 def _toy_sample() -> Tensor:

@@ -10,7 +10,7 @@ import safetensors.torch
 from replications import fixtures
 from replications.errors import BadInput
 from replications.systems import algorithmic
-from replications.systems.algorithmic import subjects
+from replications.systems.algorithmic import infos, subjects
 from replications.systems.algorithmic.lesions import LESIONS
 from replications.systems.algorithmic.model import CUMSUM, MODELS, PALINDROME, UNIQUE
 from replications.systems.algorithmic.subjects import KINDS
@@ -91,7 +91,7 @@ def test_every_file_of_weights_trained_here_is_a_subject() -> None:
         "algorithmic/primes-seed1.safetensors",
         "brackets/sum-seed1.safetensors",
     ]
-    found = subjects.retrained(files)
+    found = infos.retrained(files)
     assert [(info.name, info.group) for info in found] == [
         ("palindrome-retrained/seed42", "palindrome-published-start"),
         ("cumsum-retrained/seed2", "cumsum-retrained"),
@@ -108,7 +108,7 @@ def test_weights_trained_here_open(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     weights = random_weights(CUMSUM)
     file = tmp_path / "cumsum-seed2.safetensors"
     safetensors.torch.save_file(weights, file)
-    (info,) = subjects.retrained([f"algorithmic/{file.name}"])
+    (info,) = infos.retrained([f"algorithmic/{file.name}"])
     monkeypatch.setattr(subjects, "SUBJECTS", (info,))
     monkeypatch.setattr(
         fixtures, "read_bytes", lambda name: (tmp_path / Path(name).name).read_bytes()

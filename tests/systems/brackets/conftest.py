@@ -9,7 +9,7 @@ from replications.errors import FixtureMissing
 from replications.fixtures import read_bytes
 from replications.systems.brackets import BracketData, BracketSubject, subject
 from replications.systems.brackets.data import generate
-from replications.systems.brackets.subjects import ARENA_DATA, ARENA_WEIGHTS
+from replications.systems.brackets.infos import ARENA_DATA, ARENA_WEIGHTS
 from tests.systems.brackets.plain import Plain, least_squares, random_weights
 
 

@@ -21,7 +21,7 @@ from replications.systems.brackets.data import (
     is_balanced_loop,
     prefix_counts,
 )
-from replications.systems.brackets.subjects import ARENA_DATA, ARENA_WEIGHTS
+from replications.systems.brackets.infos import ARENA_DATA, ARENA_WEIGHTS
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from replications.models import sites
 from replications.systems import brackets
 from replications.systems.brackets import BracketData, BracketSubject
 from replications.systems.brackets.constructions import Constructions
+from replications.systems.brackets.infos import ARENA_DATA, ARENA_WEIGHTS
 from replications.systems.brackets.lesions import LESIONS as EDITS
 from replications.systems.brackets.model import untrained_state_dict
-from replications.systems.brackets.subjects import ARENA_DATA, ARENA_WEIGHTS
 from replications.systems.brackets.task import normalised
 from tests.systems.brackets.plain import random_weights
 

@@ -26,8 +26,8 @@ from replications.judging.claim import Claim
 from replications.judging.verdict import judge
 from replications.systems.ioi import IoiSubject, Task
 from replications.systems.ioi.data import Document, draw
+from replications.systems.ioi.infos import GPT2, OWN, SUBJECTS
 from replications.systems.ioi.roles import PUBLISHED
-from replications.systems.ioi.subjects import GPT2, OWN, SUBJECTS
 from tests.systems.ioi.gpt2_files import published_tokenizer, random_gpt2
 
 FILES: tuple[ModuleType, ...] = (

@@ -13,7 +13,8 @@ import pytest
 
 from replications.judging.claim import Claim
 from replications.systems.ioi import IoiSubject, construction
-from replications.systems.ioi.subjects import CONSTRUCTION, by_hand
+from replications.systems.ioi.infos import CONSTRUCTION
+from replications.systems.ioi.subjects import by_hand
 from tests.systems.ioi.planted import RED, UNDEFINED
 from tests.systems.ioi.test_gpt2_path import claims
 

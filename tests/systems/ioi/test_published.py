@@ -29,10 +29,10 @@ from replications.analysis.published import Distance, Figure
 from replications.errors import BadInput
 from replications.judging.claim import Claim
 from replications.judging.verdict import judge
+from replications.systems.ioi.infos import GPT2, SUBJECTS
 from replications.systems.ioi.published import Published, count, figure, figures
 from replications.systems.ioi.published import measured as measuring
 from replications.systems.ioi.published.patching import RECIPES, agreement
-from replications.systems.ioi.subjects import GPT2, SUBJECTS
 from tests.systems.ioi.gpt2_files import published_tokenizer, random_gpt2
 
 INFO = next(info for info in SUBJECTS if info.name == GPT2)

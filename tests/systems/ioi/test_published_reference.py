@@ -21,11 +21,11 @@ from replications.patching import Metric
 from replications.systems.ioi import IoiSubject, Task
 from replications.systems.ioi.data import draw
 from replications.systems.ioi.data.document import NAMES
+from replications.systems.ioi.infos import GPT2
 from replications.systems.ioi.published import Published, prompts
 from replications.systems.ioi.published.copying import Circuit
 from replications.systems.ioi.published.patching import RECIPES, SITES, Recipe
 from replications.systems.ioi.roles import PUBLISHED
-from replications.systems.ioi.subjects import GPT2
 from tests.systems.ioi.gpt2_files import published_tokenizer, random_gpt2, word_tokenizer
 
 

@@ -7,9 +7,9 @@ import pytest
 from replications import fixtures
 from replications.errors import BadInput, FixtureMissing
 from replications.systems import ioi
-from replications.systems.ioi import IoiSubject, model, subjects
+from replications.systems.ioi import IoiSubject, infos, model
+from replications.systems.ioi.infos import TOYS, Toy
 from replications.systems.ioi.measurements import Arithmetic
-from replications.systems.ioi.subjects import TOYS, _Toy
 from replications.training import transformer as gpt
 
 
@@ -28,7 +28,7 @@ SHIPPED = [toy for toy in TOYS if toy.weights in fixtures.manifest()]
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("toy", SHIPPED, ids=lambda toy: toy.name)
 def test_every_toy_does_the_task_and_one_of_one_sentence_has_another_regime_beside_it(
-    toy: _Toy,
+    toy: Toy,
 ) -> None:
     found = ioi.subject(toy.name)
     assert isinstance(found, IoiSubject)
@@ -71,13 +71,13 @@ def test_models_are_compared_with_those_of_the_same_seed(
 ) -> None:
     listed = dict.fromkeys(f"ioi/{name}.safetensors" for name in shipped)
     monkeypatch.setattr(fixtures, "manifest", lambda: listed)
-    other = subjects._other(subjects._Toy(*toy))
+    other = infos.other(infos.Toy(*toy))
     assert other is not None
     assert other.name == expected
 
 
 def test_models_of_long_texts_are_compared_with_none() -> None:
-    assert subjects._other(subjects._Toy("circuit", 0)) is None
+    assert infos.other(infos.Toy("circuit", 0)) is None
 
 
 def test_gpt2_is_missing_where_it_was_never_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

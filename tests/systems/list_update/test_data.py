@@ -11,7 +11,7 @@ import torch
 
 from replications.errors import BadInput
 from replications.systems.list_update import data
-from replications.systems.list_update.data import Format
+from replications.systems.list_update.format import BOS, CONTEXT, LIST, NL, NUMBERS, VOCAB, Format
 
 FORMATS = [Format(3, 50), Format(4, 50), Format(5, 100), Format(1, 2)]
 EVERY_FORMAT = pytest.mark.parametrize("format", FORMATS, ids=repr)
@@ -33,9 +33,7 @@ def updated(row: list[int], length: int) -> list[int]:
 
 # --------------------------------------------------------------------------------------- form
 def test_the_constants_are_those_of_the_document() -> None:
-    assert (data.BOS, data.NL, data.VOCAB, data.NUMBERS, data.LIST, data.CONTEXT) == (
-        50, 51, 52, 50, 3, 11,
-    )  # fmt: skip
+    assert (BOS, NL, VOCAB, NUMBERS, LIST, CONTEXT) == (50, 51, 52, 50, 3, 11)
     format = data.DOCUMENT
     assert (format.bos, format.newline, format.vocabulary, format.context) == (50, 51, 52, 11)
     assert list(format.list_positions) == [1, 2, 3]

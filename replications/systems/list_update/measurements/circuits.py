@@ -14,7 +14,7 @@ from torch import Tensor
 
 from replications.lens import Weights
 from replications.models import Head
-from replications.systems.list_update.data import Format
+from replications.systems.list_update.format import Format
 from replications.systems.list_update.roles import Roles
 
 

@@ -7,14 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor
 
-from replications.systems.list_update.data import (
-    BOS,
-    DOCUMENT,
-    NL,
-    NUMBERS,
-    generate,
-    generate_mixed,
-)
+from replications.systems.list_update.data import generate, generate_mixed
+from replications.systems.list_update.format import BOS, DOCUMENT, NL, NUMBERS
 
 BATCHES, SIZE = 60, 64
 
