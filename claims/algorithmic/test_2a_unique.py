@@ -31,6 +31,7 @@ def _another_rule(rule: str):
             smallest=at_most(0.5, because="some answer is not the right one"),
         ),
     ),
+    costly=True,
     control=(
         _another_rule("last unique"),
         _another_rule("first letter"),

@@ -102,6 +102,7 @@ def test_letters_are_lost_with_their_head(subject):
     published="from copies ten letters of ten, directly nine",
     derived=WITHOUT_LETTERS,
     expect=also_retrained("unique", parts(copies=at_least(9), direct=at_least(8))),
+    costly=True,
     control=(
         instead(
             "letters of other heads",

@@ -38,6 +38,7 @@ def without(position: str):
             accuracy=at_least(0.995),
         ),
     ),
+    costly=True,
     control=(
         instead(
             "sums without carries",

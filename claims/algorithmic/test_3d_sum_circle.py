@@ -54,6 +54,7 @@ def test_digits_stand_on_a_circle(subject):
     expect=also_retrained(
         "sum", parts(rank_two=at_least(0.99), angle=at_least(0.99), resultant=at_least(0.99))
     ),
+    costly=True,
     control=(
         instead(
             "after layer 0",

@@ -32,6 +32,7 @@ def gap_of(size: int):
             smallest=at_most(0.5, because="some answer is not the right one"),
         ),
     ),
+    costly=True,
     control=(
         instead(
             "lists from 25 to 50",
@@ -105,6 +106,7 @@ def test_head_0_1_matters_more(subject):
         named({"0.0": at_least(10.0), "0.1": at_least(5.0)}),
         named({"0.0": at_least(5.0), "0.1": at_least(2.5)}),
     ),
+    costly=True,
     control=instead(
         "another band: 10 to 19",
         lambda s: s.behaviour.domains(shift=-18),
@@ -165,6 +167,7 @@ def test_large_gaps_are_not_crossed_at_all(subject):
     source=SORTED,
     tier=2,
     expect=also_retrained("sorted", parts(first=at_most(0.1), rest=at_least(0.9))),
+    costly=True,
     control=(
         instead(
             "numbers up to 20",

@@ -41,6 +41,7 @@ def test_y_wins_over_z(subject):
         parts(right=exactly(1.0), skips=at_least(0.2)),
         parts(right=at_least(0.98), skips=at_least(0.2)),
     ),
+    costly=True,
     control=(
         instead(
             "rows mirrored",
@@ -68,6 +69,7 @@ def test_looking_too_far_does_no_harm(subject):
     tier=2,
     published="qualitative",
     expect=also_retrained("sorted", at_most(0.02)),
+    costly=True,
     control=(
         instead(
             "without head 0.0",
