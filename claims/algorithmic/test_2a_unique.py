@@ -5,7 +5,7 @@ from __future__ import annotations
 from replications.judging import at_least, at_most, claim, exactly, instead, near, parts
 
 from . import published
-from .common import UNIQUE, figures, named, printed, untrained
+from .common import UNIQUE, also_retrained, figures, named, printed, untrained
 
 
 def _another_rule(rule: str):
@@ -22,12 +22,26 @@ def _another_rule(rule: str):
     source=UNIQUE / "Solutions",
     tier=1,
     published="loss 0.017; mean 0.988; smallest 0.001",
-    expect={"unique": parts(loss=printed(0.017), mean=printed(0.988), smallest=printed(0.001))},
+    expect=also_retrained(
+        "unique",
+        parts(loss=printed(0.017), mean=printed(0.988), smallest=printed(0.001)),
+        parts(
+            loss=at_most(0.05, because="three times the published loss"),
+            mean=at_least(0.96),
+            smallest=at_most(0.5, because="some answer is not the right one"),
+        ),
+    ),
+    costly=True,
     control=(
         _another_rule("last unique"),
         _another_rule("first letter"),
         _another_rule("next position"),
         untrained,
+        instead(
+            "the first six positions",
+            lambda s: s.behaviour.headline(positions=6),
+            accepted_if="a model that fails after few letters, too",
+        ),
     ),
     note="1,000 sequences of 20 tokens, seed 42; all positions.",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from replications.judging import at_least, at_most, claim, exactly, instead, parts
 
-from .common import SORTED, named, untrained
+from .common import SORTED, also_retrained, named, untrained
 
 FIRST = list(range(28, 38))
 
@@ -57,7 +57,7 @@ def test_heads_divide_the_numbers(subject):
     source=SORTED,
     tier=1,
     published="most of the time",
-    expect={"sorted": parts(SEP=at_least(0.95), others=at_least(0.8))},
+    expect=also_retrained("sorted", parts(SEP=at_least(0.95), others=at_least(0.8))),
     control=(
         instead(
             "the number after next",
@@ -80,7 +80,8 @@ def test_heads_divide_the_numbers(subject):
             accepted_if="a model that sorts downwards",
         ),
     ),
-    note="The share of queries with the largest weight there: SEP in 0.1, others in either head.",
+    note="The share of queries with the largest weight there: SEP in 0.1, or in models trained "
+    "again in the head that copies more numbers, others in either head.",
 )
 def test_queries_look_at_the_next_larger_number(subject):
     return subject.attention.next_larger()
@@ -166,13 +167,14 @@ def test_late_positions_push_against_small_numbers(subject):
     source=SORTED,
     tier=1,
     published="qualitative",
-    expect={
-        "sorted": named(
+    expect=also_retrained(
+        "sorted",
+        named(
             {f"below_0.{h}": at_least(0.0) for h in range(2)}
             | {f"above_0.{h}": at_most(0.0) for h in range(2)}
             | {f"share_0.{h}": at_least(0.85) for h in range(2)}
-        )
-    },
+        ),
+    ),
     control=(
         instead(
             "outside the domains",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Self
 
+import torch
 from torch import Tensor
 
 from replications.lens import Lens
@@ -40,6 +41,9 @@ from replications.systems.algorithmic.roles import (
     UniqueRoles,
     cumsum_roles,
     palindrome_roles,
+    sorted_roles,
+    sum_roles,
+    unique_roles,
 )
 from replications.systems.algorithmic.task import Preparation, Task
 
@@ -170,11 +174,24 @@ class UniqueSubject(AlgorithmicSubject):
 
     model = UNIQUE
     symbols = unique.SYMBOLS
-    roles = UniqueRoles()
 
     @staticmethod
     def _drawn() -> Examples:
         return unique.generate(unique.SET_SIZE, unique.SET_SEED)
+
+    @cached_property
+    def roles(self) -> UniqueRoles:
+        """The head that looks for duplicates, the other two of layer 0, and who owns a letter."""
+        if self.of is not None:
+            return self.of.roles
+        if not self.by_role:
+            return UniqueRoles()
+        attention = of_unique.Attention(self.task, UniqueRoles())
+        early, late = ([head for head in self.task.heads if head[0] == layer] for layer in (0, 1))
+        return unique_roles(
+            [attention.to_copies(head).mean().item() for head in early],
+            torch.stack([attention.to_occurrences(head) for head in late]),
+        )
 
     @cached_property
     def behaviour(self) -> of_unique.Behaviour:
@@ -192,6 +209,11 @@ class UniqueSubject(AlgorithmicSubject):
         return of_unique.Circuits(self.task, self.roles)
 
     @cached_property
+    def by_letter(self) -> of_unique.ByLetter:
+        """What is said of single letters, counted over all ten."""
+        return of_unique.ByLetter(self.task, self.roles)
+
+    @cached_property
     def attribution(self) -> of_unique.Attribution:
         """Which paths lead to an answer."""
         return of_unique.Attribution(self.task, self.roles)
@@ -207,11 +229,22 @@ class SumSubject(AlgorithmicSubject):
 
     model = SUM
     symbols = addition.SYMBOLS
-    roles = SumRoles()
 
     @staticmethod
     def _drawn() -> Examples:
         return addition.generate(addition.SET_SIZE, addition.SET_SEED)
+
+    @cached_property
+    def roles(self) -> SumRoles:
+        """The cells that tell carries, and the head of layer 0 that writes nothing else."""
+        if self.of is not None:
+            return self.of.roles
+        if not self.by_role:
+            return SumRoles()
+        carries = of_sum.Carries(self.task, SumRoles())
+        circuits = of_sum.Circuits(self.task, SumRoles())
+        steps = [circuits.step(head) for head in SumRoles().early]
+        return sum_roles(steps, [carries.cell(answer) for answer in ("C2", "C1", "C0")])
 
     @cached_property
     def behaviour(self) -> of_sum.Behaviour:
@@ -229,6 +262,11 @@ class SumSubject(AlgorithmicSubject):
         return of_sum.Circuits(self.task, self.roles)
 
     @cached_property
+    def carries(self) -> of_sum.Carries:
+        """The cells that tell carries."""
+        return of_sum.Carries(self.task, self.roles)
+
+    @cached_property
     def readout(self) -> of_sum.Readout:
         """How the answer is read off the stream."""
         return of_sum.Readout(self.task)
@@ -244,17 +282,31 @@ class OneLayerSumSubject(SumSubject):
 
     model = SUM_ONE_LAYER
 
+    @cached_property
+    def roles(self) -> SumRoles:
+        """None are looked for."""
+        return SumRoles()
+
 
 class SortedSubject(AlgorithmicSubject):
     """A sorting model."""
 
     model = SORTED
     symbols = sorting.SYMBOLS
-    roles = SortedRoles()
 
     @staticmethod
     def _drawn() -> Examples:
         return sorting.generate(sorting.SET_SIZE, sorting.SET_SEED)
+
+    @cached_property
+    def roles(self) -> SortedRoles:
+        """The head that copies fewer numbers, with these, and the other."""
+        if self.of is not None:
+            return self.of.roles
+        if not self.by_role:
+            return SortedRoles()
+        circuits = of_sorted.Circuits(self.task, SortedRoles())
+        return sorted_roles([circuits.copied((0, number)) for number in (0, 1)])
 
     @cached_property
     def behaviour(self) -> of_sorted.Behaviour:

@@ -1,7 +1,7 @@
 """Which head or neuron plays which part in each model: the published indices, or found.
 
-In models of palindromes and of running sums that were trained here, the parts are found by what
-heads and neurons do, by rules that give the published indices on the published weights.
+In models that were trained here, the parts are found by what heads and neurons do, by rules that
+give the published indices on the published weights.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from replications.models import Head
+from replications.systems.algorithmic.data.unique import LETTERS
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,56 @@ class UniqueRoles:
         return dict(self.domains)
 
 
+def unique_roles(copies: Sequence[float], repeated: Tensor) -> UniqueRoles:
+    """The heads of layer 0 by how much each looks at earlier copies of letters: [head].
+
+    The first of them has the part of 0.1, the second that of 0.2. `repeated` is how much each head
+    of layer 1 looks at repeated occurrences of each letter, [head letter]: a letter belongs to the
+    head with the largest value, and a head may own none.
+    """
+    duplicates, second, first = sorted(range(len(copies)), key=lambda n: copies[n], reverse=True)
+    owners = repeated.argmax(0).tolist()
+    domains = tuple(
+        ((1, n), "".join(LETTERS[i] for i, owner in enumerate(owners) if owner == n))
+        for n in range(len(repeated))
+    )
+    return UniqueRoles((0, duplicates), ((0, first), (0, second)), domains)
+
+
+Cell = tuple[Head, str]
+"""A head and what stands at its position."""
+
+
 @dataclass(frozen=True)
 class SumRoles:
     """The heads of the addition model, and where they are said to find carries."""
 
-    carries: tuple[tuple[Head, str], ...] = (((0, 0), "C1"), ((0, 1), "B3"), ((0, 2), "="))
-    """The cells, a head and what stands at its position, that tell the carry into C2, C1, C0."""
+    carries: tuple[Cell, ...] = (((0, 0), "C1"), ((0, 1), "B3"), ((0, 2), "="))
+    """The cells that tell the carry into C2, C1, C0."""
     early: tuple[Head, Head, Head] = ((0, 0), (0, 1), (0, 2))
+    """The heads of layer 0; the first writes carries alone."""
     late: tuple[Head, Head, Head] = ((1, 0), (1, 1), (1, 2))
+
+    @property
+    def beside_carries(self) -> tuple[Cell, ...]:
+        """The next head of layer 0 at the position of each carry cell, for controls."""
+        n = len(self.early)
+        return tuple(((0, (head[1] + 1) % n), name) for head, name in self.carries)
+
+    @property
+    def above_carries(self) -> tuple[Cell, ...]:
+        """The head of layer 1 of the same number at each of these positions, for controls."""
+        return tuple(((1, head[1]), name) for head, name in self.carries)
+
+
+def sum_roles(steps: Sequence[float], carries: Sequence[Cell]) -> SumRoles:
+    """The heads of layer 0, the one that writes most like a step first, and the carry cells.
+
+    `steps` says how much what each head writes about digits is like a step: [head].
+    """
+    step = max(range(len(steps)), key=lambda n: steps[n])
+    first, second = (n for n in range(len(steps)) if n != step)
+    return SumRoles(tuple(carries), ((0, step), (0, first), (0, second)))
 
 
 @dataclass(frozen=True)
@@ -90,8 +133,19 @@ class SortedRoles:
     """Copies the numbers of the domain."""
     rest: Head = (0, 1)
     """Copies all others."""
-    domain: tuple[int, int] = (28, 37)
-    """The first and the last number of the domain."""
+    domain: tuple[int, ...] = tuple(range(28, 38))
+    """The numbers of the domain, in order; empty if there are none."""
+
+    @property
+    def named(self) -> Mapping[str, Head]:
+        """The heads by what the document calls them."""
+        return {"0.0": self.middle, "0.1": self.rest}
+
+
+def sorted_roles(copied: Sequence[Sequence[int]]) -> SortedRoles:
+    """The heads by the numbers that each of them copies: that with fewer has the domain."""
+    middle = int(len(copied[1]) < len(copied[0]))
+    return SortedRoles((0, middle), (0, 1 - middle), tuple(copied[middle]))
 
 
 USEFUL = 0.01

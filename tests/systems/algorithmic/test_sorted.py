@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from replications.analysis.statistics import correlation
+from replications.errors import FixtureMissing
+from replications.systems import algorithmic
 from replications.systems.algorithmic.data.sorting import of_values
 from replications.systems.algorithmic.measure import SortedSubject
+from replications.systems.algorithmic.measurements.sorting import Behaviour, Circuits
+from replications.systems.algorithmic.roles import SortedRoles, sorted_roles
 
 HEADS = [(0, 0), (0, 1)]
 
@@ -16,7 +21,7 @@ def test_rises_and_losses(lists: SortedSubject) -> None:
     clean = lists.behaviour.headline()["loss"]
     for name in ("0.0", "0.1"):
         assert losses[name] - rises[name] == pytest.approx(clean)
-    inside, outside = (lists.behaviour.ablated(targets=t) for t in ((28, 37), (0, 27)))
+    inside, outside = (lists.behaviour.ablated(targets=t) for t in (range(28, 38), range(28)))
     assert inside != outside
 
 
@@ -145,3 +150,81 @@ def test_lists_by_gap(lists: SortedSubject) -> None:
     logits = lists.task.network.forward(of_values(*numbers).tokens)[:, 11]
     hits = [int(logits[x].argmax()) == x + 40 for x in range(3)]
     assert lists.behaviour.by_gap([40]) == pytest.approx(sum(hits) / 3)
+
+
+# ------------------------------------------------------------------------------ by role
+def test_the_head_that_copies_fewer_numbers_has_the_domain() -> None:
+    few, many = list(range(28, 38)), list(range(28))
+    assert sorted_roles([few, many]) == SortedRoles()
+    turned = sorted_roles([many, few])
+    assert turned == SortedRoles((0, 1), (0, 0))
+    assert turned.named == {"0.0": (0, 1), "0.1": (0, 0)}
+    assert sorted_roles([[], many]).domain == ()
+
+
+def test_numbers_in_bands(lists: SortedSubject, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = -torch.ones(51, 51), -torch.ones(51, 51)
+    for number in (0, 1, 2, 8, 9, 50):
+        first[number, number] = 1.0
+    second += 2 * torch.diag((torch.arange(51) >= 9).double())
+    first[:, 25] += 0.5
+    second[:, 25] += 0.5  # the rows without an answer of their own say 25, and 25 itself does
+    matrices = dict(zip(HEADS, (first, second), strict=True))
+    monkeypatch.setattr(lists.circuits, "copying", matrices.__getitem__)
+    found = lists.circuits.divided()
+    assert found["bands"] == 4  # 0 to 2, 8 and 9, 25, 50
+    assert found["once"] == 4 + 42 - 3  # 9, 25 and 50 are copied by both
+    assert lists.circuits.divided(exchanged=True)["bands"] == 1
+
+
+def test_a_shifted_domain_begins_again(lists: SortedSubject) -> None:
+    behaviour = Behaviour(lists.task, SortedRoles(domain=tuple(range(46, 51))))
+    moved = Behaviour(lists.task, SortedRoles(domain=(49, 50, 0, 1, 2)))
+    assert behaviour.domains(shift=3) == pytest.approx(moved.domains())
+
+
+def test_small_and_large_gaps(lists: SortedSubject) -> None:
+    assert lists.behaviour.crossed(near=[40], far=[41]) == {
+        "near": lists.behaviour.by_gap([40]),
+        "far": lists.behaviour.by_gap([41]),
+    }
+    assert lists.behaviour.without_larger() == lists.behaviour.ablated()["ratio"]
+
+
+def test_numbers_drawn_down(lists: SortedSubject) -> None:
+    counts = [
+        sum(int(lists.circuits.scores(head)[query].argmax()) < 5 for query in range(26, 51))
+        for head in HEADS
+    ]
+    assert lists.circuits.drawn_down() == max(counts)
+
+
+def test_the_push_of_positions(lists: SortedSubject) -> None:
+    network, found = lists.task.network, lists.circuits.push(range(46, 51))
+    trends, ends = [], []
+    for head in HEADS:
+        scores = network.W_pos[11:20] @ lists.task.QK(head) @ network.W_E[:51].T
+        centred = scores - scores.mean(1, keepdim=True)
+        bias = centred[:, 46:].mean(1)
+        trends.append(correlation(bias, torch.arange(11.0, 20.0)))
+        ends.append((bias[4:].mean() / centred.abs().mean()).item())
+    assert found["trend"] == pytest.approx(max(trends))
+    assert found["at_end"] == pytest.approx(max(ends))
+
+
+def test_a_model_that_copies_nothing_can_be_measured(lists: SortedSubject) -> None:
+    """An empty domain gives NaN, which no expectation accepts."""
+    roles = SortedRoles(domain=())
+    found = Circuits(lists.task, roles).asymmetry()
+    assert str(found["share_0.0"]) == "nan"
+    assert str(Behaviour(lists.task, roles).domains()["0.0"]) == "nan"
+
+
+def test_the_rules_find_the_published_domain() -> None:
+    try:
+        lens = algorithmic.subject("sorted").lens
+    except FixtureMissing as missing:
+        pytest.skip(str(missing))
+    found = SortedSubject("found", lens, by_role=True)
+    assert found.roles == SortedRoles()
+    assert found.untrained.roles is found.roles

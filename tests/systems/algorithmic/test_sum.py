@@ -13,6 +13,7 @@ from replications.systems import algorithmic
 from replications.systems.algorithmic.data.addition import NAMES
 from replications.systems.algorithmic.measure import SumSubject
 from replications.systems.algorithmic.measurements.addition.circuits import _circle, _step
+from replications.systems.algorithmic.roles import SumRoles, sum_roles
 
 
 def test_the_headline(sums: SumSubject) -> None:
@@ -178,3 +179,72 @@ def test_without_decay_all_dimensions_reach_the_answers(original: SumSubject) ->
     found = algorithmic.subject("unique").raw.task.network.W_U
     norms = found.square().sum(1)
     assert (norms.topk(4).values.sum() / norms.sum()).item() < 0.9
+
+
+# ------------------------------------------------------------------------------ by role
+def test_the_head_that_writes_a_step_comes_first() -> None:
+    carries = SumRoles().carries
+    assert sum_roles([0.98, 0.93, 0.9], carries) == SumRoles()
+    turned = sum_roles([0.9, 0.93, 0.98], carries)
+    assert turned.early == ((0, 2), (0, 0), (0, 1))
+    assert turned.beside_carries == (((0, 1), "C1"), ((0, 2), "B3"), ((0, 0), "="))
+    assert turned.above_carries == (((1, 0), "C1"), ((1, 1), "B3"), ((1, 2), "="))
+
+
+def test_a_preferred_digit_tells_the_carry(
+    sums: SumSubject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = {"0.0@C1": "0918273645", "0.1@B3": "0918273654", "0.2@=": "9081726354"}
+
+    def preferences(cell: str) -> torch.Tensor:
+        return torch.tensor([-float(orders[cell].index(str(digit))) for digit in range(10)])
+
+    monkeypatch.setattr(sums.carries._circuits, "preferences", preferences)
+    carries = sums.carries
+    assert carries.preferred([((0, 0), "C1")]) == 1
+    # With 4 and 5 exchanged one pair of 45 is wrong: 4 + 5 is no carry.
+    assert carries.preferred([((0, 1), "B3")]) == pytest.approx(44 / 45)
+    # If 9 comes before 0, five pairs are: those that add up to 9.
+    assert carries.preferred([((0, 2), "=")]) == pytest.approx(40 / 45)
+    assert carries.preferred() == pytest.approx(40 / 45)
+
+
+def test_what_is_left_without_carry_cells(sums: SumSubject) -> None:
+    found, shares = sums.carries.deleted(), sums.behaviour.deleted()
+    assert found["kept"] == min(shares[f"kept_C{i}"] for i in range(3))
+    assert found["left"] == max(shares[f"accuracy_C{i}"] for i in range(3))
+    pairs = [
+        sums.attention.on_pair(head, name, place)
+        for head, name, place in [((0, 0), "C1", 3), ((0, 1), "B3", 2), ((0, 2), "=", 1)]
+    ]
+    assert sums.carries.halves() == min(map(min, pairs))
+
+
+def test_what_heads_write_by_role(sums: SumSubject) -> None:
+    found = sums.circuits.directions()
+    assert sums.carries.written() == {
+        "step": found["step"],
+        "circle": min(float(str(found[f"circle_0.{number}"])) for number in (1, 2)),
+    }
+    exchanged = sums.carries.written(exchanged=True)
+    assert exchanged["circle"] == sums.circuits.circle((0, 0))
+    assert sums.circuits.unembedding() == {
+        "values": sums.circuits.unembedding()["values"], **sums.circuits.answers()
+    }  # fmt: skip
+
+
+def test_a_cell_that_looks_at_nothing_is_found_all_the_same(sums: SumSubject) -> None:
+    """Every subject has three cells of layer 0, not after the place where the answer is read."""
+    by_role = SumSubject("found", sums.lens, examples=sums.task.examples, by_role=True)
+    for (head, name), last in zip(by_role.roles.carries, ("C1", "C0", "="), strict=True):
+        assert head[0] == 0
+        assert NAMES.index(name) <= NAMES.index(last)
+    assert by_role.untrained.roles is by_role.roles
+
+
+def test_the_rules_find_the_published_cells() -> None:
+    try:
+        lens = algorithmic.subject("sum").lens
+    except FixtureMissing as missing:
+        pytest.skip(str(missing))
+    assert SumSubject("found", lens, by_role=True).roles == SumRoles()

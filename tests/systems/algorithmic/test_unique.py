@@ -7,9 +7,12 @@ import math
 import pytest
 import torch
 
+from replications.errors import FixtureMissing
+from replications.systems import algorithmic
 from replications.systems.algorithmic.data.unique import ADVERSARIAL, LETTERS
 from replications.systems.algorithmic.measure import UniqueSubject
-from replications.systems.algorithmic.measurements.unique.behaviour import divided
+from replications.systems.algorithmic.measurements.unique.behaviour import divided, division
+from replications.systems.algorithmic.roles import UniqueRoles, unique_roles
 
 
 def test_the_headline(letters: UniqueSubject) -> None:
@@ -113,3 +116,84 @@ def test_overload_is_a_share_of_answers_for_each_letter_of_1_2(letters: UniqueSu
     assert all(0 <= share <= 1 for share in found.values())
     assert len(list(letters.adversarial._built("h", None))) == 12
     assert len(list(letters.adversarial._built("h", "defj"))) == 48
+
+
+# ------------------------------------------------------------------------------ by role
+HEADS = [(0, 0), (0, 1), (0, 2)]
+
+
+def test_the_first_positions_alone(letters: UniqueSubject) -> None:
+    probability = letters.task.log_probability().exp()[:, :6]
+    found = letters.behaviour.headline(positions=6)
+    assert found["mean"] == pytest.approx(probability.mean().item())
+    assert found["smallest"] == pytest.approx(probability.min().item())
+
+
+def test_a_letter_belongs_to_the_head_that_looks_at_it_most() -> None:
+    repeated = torch.zeros(3, 10)
+    repeated[0, [0, 2]] = 1.0
+    repeated[1, [3, 4, 5, 9]] = 1.0
+    repeated[2, [1, 6, 7, 8]] = 1.0
+    assert unique_roles([0.1, 0.5, 0.2], repeated) == UniqueRoles()
+    turned = unique_roles([0.2, 0.1, 0.5], repeated[[2, 2, 1]])
+    assert turned.duplicates == (0, 2)
+    assert turned.early == ((0, 1), (0, 0))
+    # Of two heads that are alike the first one owns the letters; one may own none.
+    assert [domain for _, domain in turned.domains] == ["abcghi", "", "defj"]
+
+
+def test_heads_that_look_back_are_counted(letters: UniqueSubject) -> None:
+    weights = [letters.attention.to_copies(head).tolist() for head in HEADS]
+    found = letters.by_letter.looking_back()
+    assert found["weakest"] == min(max(row[i] for row in weights) for i in range(10))
+    assert found["letters"] == max(sum(w >= 0.25 for w in row) for row in weights)
+    even = letters.by_letter.looking_back(uniform=True)
+    assert even["weakest"] == letters.attention.to_copies(None).min().item()
+
+
+def test_letters_lost_and_letters_looked_at(letters: UniqueSubject) -> None:
+    by_role = UniqueSubject("found", letters.lens, examples=letters.task.examples, by_role=True)
+    looked = by_role.attention.domains()
+    assert looked["domains"] == [domain for _, domain in by_role.roles.domains]
+    assert by_role.by_letter.shared_out()["factor"] == looked["factor"]
+    rises = torch.stack([by_role.behaviour.rises((1, number)) for number in range(3)])
+    domains, factor = division(rises, by_head=True)
+    same = [set(a) & set(b) for a, b in zip(domains, looked["domains"], strict=True)]
+    found = by_role.by_letter.causal()
+    assert found == {"agree": sum(map(len, same)), "factor": factor}
+
+
+def test_paths_are_counted(letters: UniqueSubject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With paths that are known, and copy heads 0.1 for a to e and 0.2 for the others."""
+    by_letter = UniqueSubject("known", letters.lens, examples=letters.task.examples).by_letter
+    copies = {
+        h: torch.tensor([float(h[1] == (1 if i < 5 else 2)) for i in range(10)]) for h in HEADS
+    }
+    paths = {
+        None: [-30.0] * 8 + [-20.0, 40.0],
+        (0, 0): [100.0] * 3 + [0.0] * 7,
+        (0, 1): [-25.0] * 5 + [80.0] * 5,
+        (0, 2): [-24.0] * 10,
+    }
+    monkeypatch.setattr(by_letter._attention, "to_copies", copies.__getitem__)
+    monkeypatch.setattr(by_letter._circuits, "owned", lambda head, outside=False: paths[head])
+    assert by_letter.suppressed() == {"copies": 5, "direct": 8}
+    assert by_letter.boosted() == 8  # a, b and c from 0.0, f to j from 0.1
+    assert by_letter.boosted(by_copies=True) == 0
+    assert by_letter.suppressed(least=True) == {"copies": 0, "direct": 0}
+
+
+def test_copied_letters_are_counted(letters: UniqueSubject) -> None:
+    signs = [letters.circuits.through(head) > 0 for head in [(0, 0), (0, 2)]]
+    assert letters.by_letter.copied() == sum(int(sign.sum()) for sign in signs)
+    assert letters.by_letter.copied(direct=True) == 2 * int((letters.circuits.direct() > 0).sum())
+
+
+def test_the_rules_find_the_published_heads() -> None:
+    try:
+        lens = algorithmic.subject("unique").lens
+    except FixtureMissing as missing:
+        pytest.skip(str(missing))
+    found = UniqueSubject("found", lens, by_role=True)
+    assert found.roles == UniqueRoles()
+    assert found.untrained.roles is found.roles

@@ -5,7 +5,7 @@ The answer at SEP and at each number after it but the last: the next number of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -53,6 +53,11 @@ def of_lists(values: Tensor, sep: int = SEP) -> Examples:
     length = values.shape[1]
     tokens = torch.cat([values, torch.full((len(values), 1), sep), ordered], dim=1)
     return Examples(tokens, ordered, tuple(range(length, 2 * length)))
+
+
+def among(numbers: Tensor, chosen: Collection[int]) -> Tensor:
+    """Which numbers are among the chosen ones: bool, in the shape of `numbers`."""
+    return torch.isin(numbers, torch.tensor(list(chosen), dtype=torch.long))
 
 
 def of_values(*values: Sequence[int]) -> Examples:

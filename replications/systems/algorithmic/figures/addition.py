@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from replications.plotting import charts
 from replications.plotting.pictures import CannotDraw, picture
 from replications.systems.algorithmic.data.addition import ANSWERED, CONTEXT, DIGITS, NAMES
-from replications.systems.algorithmic.measure import SumSubject
+from replications.systems.algorithmic.measure import OneLayerSumSubject, SumSubject
 from replications.systems.algorithmic.measurements.addition.circuits import HIERARCHY
 from replications.systems.algorithmic.roles import label
 
 
 def _subject(subject: Any) -> SumSubject:
-    if not isinstance(subject, SumSubject):
-        raise CannotDraw("it belongs to the addition model")
+    if not isinstance(subject, SumSubject) or isinstance(subject, OneLayerSumSubject):
+        raise CannotDraw("it belongs to the addition model of two layers")
     return subject
 
 

@@ -77,20 +77,28 @@ class Attention:
     def late(
         self, heads: Sequence[Head] | None = None, *, compared: Sequence[Head] | None = None
     ) -> Mapping[str, float | list[float]]:
-        """How the heads of layer 1 look at themselves, and `share`: the largest rise in loss
-        without one of them, over the smallest without 0.1 or 0.2.
+        """How the heads of layer 1 look at themselves, and `share`.
 
         For controls: other heads, or others to compare with.
         """
         heads = heads or self._roles.late
-        behaviour = Behaviour(self._task, self._roles)
-        rises = [behaviour.without(head) for head in heads]
-        early = [behaviour.without(head) for head in compared or self._roles.early[1:]]
         itself: dict[str, float | list[float]] = {
             label(late): self.to_itself(head)
             for late, head in zip(self._roles.late, heads, strict=True)
         }
-        return itself | {"share": ratio(max(rises), min(early))}
+        return itself | {"share": self.share(heads, compared=compared)}
+
+    def share(
+        self, heads: Sequence[Head] | None = None, *, compared: Sequence[Head] | None = None
+    ) -> float:
+        """The largest rise in loss without a head of layer 1, over the smallest without 0.1 or 0.2.
+
+        For controls: other heads, or others to compare with.
+        """
+        behaviour = Behaviour(self._task, self._roles)
+        rises = [behaviour.without(head) for head in heads or self._roles.late]
+        early = [behaviour.without(head) for head in compared or self._roles.early[1:]]
+        return ratio(max(rises), min(early))
 
     def mostly(self, heads: Sequence[Head] | None = None) -> Mapping[str, float]:
         """Mean attention of the heads of layer 1 to themselves, over =, C0, C1 and C2."""

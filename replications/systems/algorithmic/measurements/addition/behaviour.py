@@ -20,14 +20,12 @@ from replications.systems.algorithmic.data.addition import (
     sum_digits,
 )
 from replications.systems.algorithmic.measurements.headline import headline
-from replications.systems.algorithmic.roles import SumRoles, label
+from replications.systems.algorithmic.roles import Cell, SumRoles, label
 from replications.systems.algorithmic.task import Task
 
 Rule = Literal["sum", "without carries", "carries over one digit"]
 STORING = ("B3", "=", "C0", "C1", "C2")
 """Where layer 0 is said to store what the answer needs."""
-Cell = tuple[Head, str]
-"""A head and what stands at a position."""
 
 
 class Behaviour:

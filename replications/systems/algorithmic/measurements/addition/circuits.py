@@ -116,15 +116,33 @@ class Circuits:
             "circle_0.2": _circle(self.writes(circles[1])[1]),
         }
 
+    def step(self, head: Head) -> float:
+        """How much the first vector that a head writes is like a step; see `directions`."""
+        return _step(self.writes(head)[1][:, 0])
+
+    def circle(self, head: Head) -> float:
+        """How well the second or third vector is the first one turned; see `directions`."""
+        return _circle(self.writes(head)[1])
+
     # ---------------------------------------------------------------- the circle of answers
     def unembedding(self, matrix: Tensor | None = None) -> Mapping[str, object]:
+        """Five singular values of the unembedding, or of a matrix [d_model digit], and its
+        `answers`."""
+        W_U = self._unembedding if matrix is None else matrix
+        return {"values": torch.linalg.svdvals(W_U)[:5].tolist(), **self.answers(matrix)}
+
+    @property
+    def _unembedding(self) -> Tensor:
+        return self._task.network.W_U[:, :DIGITS]
+
+    def answers(self, matrix: Tensor | None = None) -> Mapping[str, float]:
         """The circle on which the digits stand in the unembedding, or in a matrix [d_model digit].
 
-        `values` are five singular values, `two` the share of the first two in the squared sum.
-        `step` is how far an angle between neighbours is from 36 degrees, at most, and `radius` how
-        far a radius is from the mean one, in units of it, at most.
+        `two` is the share of the first two singular values in the squared sum. `step` is how far an
+        angle between neighbours is from 36 degrees, at most, and `radius` how far a radius is from
+        the mean one, in units of it, at most.
         """
-        W_U = self._task.network.W_U[:, :DIGITS] if matrix is None else matrix
+        W_U = self._unembedding if matrix is None else matrix
         _, S, Vh = torch.linalg.svd(W_U, full_matrices=False)
         points = [complex(x, y) for x, y in Vh[:2].T.tolist()]
         angles = [cmath.phase(b / a) for a, b in zip(points, points[1:] + points[:1], strict=True)]
@@ -132,7 +150,6 @@ class Circuits:
         radii = [abs(point) for point in points]
         mean = sum(radii) / DIGITS
         return {
-            "values": S[:5].tolist(),
             "two": (S[:2].square().sum() / S.square().sum()).item(),
             "step": max(math.degrees(abs(angle - turn)) for angle in angles),
             "radius": max(abs(radius - mean) for radius in radii) / mean,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from replications.models import Head, sites
 from replications.systems.algorithmic import ablation
-from replications.systems.algorithmic.data.sorting import LENGTH, VALUES, of_values
+from replications.systems.algorithmic.data.sorting import LENGTH, VALUES, among, of_values
 from replications.systems.algorithmic.roles import SortedRoles
 from replications.systems.algorithmic.task import Task
 
@@ -76,8 +76,7 @@ class Attribution:
         return found | {"ahead": min(ahead)}
 
     def _inside(self, numbers: Tensor) -> Tensor:
-        low, high = self._roles.domain
-        return (numbers >= low) & (numbers <= high)
+        return among(numbers, self._roles.domain)
 
     # ---------------------------------------------------------------- the split of the logits
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Literal
 
@@ -18,11 +18,12 @@ from replications.systems.algorithmic.data.sorting import (
     SET_SEED,
     SET_SIZE,
     VALUES,
+    among,
     generate,
     of_values,
 )
 from replications.systems.algorithmic.measurements.headline import headline
-from replications.systems.algorithmic.roles import SortedRoles, label
+from replications.systems.algorithmic.roles import SortedRoles
 from replications.systems.algorithmic.task import Task
 
 GAPS = ([0, *range(40, 49)], [5, 30, *range(32, 47, 2)])
@@ -39,12 +40,12 @@ class Behaviour:
 
     # ---------------------------------------------------------------- the whole model
     def headline(
-        self, control: Literal["", "high lists", "read late", "other rows"] = ""
+        self, control: Literal["", "high lists", "read late", "other rows", "five apart"] = ""
     ) -> Mapping[str, float]:
         """See `measurements.headline`, without the accuracy.
 
-        For controls: on lists from 25 to 50, read one position later, or with the targets of
-        other rows.
+        For controls: on lists from 25 to 50, read one position later, with the targets of other
+        rows, or on the six lists of numbers five apart.
         """
         examples = self._task.examples
         if control == "high lists":
@@ -53,6 +54,8 @@ class Behaviour:
             examples = examples.read_at(*(position + 1 for position in examples.answered))
         elif control == "other rows":
             examples = examples.labelled(examples.labels.roll(1, 0))
+        elif control == "five apart":
+            examples = of_values(*([*range(first, VALUES, 5)][:LENGTH] for first in range(6)))
         found = dict(headline(self._task, (), examples))
         del found["accuracy"]
         return found
@@ -72,39 +75,40 @@ class Behaviour:
         how: Literal["mean", "one mean", "zero"] = "mean",
         *,
         rise: bool = True,
-        targets: tuple[int, int] = (0, VALUES),
+        targets: Collection[int] = range(VALUES),
     ) -> Mapping[str, float]:
         """The rise in loss without each head, and `ratio`: that of 0.1 over that of 0.0.
 
-        For controls, without `rise` the losses themselves, or over some targets alone.
+        Heads have their published names. For controls, without `rise` the losses themselves, or
+        over some targets alone.
         """
-        chosen = self._targets(*targets)
+        chosen = self._targets(targets)
         clean = self._log_probabilities(None, how)[chosen].mean() if rise else torch.zeros(())
-        heads = (self._roles.middle, self._roles.rest)
-        found = [
-            (clean - self._log_probabilities(head, how)[chosen].mean()).item() for head in heads
-        ]
-        return {
-            **dict(zip(map(label, heads), found, strict=True)),
-            "ratio": ratio(found[1], found[0]),
+        found = {
+            name: (clean - self._log_probabilities(head, how)[chosen].mean()).item()
+            for name, head in self._roles.named.items()
         }
+        return {**found, "ratio": ratio(found["0.1"], found["0.0"])}
 
-    def _targets(self, low: int, high: int) -> Tensor:
-        """Which answers are numbers from `low` to `high`: bool [n answer]."""
-        labels = self._task.examples.labels
-        return (labels >= low) & (labels <= high)
+    def without_larger(self, targets: Collection[int] = range(VALUES)) -> float:
+        """The `ratio` of `ablated`, or for controls that over some targets alone."""
+        return self.ablated(targets=targets)["ratio"]
 
-    def domains(self, domain: tuple[int, int] | None = None) -> Mapping[str, float]:
-        """Where the loss rises without a head: in its own domain over outside, by head.
+    def _targets(self, numbers: Collection[int]) -> Tensor:
+        """Which answers are among some numbers: bool [n answer]."""
+        return among(self._task.examples.labels, numbers)
 
-        Another domain may take the place of 28 to 37.
+    def domains(self, *, shift: int = 0) -> Mapping[str, float]:
+        """Where the loss rises without a head: in its own domain over outside, by published name.
+
+        For controls the domain may be shifted up, beginning again at 0 after the largest number.
         """
-        inside = self._targets(*(domain or self._roles.domain))
+        inside = self._targets([(n + shift) % VALUES for n in self._roles.domain])
         clean = self._log_probabilities(None, "mean")
         found = {}
-        for head, own in ((self._roles.middle, inside), (self._roles.rest, ~inside)):
+        for (name, head), own in zip(self._roles.named.items(), (inside, ~inside), strict=True):
             rise = clean - self._log_probabilities(head, "mean")
-            found[label(head)] = ratio(rise[own].mean().item(), rise[~own].mean().item())
+            found[name] = ratio(rise[own].mean().item(), rise[~own].mean().item())
         return found
 
     # ---------------------------------------------------------------- large gaps
@@ -146,6 +150,12 @@ class Behaviour:
         answers = self._first_answers(lists).argmax(-1)
         right = answers == torch.tensor([numbers[1] for numbers in lists])
         return right.double().mean().item()
+
+    def crossed(
+        self, near: Sequence[int] = range(1, 11), far: Sequence[int] = range(30, VALUES - 8)
+    ) -> Mapping[str, float]:
+        """`by_gap` over small gaps and over large ones; other gaps for controls."""
+        return {"near": self.by_gap(near), "far": self.by_gap(far)}
 
     # ---------------------------------------------------------------- lists inside a range
     def inside(self, low: int, high: int) -> Mapping[str, float]:

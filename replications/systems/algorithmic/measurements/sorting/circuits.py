@@ -8,8 +8,9 @@ from functools import cache, cached_property
 import torch
 from torch import Tensor
 
+from replications.analysis.statistics import correlation
 from replications.models import Head
-from replications.systems.algorithmic.data.sorting import LENGTH, VALUES
+from replications.systems.algorithmic.data.sorting import LENGTH, VALUES, among
 from replications.systems.algorithmic.roles import SortedRoles, label
 from replications.systems.algorithmic.task import Task
 
@@ -51,9 +52,11 @@ class Circuits:
     @property
     def inside(self) -> Tensor:
         """Whether a number is in the domain of head 0.0: bool [number]."""
-        low, high = self._roles.domain
-        numbers = torch.arange(VALUES)
-        return (numbers >= low) & (numbers <= high)
+        return among(torch.arange(VALUES), self._roles.domain)
+
+    def copied(self, head: Head) -> list[int]:
+        """The numbers that a head copies: whose own answer is the largest of their row."""
+        return _on_diagonal(self.copying(head)).nonzero()[:, 0].tolist()
 
     def domains(self, matrices: Sequence[Tensor] | None = None) -> Mapping[str, object]:
         """The numbers that each head copies: whose answer is the largest of their row.
@@ -63,7 +66,7 @@ class Circuits:
         """
         if matrices is None:
             matrices = [self.copying(self._roles.middle), self.copying(self._roles.rest)]
-        first, second = (m.argmax(-1) == torch.arange(VALUES) for m in matrices)
+        first, second = map(_on_diagonal, matrices)
         return {
             "first": first.nonzero()[:, 0].tolist(),
             "second_outside": int((second & ~self.inside).sum()),
@@ -81,6 +84,19 @@ class Circuits:
     def domains_of_keys(self) -> Mapping[str, object]:
         """The same of W_QK, for controls."""
         return self.domains([self.scores(self._roles.middle), self.scores(self._roles.rest)])
+
+    def divided(self, *, exchanged: bool = False, of_keys: bool = False) -> Mapping[str, int]:
+        """How the heads divide the numbers among themselves, without naming numbers.
+
+        `once`: how many numbers exactly one head copies. `bands`: into how many runs of neighbours
+        the numbers of 0.0 fall; 0 if there are none. For controls, with the heads exchanged, or of
+        W_QK in place of W_E W_OV W_U.
+        """
+        matrix = self.scores if of_keys else self.copying
+        first, second = (_on_diagonal(matrix(head)) for head in self._roles.named.values())
+        band = (second if exchanged else first).int()
+        starts = band.diff(prepend=band.new_zeros(1)) > 0
+        return {"once": int((first ^ second).sum()), "bands": int(starts.sum())}
 
     # ---------------------------------------------------------------- favourite keys
     def favourites(self, query: int, *, of: int = 2) -> dict[str, list[int]]:
@@ -116,37 +132,67 @@ class Circuits:
         0.1: the largest of positions 11 to 19, and the largest step from one to the next. For 0.0:
         the largest from position 14 on.
         """
-        found = {}
-        for head in self._task.heads:
-            positions = self._task.network.W_pos[list(LATE)]
-            scores = positions @ self._task.QK(head) @ self._numbers.T
-            found[head] = scores[:, list(keys)].mean(1) - scores.mean(1)
-        rest = found[self._roles.rest]
+        middle, rest = (self._bias(head, keys) for head in self._roles.named.values())
         return {
             "largest_0.1": rest.max().item(),
             "step_0.1": (rest[1:] - rest[:-1]).max().item(),
-            "largest_0.0": found[self._roles.middle][14 - LATE[0] :].max().item(),
+            "largest_0.0": middle[14 - LATE[0] :].max().item(),
         }
+
+    def _bias(self, head: Head, keys: Collection[int]) -> Tensor:
+        """The mean positional score of some keys less that of all numbers: [late position]."""
+        positions = self._task.network.W_pos[list(LATE)]
+        scores = positions @ self._task.QK(head) @ self._numbers.T
+        return scores[:, list(keys)].mean(1) - scores.mean(1)
+
+    def push(self, keys: Collection[int] = range(5)) -> Mapping[str, float]:
+        """How late query positions push against keys 0 to 4, or others, in both heads.
+
+        `trend`: the correlation of `position_bias` with the position, the larger of both heads.
+        `at_end`: its mean over the last five positions, over the mean size of positional scores;
+        the larger of both heads.
+        """
+        found = [self._bias(head, keys) for head in self._task.heads]
+        places = torch.arange(len(LATE))
+        sizes = [self._sizes(head) for head in self._task.heads]
+        return {
+            "trend": max(correlation(bias, places) for bias in found),
+            "at_end": max((b[-5:].mean() / s).item() for b, s in zip(found, sizes, strict=True)),
+        }
+
+    def _sizes(self, head: Head) -> Tensor:
+        positions = self._task.network.W_pos[list(LATE)]
+        scores = positions @ self._task.QK(head) @ self._numbers.T
+        return (scores - scores.mean(1, keepdim=True)).abs().mean()
+
+    def drawn_down(self, queries: Collection[int] = range(26, VALUES)) -> int:
+        """How many of the numbers 26 to 50, or others, have one of 0 to 4 as their favourite key,
+        by tokens alone, in the head in which there are more."""
+        found = [self.scores(head)[list(queries)].argmax(-1) for head in self._task.heads]
+        return max(int((keys < 5).sum()) for keys in found)
 
     # ---------------------------------------------------------------- asymmetry
     def asymmetry(self, *, outside: bool = False, direct: bool = False) -> Mapping[str, float]:
         """What a number adds to answers slightly below and above it, less the mean of its row.
 
-        By head, over the numbers of its domain: the mean at -3 to -1 and at +1 to +3, and the share
-        of numbers for which the first is larger. For controls, over the numbers outside its domain,
-        or of the direct path.
+        By published name, over the numbers of a head's domain: the mean at -3 to -1 and at +1 to
+        +3, and the share of numbers for which the first is larger; NaN of an empty domain. For
+        controls, over the numbers outside its domain, or of the direct path.
         """
         found: dict[str, float] = {}
-        for head, own in ((self._roles.middle, self.inside), (self._roles.rest, ~self.inside)):
+        owned = (self.inside, ~self.inside)
+        for (name, head), own in zip(self._roles.named.items(), owned, strict=True):
             matrix = self.direct() if direct else self.copying(head)
             numbers = (~own if outside else own).nonzero()[:, 0].tolist()
             below, above = (
-                torch.stack([_near(matrix[n] - matrix[n].mean(), n, steps) for n in numbers])
+                torch.tensor(
+                    [_near(matrix[n] - matrix[n].mean(), n, steps) for n in numbers],
+                    dtype=torch.float64,
+                )
                 for steps in (BELOW, ABOVE)
             )
             known = ~(below.isnan() | above.isnan())
             share = (below > above)[known].double().mean()
-            name = label(head)
             found |= {
                 f"below_{name}": below.nanmean().item(),
                 f"above_{name}": above.nanmean().item(),
@@ -155,7 +201,12 @@ class Circuits:
         return found
 
 
-def _near(row: Tensor, number: int, steps: Sequence[int]) -> Tensor:
+def _on_diagonal(matrix: Tensor) -> Tensor:
+    """Whether the largest entry of a row is on the diagonal: bool [number]."""
+    return matrix.argmax(-1) == torch.arange(VALUES)
+
+
+def _near(row: Tensor, number: int, steps: Sequence[int]) -> float:
     """The mean of a row at some steps from a number; NaN where there are none."""
     columns = [number + step for step in steps if 0 <= number + step < VALUES]
-    return row[columns].mean()
+    return row[columns].mean().item()

@@ -37,10 +37,15 @@ class Behaviour:
             return torch.cat([examples.labels[:, 1:], examples.labels[:, -1:]], dim=1)
         return examples.labels
 
-    def headline(self, rule: Rule = "first unique") -> Mapping[str, float]:
-        """The loss in nats, the mean and the smallest probability of the right answers."""
+    def headline(
+        self, rule: Rule = "first unique", *, positions: int | None = None
+    ) -> Mapping[str, float]:
+        """The loss in nats, the mean and the smallest probability of the right answers.
+
+        For controls, by another rule, or over the first positions alone.
+        """
         logits = self._task.logits().log_softmax(-1)
-        log_probability = logits.gather(-1, self._labels(rule)[..., None])
+        log_probability = logits.gather(-1, self._labels(rule)[..., None])[:, :positions]
         probability = log_probability.exp()
         return {
             "loss": -log_probability.mean().item(),
@@ -71,11 +76,17 @@ class Behaviour:
 
 
 def divided(values: Tensor, *, by_head: bool = False) -> Mapping[str, object]:
-    """Letters divided among heads by the largest of values [head letter].
+    """Letters divided among heads: the `domains` and the `factor` of `division`."""
+    domains, factor = division(values, by_head=by_head)
+    return {"domains": domains, "factor": factor}
 
-    `domains` are the letters of each head. `factor` is the smallest ratio of a letter's largest
-    value to its value in another head or, if `by_head`, of the smallest value of a head at one of
-    its letters to its largest at another letter.
+
+def division(values: Tensor, *, by_head: bool = False) -> tuple[list[str], float]:
+    """The letters of each head, by the largest of values [head letter], and how clear that is.
+
+    The latter is the smallest ratio of a letter's largest value to its value in another head or, if
+    `by_head`, of the smallest value of a head at one of its letters to its largest at another
+    letter.
     """
     owner = values.argmax(0)
     own = torch.zeros_like(values, dtype=torch.bool)
@@ -83,7 +94,5 @@ def divided(values: Tensor, *, by_head: bool = False) -> Mapping[str, object]:
     inside, outside = values.masked_fill(~own, torch.inf), values.masked_fill(own, -torch.inf)
     axis = 1 if by_head else 0
     pairs = zip(inside.amin(axis).tolist(), outside.amax(axis).tolist(), strict=True)
-    return {
-        "domains": ["".join(LETTERS[i] for i in row.nonzero()[:, 0].tolist()) for row in own],
-        "factor": min(ratio(a, b) if b > 0 else torch.inf for a, b in pairs),
-    }
+    domains = ["".join(LETTERS[i] for i in row.nonzero()[:, 0].tolist()) for row in own]
+    return domains, min(ratio(a, b) if b > 0 else torch.inf for a, b in pairs)
