@@ -26,7 +26,6 @@ from replications.lens.networks import as_network
 from replications.models.network import Network
 from replications.models.shape import Shape
 from replications.patching._engine import metric as metrics
-from replications.patching._engine.gemm import describe
 from replications.patching._engine.layer_operations import LayerOperations
 from replications.patching._engine.streams import changed_window
 from replications.patching.execution import DEFAULT, Execution
@@ -42,7 +41,7 @@ class EdgeSweep(PatchingResult):
 
     edges: tuple[Edge, ...]
     backend: str
-    """The library that multiplied the matrices: onednn, mkl, blas or cublas."""
+    """The library that multiplied the matrices: onednn, mkl, mkl+onednn, blas or cublas."""
     flops: int
     """Arithmetic of the layers' matrices: 2 for each multiplication with an addition."""
 
@@ -119,7 +118,7 @@ def edge_sweep(
         base=low,
         source=high,
         edges=listed,
-        backend=describe(engine.backend, network.device),
+        backend=engine.library,
         flops=operations.flops,
     )
 

@@ -26,7 +26,7 @@ from replications.lens import Lens
 from replications.lens.networks import as_network
 from replications.models.network import Network
 from replications.models.sites import Place
-from replications.patching._engine import flops, gemm
+from replications.patching._engine import flops
 from replications.patching._engine import metric as metrics
 from replications.patching._engine.problem import PatchTable, PromptPairs
 from replications.patching._engine.runner import Runner, SweepValues
@@ -41,7 +41,7 @@ class Sweep(PatchingResult):
     """The metric with every place patched alone, computed exactly."""
 
     backend: str
-    """The library of the matrix products: onednn, mkl, blas or cublas."""
+    """The library of the matrix products: onednn, mkl, mkl+onednn, blas or cublas."""
     flops: int
     """Arithmetic of the whole call, which several sweeps may have shared; 2 for each
     multiplication with an addition."""
@@ -127,7 +127,7 @@ def sweeps(
                 labels=labels,
                 base=low,
                 source=high,
-                backend=gemm.describe(packed.backend, packed.network.device),
+                backend=packed.library,
                 flops=runner.flops,
                 exact=execution.exact(packed.network),
             )

@@ -33,7 +33,8 @@ class Execution:
     dtype: torch.dtype | None = None
     """The precision of weights and activations; None takes the network's."""
     backend: gemm.Backend = "auto"
-    """The library of the matrix products. "auto" chooses by the processor, never by timing."""
+    """The library of the matrix products. "auto" chooses by the processor and by the
+    shapes of the matrices, never by timing."""
     tf32: bool = False
     """Allow TF32 on CUDA: faster, with errors of about 1e-3, so the result is not called exact."""
     progress: Progress | None = None

@@ -30,7 +30,6 @@ from replications.models.network import Network
 from replications.models.shape import Head, Shape
 from replications.models.sites import Site
 from replications.patching._engine import metric as metrics
-from replications.patching._engine.gemm import describe
 from replications.patching._engine.layer_operations import LayerOperations
 from replications.patching._engine.path_wave import Paths, PathWave
 from replications.patching.execution import DEFAULT, Execution, Progress
@@ -97,7 +96,7 @@ class PathSweep(PatchingResult):
     senders: tuple[tuple[Head, ...], ...]
     """The heads of each sender, as (layer, head)."""
     backend: str
-    """The library that multiplied the matrices: onednn, mkl, blas or cublas."""
+    """The library that multiplied the matrices: onednn, mkl, mkl+onednn, blas or cublas."""
     flops: int
     """Arithmetic of the layers' matrices: 2 for each multiplication with an addition."""
 
@@ -174,7 +173,7 @@ def path_patch(
         base=low,
         source=high,
         senders=wanted,
-        backend=describe(engine.backend, network.device),
+        backend=engine.library,
         flops=operations.flops,
     )
 

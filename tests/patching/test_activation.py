@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -128,6 +129,23 @@ def test_float32_is_float64_up_to_rounding(name: str, backend: Backend) -> None:
     ):
         assert made.values.dtype == torch.float32
         assert (made.values - truth.values).abs().max() < NEAR
+
+
+@pytest.mark.skipif(not onednn_works(), reason="oneDNN does not work here")
+def test_float32_is_exact_with_two_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A copy, with no packed weights yet.
+    model, (base, source) = replace(network("grouped")), pair("grouped")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(gemm, "WIDE", model.shape.d_mlp)
+    monkeypatch.setattr(gemm, "FEW_ROWS", 40)
+    some = [Grid(sites.RESID_PRE, "layer pos")]
+    [made], [truth] = (
+        sweeps(model, base, source, some, ANSWERS, at=AT, execution=Execution(dtype=dtype))
+        for dtype in (torch.float32, torch.float64)
+    )
+    assert made.backend == gemm.describe("both", base.device)
+    assert truth.backend == gemm.describe("torch", base.device)
+    assert (made.values - truth.values).abs().max() < NEAR
 
 
 def test_a_stream_between_parallel_parts_cannot_be_patched() -> None:

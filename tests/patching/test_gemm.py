@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +13,19 @@ import torch.nn.functional as F
 
 from replications.errors import BadInput, Unsupported
 from replications.models.layers import ACTIVATIONS
+from replications.models.network import Network
 from replications.patching._engine import gemm
-from replications.patching._engine.gemm import Linear, activate, choose, describe, packed, rate
-from tests.random_models import network
+from replications.patching._engine.gemm import (
+    FEW_ROWS,
+    WIDE,
+    Linear,
+    activate,
+    choose,
+    describe,
+    packed,
+    rate,
+)
+from tests.random_models import MODERN, network, state_dict
 
 CPU = torch.device("cpu")
 needs_onednn = pytest.mark.skipif(
@@ -37,6 +48,29 @@ def test_a_product_is_that_of_the_maths(backend: str, activation: str | None) ->
     assert without.equal(Linear(W, torch.zeros(24), backend, activation)(x))
 
 
+@needs_onednn
+@pytest.mark.parametrize("activation", [None, *ACTIVATIONS])
+@pytest.mark.parametrize("n_rows", [1, FEW_ROWS, FEW_ROWS + 1])
+def test_a_product_with_a_wide_matrix_is_that_of_the_maths(
+    monkeypatch: pytest.MonkeyPatch, n_rows: int, activation: str | None
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    W, b, x = (torch.randn(*s, generator=generator) for s in ((40, WIDE), (WIDE,), (n_rows, 40)))
+    exact = x.double() @ W.double() + b.double()
+    if activation is not None:
+        exact = ACTIVATIONS[activation](exact)
+    right, by_onednn = gemm._onednn_linear, []
+
+    def counted(*given: Any) -> torch.Tensor:
+        by_onednn.append(given)
+        return right(*given)
+
+    monkeypatch.setattr(gemm, "_onednn_linear", counted)
+    made = Linear(W, b, "both", activation)
+    assert (made(x) - exact).abs().max() < 1e-4
+    assert len(by_onednn) == (n_rows <= FEW_ROWS)
+
+
 def test_gelu_new_is_exact_in_float64_and_far_from_zero() -> None:
     x = torch.cat([torch.linspace(-12, 12, 4001), torch.tensor([-1e4, 0.0, 1e4])]).double()
     expected = F.gelu(x, approximate="tanh")
@@ -56,6 +90,12 @@ def test_auto_takes_onednn_only_where_it_is_faster_and_right(
     assert choose("auto", CPU, torch.float64) == "torch"
     assert choose("auto", torch.device("cuda"), torch.float32) == "torch"
     assert choose("torch", CPU, torch.float32) == "torch"
+    wide = "both" if (capability, works) == ("AVX2", True) else expected
+    assert choose("auto", CPU, torch.float32, WIDE) == wide
+    assert choose("auto", CPU, torch.float32, WIDE - 1) == expected
+    assert choose("auto", CPU, torch.float64, WIDE) == "torch"
+    assert choose("auto", torch.device("cuda"), torch.float32, WIDE) == "torch"
+    assert choose("torch", CPU, torch.float32, WIDE) == "torch"
     if not works:
         with pytest.raises(Unsupported, match="oneDNN cannot run"):
             choose("onednn", CPU, torch.float32)
@@ -86,6 +126,27 @@ def test_the_library_has_a_name() -> None:
     assert describe("onednn", CPU) == "onednn"
     assert describe("torch", CPU) in ("mkl", "blas")
     assert describe("torch", torch.device("cuda")) == "cublas"
+    assert describe("both", CPU) == describe("torch", CPU) + "+onednn"
+
+
+@needs_onednn
+def test_only_wide_matrices_are_laid_out_for_both_libraries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    shape = replace(MODERN["grouped"], d_mlp=32)
+    model = Network.from_state_dict(shape, state_dict(shape)).to(dtype=torch.float32)
+    assert packed(model).library == describe("torch", CPU)
+    monkeypatch.setattr(gemm, "WIDE", shape.d_mlp)
+    mixed = packed(replace(model))
+    assert mixed.library == describe("both", CPU)
+    layer = mixed.layers[0]
+    assert layer.gate is not None
+    assert {layer.gate.backend, layer.up.backend} == {"both"}
+    assert {layer.q.backend, layer.o.backend, layer.down.backend} == {"torch"}
+    # The layout for torch is the network's own, so that a wide matrix is copied once.
+    assert layer.up._W is not None
+    assert layer.up._W.data_ptr() == mixed.network.W_in[0].data_ptr()
 
 
 def test_weights_are_packed_once_and_let_go_with_their_network() -> None:

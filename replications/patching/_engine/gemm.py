@@ -1,8 +1,9 @@
 """Matrix products of the engines: which library runs them, weights packed once, work counted.
 
 On CPUs with AVX-512 oneDNN is about twice as fast as the MKL behind torch's own products on AMD
-processors; with AVX2 MKL is a little faster. Both are strict float32. oneDNN is reached through
-private operators, those that torch's own compiler emits, so it must first agree with torch's own.
+processors. With AVX2 MKL is a little faster, except for FEW_ROWS times a WIDE matrix. Both are
+strict float32. oneDNN is reached through private operators, those that torch's own compiler emits,
+so it must first agree with torch's own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ from replications.errors import BadInput, Unsupported
 from replications.models.network import Network
 
 Backend = Literal["auto", "onednn", "torch"]
+WIDE = 4096
+"""Columns of a wide matrix. On CPUs without AVX-512, "auto" lays it out for both libraries."""
+FEW_ROWS = 128
+"""The most rows that oneDNN multiplies with a wide matrix there. MKL is slow at few rows of many
+columns: on an AMD EPYC with AVX2, with matrices from 1024 x 4096 to 2304 x 9216, oneDNN was 1.2 to
+1.6 times as fast at 25 rows, 1.03 to 1.1 times at 100 rows, and a tenth slower at 512."""
 
 _GELU_SLOPE = 2 * math.sqrt(2 / math.pi)
 _GELU_CUBE = 0.044715 * _GELU_SLOPE
@@ -33,9 +40,9 @@ _ONEDNN_EPILOGUES = {
 
 
 class Linear:
-    """x -> activation(x @ W + b), W [in out] laid out for one backend ("onednn" or "torch").
+    """x -> activation(x @ W + b), W [in out] laid out for "onednn", "torch" or "both".
 
-    b may be None.
+    b may be None. With both, oneDNN multiplies up to FEW_ROWS rows.
     """
 
     def __init__(
@@ -43,17 +50,19 @@ class Linear:
     ) -> None:
         self.flops_per_row = 2 * W.shape[0] * W.shape[1]
         """2 for each multiplication with an addition."""
-        self._onednn = backend == "onednn"
-        self._W = _onednn_weight(W) if self._onednn else W.contiguous()
+        self.backend = backend
+        self._packed = None if backend == "torch" else _onednn_weight(W)
+        self._W = None if backend == "onednn" else W.contiguous()
         self._b = None if b is None else b.contiguous()
         self._activation = activation
 
     def __call__(self, x: Tensor) -> Tensor:
         """x [row in], contiguous, to [row out]."""
-        if self._onednn:
+        if self._packed is not None and (self._W is None or len(x) <= FEW_ROWS):
             if self._activation in _ONEDNN_EPILOGUES:
-                return _onednn_linear(x, self._W, self._b, self._activation)
-            return activate(_onednn_linear(x, self._W, self._b, None), self._activation)
+                return _onednn_linear(x, self._packed, self._b, self._activation)
+            return activate(_onednn_linear(x, self._packed, self._b, None), self._activation)
+        assert self._W is not None
         out = x @ self._W if self._b is None else torch.addmm(self._b, x, self._W)
         return activate(out, self._activation)
 
@@ -83,36 +92,45 @@ class Layer:
     None.
     """
 
-    def __init__(self, network: Network, layer: int, backend: str) -> None:
+    def __init__(self, network: Network, layer: int, backend: Backend) -> None:
         n, i = network, layer
+
+        def linear(W: Tensor, b: Tensor | None, activation: str | None = None) -> Linear:
+            return Linear(W, b, choose(backend, W.device, W.dtype, W.shape[1]), activation)
 
         def bias(b: Tensor) -> Tensor | None:
             # Most of today's decoders have none, and adding zeros takes time.
             return b[i].flatten() if n.shape.classic or b[i].any() else None
 
         self.q, self.k, self.v = (
-            Linear(W[i].transpose(0, 1).flatten(1), bias(b), backend)
+            linear(W[i].transpose(0, 1).flatten(1), bias(b))
             for W, b in ((n.W_Q, n.b_Q), (n.W_K, n.b_K), (n.W_V, n.b_V))
         )
-        self.o = Linear(n.W_O[i].flatten(0, 1), bias(n.b_O), backend)
+        self.o = linear(n.W_O[i].flatten(0, 1), bias(n.b_O))
         self.gate: Linear | None = None
         if n.W_gate is not None and n.b_gate is not None:
-            self.gate = Linear(n.W_gate[i], bias(n.b_gate), backend, n.shape.act_fn)
+            self.gate = linear(n.W_gate[i], bias(n.b_gate), n.shape.act_fn)
         if not n.shape.attn_only:
             first = None if self.gate else n.shape.act_fn
-            self.up = Linear(n.W_in[i], bias(n.b_in), backend, first)
-            self.down = Linear(n.W_out[i], bias(n.b_out), backend)
+            self.up = linear(n.W_in[i], bias(n.b_in), first)
+            self.down = linear(n.W_out[i], bias(n.b_out))
 
 
 class Packed:
-    """A network whose matrices are laid out for one backend."""
+    """A network whose matrices are laid out for a backend, each for its own if that is "auto"."""
 
-    def __init__(self, network: Network, backend: str) -> None:
+    def __init__(self, network: Network, backend: Backend) -> None:
         self.network = network
-        self.backend = backend
         self.layers = [Layer(network, i, backend) for i in range(network.shape.n_layers)]
         self.W_U_columns = network.W_U.T
         """[d_vocab_out d_model], a view, so that a few answers are a few rows."""
+
+    @property
+    def library(self) -> str:
+        """The libraries of the layers' products, as `describe` names them."""
+        parts = [part for layer in self.layers for part in vars(layer).values()]
+        used = {part.backend for part in parts if isinstance(part, Linear)}
+        return describe("both" if len(used) > 1 else used.pop(), self.network.device)
 
 
 def packed(
@@ -127,12 +145,13 @@ def packed(
     """
     place = network.device if device is None else find_device(device)
     kind = network.dtype if dtype is None else dtype
-    name = choose(backend, place, kind)
+    narrow, wide = (choose(backend, place, kind, columns) for columns in (1, WIDE))
+    key = place, kind, narrow, wide
     kept = _PACKED.setdefault(network, {})
-    if (place, kind, name) not in kept:
+    if key not in kept:
         # A copy: held itself, the network would keep its own entry alive.
-        kept[place, kind, name] = Packed(replace(network.to(place, kind)), name)
-    return kept[place, kind, name]
+        kept[key] = Packed(replace(network.to(place, kind)), backend)
+    return kept[key]
 
 
 def find_device(device: str | torch.device) -> torch.device:
@@ -148,9 +167,9 @@ def find_device(device: str | torch.device) -> torch.device:
     return place
 
 
-_PACKED: weakref.WeakKeyDictionary[Network, dict[tuple[torch.device, torch.dtype, str], Packed]] = (
-    weakref.WeakKeyDictionary()
-)
+_Key = tuple[torch.device, torch.dtype, str, str]
+"""Where, in which precision, and the backends of narrow and of wide matrices."""
+_PACKED: weakref.WeakKeyDictionary[Network, dict[_Key, Packed]] = weakref.WeakKeyDictionary()
 
 
 def check_backend(backend: str) -> None:
@@ -159,10 +178,12 @@ def check_backend(backend: str) -> None:
         raise BadInput(f"backend {backend!r}: give 'auto', 'onednn' or 'torch'")
 
 
-def choose(backend: Backend, device: torch.device, dtype: torch.dtype) -> str:
-    """The backend to use: "auto" takes oneDNN for float32 on CPUs with AVX-512, if it works.
+def choose(backend: Backend, device: torch.device, dtype: torch.dtype, columns: int = 1) -> str:
+    """The backend for matrices of so many columns: "onednn", "torch" or "both".
 
-    The choice does not depend on timings, so that one machine always gives the same numbers.
+    For float32, if oneDNN works, "auto" takes it on CPUs with AVX-512, and both for WIDE matrices
+    on other CPUs. The choice does not depend on timings, so that one machine always gives the same
+    numbers.
     """
     check_backend(backend)
     can = device.type == "cpu" and dtype == torch.float32 and onednn_works()
@@ -171,19 +192,26 @@ def choose(backend: Backend, device: torch.device, dtype: torch.dtype) -> str:
             f"oneDNN cannot run {dtype} on {device} here (it takes float32 on a CPU, and must "
             "agree with torch's own products); use backend='auto' or 'torch'"
         )
-    wide = "AVX512" in torch.backends.cpu.get_cpu_capability()
     if backend == "auto":
-        return "onednn" if can and wide else "torch"
+        if not can:
+            return "torch"
+        if "AVX512" in torch.backends.cpu.get_cpu_capability():
+            return "onednn"
+        return "both" if columns >= WIDE else "torch"
     return backend
 
 
 def describe(backend: str, device: torch.device) -> str:
-    """The library behind a backend: onednn, mkl, blas (another CPU library) or cublas."""
+    """The library behind a backend: onednn, mkl, blas (another CPU library) or cublas.
+
+    Behind "both" are two, as in "mkl+onednn".
+    """
     if backend == "onednn":
         return backend
     if device.type == "cuda":
         return "cublas"
-    return "mkl" if torch.backends.mkl.is_available() else "blas"
+    own = "mkl" if torch.backends.mkl.is_available() else "blas"
+    return f"{own}+onednn" if backend == "both" else own
 
 
 @cache
