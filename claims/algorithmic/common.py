@@ -71,6 +71,11 @@ def also_retrained(
     return {problem: published, **dict.fromkeys(sorted(groups), again)}
 
 
+def only_retrained(problem: str, expected: Expectation) -> Mapping[str, Expectation]:
+    """What is expected of models trained here where the document ships none."""
+    return {f"{problem}-retrained": expected}
+
+
 def printed(value: float) -> Expectation:
     """The value to half of the third decimal."""
     return near(value, abs=5e-4, because=ROUNDED)

@@ -45,7 +45,8 @@ def retrained(files: Iterable[str]) -> tuple[SubjectInfo, ...]:
 
 
 def _trained(problem: str, seed: int, file: str) -> SubjectInfo:
-    start = "published-start" if seed == PUBLISHED_SEED else "retrained"
+    of_published = problem in PUBLISHED and seed == PUBLISHED_SEED
+    start = "published-start" if of_published else "retrained"
     return SubjectInfo(
         system="algorithmic",
         name=f"{problem}-retrained/seed{seed}",
