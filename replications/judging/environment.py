@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from replications import __version__
+
 PACKAGES = ("torch", "transformer_lens", "numpy", "scipy")
 
 
@@ -22,12 +24,12 @@ def environment(
     dtype: str = "float32",
     threads: int = 1,
 ) -> dict[str, Any]:
-    """One flat record in JSON types.  Versions come from metadata, so nothing heavy is imported.
+    """One flat record in JSON types.  Packages are not imported: metadata say their versions.
 
     `lens` is the kind of model that lenses open, `gpu` the name of the GPU that computed, if any.
     """
     return {
-        "suite": package_version("interp-claims"),
+        "suite": __version__,  # of the code that runs: what is installed may be older
         "commit": git_commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
