@@ -245,7 +245,8 @@ def test_two_workers_write_the_same_rows(run: Run, pytester: pytest.Pytester) ->
     run(source)
     alone = read(pytester.path)
     (pytester.path / "claims.json").unlink()
-    command = [sys.executable, "-m", "pytest", *OPTIONS, "--claims-json", "claims.json", "-n", "2"]
+    options = [*OPTIONS, "-p", "xdist.plugin", "--claims-json", "claims.json", "-n", "2"]
+    command = [sys.executable, "-m", "pytest", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, cwd=pytester.path, env=environment, capture_output=True, text=True, check=False
