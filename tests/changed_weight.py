@@ -32,7 +32,8 @@ def change(content: bytes, seed: int, *, entry: bool = False) -> tuple[bytes, st
     Parameters are drawn by their number of entries.
     """
     weights = safetensors.torch.load(content)
-    sizes = {name: tensor.numel() for name, tensor in weights.items()}
+    # Sorted: safetensors reads them in an order of its own, another in each process.
+    sizes = {name: weights[name].numel() for name in sorted(weights)}
     draw = random.Random(seed)
     name = draw.choices(list(sizes), list(sizes.values()))[0]
     at = draw.randrange(sizes[name])

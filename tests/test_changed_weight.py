@@ -27,9 +27,14 @@ def test_one_parameter_or_one_entry_of_it_is_changed_by_one_per_cent() -> None:
 
 
 @pytest.mark.slow
-def test_the_run_fails_and_names_what_moved() -> None:
-    options = ("--no-controls", "-k", "seed1 and test_2")
-    status, output = changed_weight.run("list_update/seed1", 0, *options)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_run_fails_and_names_what_moved(seed: int) -> None:
+    """A value map, an output map and the unembedding."""
+    status, output = changed_weight.run("list_update/seed1", seed, "--no-controls")
     assert status == 1, output
     assert "changed: list_update/" in output
     assert "on seed1: the value moved from" in output
+
+
+def test_the_same_seed_draws_the_same_weight_in_every_process() -> None:
+    assert changed_weight.change(safetensors.torch.save(BEFORE), seed=3)[1] == "a"
