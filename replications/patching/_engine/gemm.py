@@ -233,7 +233,7 @@ def onednn_works() -> bool:
 
 def _onednn_weight(W: Tensor) -> Tensor:
     """In the blocked layout that oneDNN prefers for products with about a thousand rows."""
-    found: Tensor = torch.ops.mkldnn._reorder_linear_weight(W.T.contiguous(), 1024)
+    found: Tensor = torch.ops.mkldnn._reorder_linear_weight(W.T, 1024)
     return found
 
 
