@@ -65,6 +65,7 @@ def test_arithmetic_other_than_the_formula_fails(factor: float) -> None:
         measure.check_flops(workload, wrong, workload.least_flops(case))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "name",
     [

@@ -18,10 +18,6 @@ def test_every_family_has_a_model() -> None:
     assert set(hf_models.FAMILIES) == set(FAMILIES)
 
 
-QUICK = ("llama",)
-"""What the quick tests measure again; `make slow` does the other families."""
-
-
 def test_the_table_has_all_models_and_no_error_beyond_the_bound() -> None:
     text = PAGE.read_text(encoding="utf-8")
     rows = text.split(architectures.BEGIN)[1].split(architectures.END)[0].strip().splitlines()
@@ -33,13 +29,8 @@ def test_the_table_has_all_models_and_no_error_beyond_the_bound() -> None:
         assert all(float(error) <= architectures.BOUND for error in errors), name
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow])
-        for name in hf_models.FAMILIES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", hf_models.FAMILIES)
 def test_some_of_every_column_is_measured_again(name: str) -> None:
     model = architectures.Measured(name, thin=23)
     for column, measure in architectures.COLUMNS.items():

@@ -36,6 +36,7 @@ def test_a_step_that_fails_loses_no_other(tmp_path: Path) -> None:
     assert (tmp_path / "2-passes.txt").read_text() == "also seen\n"
 
 
+@pytest.mark.slow
 def test_a_step_out_of_time_writes_what_it_has_and_leaves_no_process(tmp_path: Path) -> None:
     noted = tmp_path / "pid"
     todo = [

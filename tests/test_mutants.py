@@ -42,6 +42,7 @@ def test_every_change_is_made_where_it_should(source: str, expected: list[str] |
         assert sorted(found) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_mutants_of_the_package_are_valid_python() -> None:
     paths = mutants.files(mutants.PLACES)
     assert len(paths) > 20

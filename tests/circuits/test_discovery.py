@@ -76,6 +76,7 @@ def one_by_one(
     return set(graph.edges) - removed
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("damage", ["fall", "distance", "kl"])
 @pytest.mark.parametrize("threshold", [0.003, 0.03])
 def test_acdc_is_that_of_testing_edges_one_by_one(damage: Any, threshold: float) -> None:
@@ -88,6 +89,7 @@ def test_acdc_is_that_of_testing_edges_one_by_one(damage: Any, threshold: float)
     assert found.damage == pytest.approx(_damage(left, whole, damage), abs=1e-10)
 
 
+@pytest.mark.slow
 def test_acdc_does_not_depend_on_memory() -> None:
     model, runs = small(), pair()
     found = acdc(model, *runs, 0.02, answers=ANSWERS)

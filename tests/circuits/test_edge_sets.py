@@ -42,6 +42,7 @@ def slowly(model: Network, runs: tuple[Tensor, Tensor], patched: Tensor, at: Ten
     return chosen[:, 0] - chosen[:, 1]
 
 
+@pytest.mark.sampled(3)
 @MODELS
 def test_sets_are_those_of_a_pass_node_by_node(name: str) -> None:
     model, runs, at = network(name), pair(name), positions(name)
@@ -52,6 +53,7 @@ def test_sets_are_those_of_a_pass_node_by_node(name: str) -> None:
     assert (found.values - found.base).std() > 0.1
 
 
+@pytest.mark.sampled(3)
 @MODELS
 def test_a_single_edge_is_that_of_the_sweep(name: str) -> None:
     model, runs, at = network(name), pair(name), positions(name)

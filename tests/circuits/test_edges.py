@@ -34,7 +34,7 @@ ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
 
 
 # ---------------------------------------------------------------------------------- exactness
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", EVERY)
 def test_every_edge_is_that_of_one_forward_pass(name: str) -> None:
     model, runs, at = network(name), pair(name), positions(name)
@@ -74,6 +74,7 @@ def test_a_lens_is_swept_as_its_network() -> None:
     assert (found.values - same.values).abs().max() < EXACT
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["gpt", "padded", "shortformer"])
 def test_chunks_do_not_change_results(name: str) -> None:
     model, runs, at = network(name), pair(name), positions(name)
@@ -238,6 +239,7 @@ def problems(draw: st.DrawFn) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(problems())
 def test_random_models_and_prompts(problem: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from tests.random_models import EVERY, network, pair, positions
 ANSWERS = torch.tensor([[0, 1], [3, 2], [4, 5]])
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", EVERY)
 def test_eap_is_the_slope_along_every_edge(name: str) -> None:
     model, (base, source), at = network(name), pair(name), positions(name)

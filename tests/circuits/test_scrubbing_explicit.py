@@ -168,7 +168,7 @@ class Slow:
         return values[part.strings[self.i]] + remainder
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", TREES)
 @pytest.mark.parametrize(
     ("model", "at"),

@@ -25,6 +25,7 @@ SENTENCES = [
 ][:50]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("family", hf_models.FAMILIES)
 def test_what_is_computed_is_what_transformers_computes(
     family: str, tmp_path: Path, capsys: Captured
@@ -38,6 +39,7 @@ def test_what_is_computed_is_what_transformers_computes(
     assert "tensors          ok" in said
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("family", hf_models.FAMILIES)
 def test_every_family_can_be_swept_and_attributed(
     family: str, tmp_path: Path, capsys: Captured

@@ -99,6 +99,7 @@ def test_pictures_lie_by_subject_beside_an_index(
     assert lines[-1] == f"The list is {tmp_path / 'new' / 'figures.json'}"
 
 
+@pytest.mark.slow
 def test_one_format_and_the_same_bytes_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

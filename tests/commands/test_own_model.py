@@ -134,6 +134,7 @@ def test_a_token_that_the_model_lacks_is_named(tmp_path: Path, capsys: Captured)
 TEMPLATE = folders.tokenizer(folders.opened_by_post_processor)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", ["sweep", "circuit"])
 @pytest.mark.parametrize("asked", [None, "--bos", "--no-bos"])
 @pytest.mark.parametrize("configured", [False, True])

@@ -73,6 +73,7 @@ def test_the_csv_has_what_patching_by_hooks_gives(tmp_path: Path, capsys: Captur
     assert list(rows[10].values())[:5] == ["0", "", "10", "John", "Mary"]
 
 
+@pytest.mark.slow
 def test_the_other_direction_exchanges_the_prompts(tmp_path: Path, capsys: Captured) -> None:
     options = ["--kind", "z", "--per", "layer head pos", "--top", "0"]
     assert sweep(*TOY, *PAIR, *options, "--into", "clean", "--out", tmp_path / "a") == 0

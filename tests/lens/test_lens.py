@@ -40,6 +40,7 @@ def misread(lens: Lens, model: str, places: list[Place], tolerance: float) -> li
     return [repr(p) for p in places if distance(run[repr(p)], true[key(p)]) > tolerance]
 
 
+@pytest.mark.sampled(2)
 @EVERY_MODEL
 @EVERY_PLACE
 @pytest.mark.parametrize(

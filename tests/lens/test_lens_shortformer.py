@@ -189,6 +189,7 @@ def test_planted_value_that_sees_positions_is_found(monkeypatch: pytest.MonkeyPa
 
 
 # ---------------------------------------------------------------------------------- liveness
+@pytest.mark.sampled(2)
 @EVERY_MODEL
 @EVERY_PLACE
 def test_an_edit_changes_the_logits_as_the_maths_says(model: str, place: Place) -> None:

@@ -207,6 +207,7 @@ def lost(model: str, places: list[Place]) -> list[str]:
     return found
 
 
+@pytest.mark.sampled(2)
 @EVERY_MODEL
 @EVERY_PLACE
 def test_an_edit_changes_the_logits_as_the_maths_says(model: str, place: Place) -> None:

@@ -99,7 +99,8 @@ def test_every_kind_equals_one_forward_pass_per_place(
     assert (found[0].source - read(model.forward(source), positions)).abs().max() < EXACT
 
 
-@pytest.mark.parametrize("step", [61, pytest.param(17, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [61, 17])
 @pytest.mark.parametrize("name", SHAPES)
 def test_float32_equals_transformerlens_in_float32(name: str, step: int) -> None:
     """Of each grid every so many places, from the first on."""
@@ -208,6 +209,7 @@ def test_places_in_any_order_are_a_sweep_too() -> None:
     assert (found.values - torch.stack([read(e, last) for e in expected])).abs().max() < EXACT
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("name", ["gpt", "padded"])
 def test_results_do_not_depend_on_chunks_or_on_how_attention_is_called(

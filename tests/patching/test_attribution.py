@@ -54,7 +54,7 @@ def axes(site: sites.Site) -> str:
     return "head layer pos" if "head" in site.axes else "layer pos"
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("site", SWEPT_SITES, ids=lambda site: site.name)
 @pytest.mark.parametrize("name", ["gpt", "padded", "attention_only", "shortformer", *MODERN])
 def test_an_estimate_is_the_slope_of_the_patch(name: str, site: sites.Site) -> None:

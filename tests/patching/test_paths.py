@@ -80,7 +80,7 @@ def furthest(found: PathSweep, slow: Any, *args: Any, **options: Any) -> float:
 
 
 # ---------------------------------------------------------------------------------- exactness
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("mlps", ["frozen", "recomputed"])
 @pytest.mark.parametrize("name", EVERY)
 def test_paths_into_the_logits_are_those_of_the_hooked_runs(name: str, mlps: Any) -> None:
@@ -92,7 +92,7 @@ def test_paths_into_the_logits_are_those_of_the_hooked_runs(name: str, mlps: Any
     assert found.values.std() > 0.1
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("mlps", ["frozen", "recomputed"])
 @pytest.mark.parametrize("site", [sites.Q, sites.K, sites.V])
 @pytest.mark.parametrize("name", EVERY)
@@ -107,7 +107,7 @@ def test_paths_into_heads_are_those_of_the_hooked_runs(
     assert (found.values - found.base).abs().max() > 1e-3
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(18)
 @pytest.mark.parametrize("softmax", ["exact", "linear", "frozen"])
 @pytest.mark.parametrize("site", [sites.Q, sites.K, sites.V], ids=lambda site: site.name)
 @pytest.mark.parametrize("name", ["gpt", "padded", *MODERN])

@@ -20,6 +20,7 @@ def metric(logits: Tensor) -> Tensor:
     return logits[:, -1, 0] - logits[:, -1, 1]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("site", [sites.RESID_PRE, sites.Q, sites.V, sites.Z, sites.PATTERN])
 def test_every_cell_is_one_edit(site: sites.Site) -> None:
     lens = opened("causal")

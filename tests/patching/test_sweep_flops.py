@@ -17,7 +17,7 @@ from tests.random_models import MODERN, network, state_dict, tokens
 ANSWERS = torch.tensor([[0, 3, 1], [2, 1, 0], [5, 4, 1]])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("at", [-1, torch.tensor([5, 3, 4])], ids=["last", "each"])
 @pytest.mark.parametrize("shared", [0, 2])
 @pytest.mark.parametrize("name", ["gpt", "padded", "shortformer", *MODERN])

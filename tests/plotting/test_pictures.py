@@ -51,6 +51,7 @@ def test_a_picture_is_named_like_its_function() -> None:
     )
 
 
+@pytest.mark.slow
 def test_equal_pictures_are_equal_bytes_whatever_else_is_written(tmp_path: Path) -> None:
     (first,) = draw(tmp_path / "a", a_line)
     assert [path.name for path in first.files] == ["a-line.png", "a-line.svg"]
@@ -92,6 +93,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         draw(tmp_path, a_line)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interrupt_leaves_the_files_of_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]

@@ -109,6 +109,7 @@ def test_without_controls_nothing_claims_they_were_rejected(
     assert "every control" not in result.stdout.str()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("options", "number"),
     [

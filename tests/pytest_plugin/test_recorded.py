@@ -57,6 +57,7 @@ def test_a_row_as_recorded_has_its_outcome_in_the_ledger(
     }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("subject", "changes", "said"),
     [
@@ -133,6 +134,7 @@ def test_a_part_that_no_control_rejects_is_vacuous(run: Run, pytester: pytest.Py
 # ---- a file that is wrong -----------------------------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("outcomes", "problem"),
     [
@@ -198,6 +200,7 @@ def test_a_run_that_was_recorded_is_green(
     assert file.read_text() == written
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("source", "options", "problem"),
     [

@@ -40,6 +40,7 @@ def test_costly_claims_leave_out_the_further_models(run: Run, pytester: pytest.P
     )
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("option", ["--thorough", f"{MODULE}::test_costly"])
 def test_a_thorough_run_or_an_address_leaves_nothing_out(
     run: Run, pytester: pytest.Pytester, option: str

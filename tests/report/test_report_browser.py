@@ -183,6 +183,7 @@ def test_typing_filters_and_the_count_is_announced(browser: Any) -> None:
     assert visible(browser, "section.system") == 0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "value", "count"),
     [
@@ -198,6 +199,7 @@ def test_each_filter_counts_right(browser: Any, name: str, value: str, count: st
     assert shown(browser) == count
 
 
+@pytest.mark.slow
 def test_filters_add_up_and_hide_what_they_do_not_speak_of(browser: Any) -> None:
     assert visible(browser, ".pictures") == 2
     one(browser, "[name=system]").send_keys("apples")
@@ -210,6 +212,7 @@ def test_filters_add_up_and_hide_what_they_do_not_speak_of(browser: Any) -> None
     assert visible(browser, "tbody.claim:not([hidden]) tr[data-state]") == 5  # of one claim
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_and_works_every_filter(browser: Any) -> None:
     from selenium.webdriver import Keys
 
@@ -235,6 +238,7 @@ def test_the_keyboard_reaches_and_works_every_filter(browser: Any) -> None:
 # ---- details and links --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_details_open_by_key_and_all_at_once(browser: Any) -> None:
     from selenium.webdriver import Keys
 
@@ -245,6 +249,7 @@ def test_details_open_by_key_and_all_at_once(browser: Any) -> None:
     assert visible(browser, "tbody.claim:not([hidden]) tr[data-state]") == 2
 
 
+@pytest.mark.slow
 def test_a_link_shows_its_claim_whatever_is_filtered(browser: Any) -> None:
     one(browser, "[name=text]").send_keys("zebra")
     link = one(browser, ".failures a")
@@ -262,6 +267,7 @@ def test_a_link_shows_its_claim_whatever_is_filtered(browser: Any) -> None:
 # ---- screens, print, no script ------------------------------------------------------------------
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("width", [320, 1280])
 def test_the_page_never_scrolls_sideways(browser: Any, width: int) -> None:
     browsers.resize(browser, width)
@@ -274,6 +280,7 @@ def test_the_page_never_scrolls_sideways(browser: Any, width: int) -> None:
     assert beyond == 0
 
 
+@pytest.mark.slow
 def test_without_scripts_everything_is_there_but_the_filters(browser: Any, page: Path) -> None:
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     browsers.load(browser, page.as_uri())
@@ -283,6 +290,7 @@ def test_without_scripts_everything_is_there_but_the_filters(browser: Any, page:
     assert one(browser, "#apples .claim .subjects").is_displayed()
 
 
+@pytest.mark.slow
 def test_in_print_there_are_no_controls_and_no_dark(browser: Any) -> None:
     browsers.media(browser, scheme="dark", kind="print")
     assert not one(browser, "form.filters").is_displayed()
@@ -299,6 +307,7 @@ READ = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_background(browser: Any, scheme: str) -> None:
     browsers.media(browser, scheme=scheme)

@@ -18,6 +18,7 @@ MODEL = {
 """Which fixture has the model of a picture; the other pictures are of `palindromes`."""
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("picture", figures.PICTURES, ids=lambda picture: picture.name)
 def test_a_picture_belongs_to_one_model(picture: Picture, request: pytest.FixtureRequest) -> None:
     mine = MODEL.get(picture.name, "palindromes")

@@ -116,6 +116,7 @@ def test_every_row_comes_once_an_epoch() -> None:
     assert not second.equal(torch.cat(first))
 
 
+@pytest.mark.slow
 def test_the_loss_falls() -> None:
     recipe = Recipe(rows=512, validation_rows=2, epochs=20, batch=128, learning_rate=3e-3)
     losses = train.train(UNIQUE, unique.generate, 0, recipe, keep_best=False).losses

@@ -42,6 +42,7 @@ def test_one_attention_layer_cannot_learn_three_strings_and_an_mlp_can(
     assert made.one_layer_right(with_mlp=True) == 3
 
 
+@pytest.mark.slow
 def test_training_leaves_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
     assert Constructions().one_layer_right() < 3

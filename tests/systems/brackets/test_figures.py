@@ -81,7 +81,7 @@ def test_every_plot_of_the_document_is_drawn_or_has_a_reason() -> None:
     assert all(reason and "\n" not in reason for reason in NOT_DRAWN.values())
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", [name for name in BY_NAME if name != "two-relus"])
 def test_each_picture_can_be_drawn_with_words_on_its_axes(arena: BracketSubject, name: str) -> None:
     figure = BY_NAME[name].draw(arena)
@@ -92,6 +92,7 @@ def test_each_picture_can_be_drawn_with_words_on_its_axes(arena: BracketSubject,
     assert 3 < height <= 10
 
 
+@pytest.mark.slow
 def test_equal_measurements_give_equal_bytes(arena: BracketSubject) -> None:
     drawn = [BY_NAME["heads-by-open-share"].draw(arena) for _ in range(2)]
     for form in ("png", "svg"):

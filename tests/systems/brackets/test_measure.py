@@ -170,6 +170,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("place", PLACES, ids=repr)
 def test_patching_a_run_with_its_own_activations_changes_nothing(
     single: BracketSubject, strings: BracketData, place: sites.Place
@@ -198,7 +199,7 @@ def test_copying_and_moving_a_strings_own_values_changes_nothing(
 
 
 # --------------------------------------------------------------------- interventions by hand
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("label", LABELS)
 def test_copying_is_the_patch_it_says(exact: BracketSubject, plain: Plain, label: str) -> None:
     base = exact.task.data.subset(exact.task.B)
@@ -211,7 +212,7 @@ def test_copying_is_the_patch_it_says(exact: BracketSubject, plain: Plain, label
     assert exact.circuit.copied(sibling(head)) != pytest.approx(rise.mean().item(), abs=1e-6)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("site", [sites.V, sites.K])
 @pytest.mark.parametrize("label", ["2.0", "2.1", "1.0"])
 def test_moving_is_the_patch_it_says(
@@ -277,7 +278,7 @@ def test_the_weaker_mlp_is_set_against_the_strongest_head(single: BracketSubject
     )
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("label", LABELS)
 def test_silencing_is_a_mean_over_balanced_strings(
     exact: BracketSubject, plain: Plain, label: str

@@ -295,6 +295,7 @@ def test_a_weight_lesion_changes_its_matrices_and_nothing_else(
     assert all(intact[n].equal(reference[n]) for n in reference)  # the subject itself is whole
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", MEANS)
 def test_an_activation_lesion_writes_means_and_nothing_else(
     single: BracketSubject, name: str

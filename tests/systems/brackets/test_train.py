@@ -188,6 +188,7 @@ def test_training_leaves_the_global_random_state_alone() -> None:
     assert torch.random.get_rng_state().equal(before)
 
 
+@pytest.mark.slow
 def test_the_loss_falls_in_sixty_steps() -> None:
     model, losses = train.train(
         0, Recipe(steps=60, batch=64, warmup=10, schedule="constant", max_cycles=0)

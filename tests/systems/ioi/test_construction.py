@@ -123,6 +123,7 @@ def test_induction_heads_boost_repeated_names_and_negative_heads_do_not(
     assert subject.early_heads.suppressors(repeated=False) == 0
 
 
+@pytest.mark.slow
 def test_names_are_read_at_the_indirect_object(subject: IoiSubject) -> None:
     task, roles = subject.task, subject.roles
     assert {task.source(head) for head in roles.name_movers} == {"IO"}
@@ -132,6 +133,7 @@ def test_names_are_read_at_the_indirect_object(subject: IoiSubject) -> None:
 
 
 # -------------------------------------------------------------------------- effects, known answers
+@pytest.mark.slow
 def test_previous_token_heads_act_through_keys(subject: IoiSubject) -> None:
     found = subject.early_paths.from_previous(sites.K, subject.roles.induction)
     assert found["named"] == 2
@@ -156,6 +158,7 @@ def test_two_senders_are_superadditive_through_softmax_alone(subject: IoiSubject
     assert exact["stronger"] <= exact["weaker"] < 0
 
 
+@pytest.mark.slow
 def test_signals_of_each_head_are_those_it_writes(subject: IoiSubject) -> None:
     signals, roles = subject.position_against_token, subject.roles
     places, tokens = (

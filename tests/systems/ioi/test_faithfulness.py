@@ -51,7 +51,7 @@ def test_each_head_acts_where_its_role_says() -> None:
     assert set(CIRCUIT["S1+1"]) == set(roles.previous)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("bos", [False, True])
 @pytest.mark.parametrize("pattern", ["ABB", "BAB"])
 def test_it_is_head_by_head_what_the_words_say(

@@ -41,6 +41,7 @@ def test_there_is_a_lesion_of_each_role_and_of_each_mistake() -> None:
     assert set(OF_TOYS) < set(LESIONS)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", HEADS)
 def test_a_lesioned_head_gives_its_mean_on_abc_prompts_everywhere(
     name: str, subject: IoiSubject

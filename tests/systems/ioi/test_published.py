@@ -137,7 +137,7 @@ def of(claims: Iterable[Claim], every: int = 1) -> Any:
     return [pytest.param(c, marks=m, id=c.id) for c, m in zip(claims, marks, strict=True)]
 
 
-@pytest.mark.parametrize("claim", of(CLAIMS, every=4))
+@pytest.mark.parametrize("claim", of(CLAIMS, every=12))
 def test_on_random_weights_a_claim_fails_cleanly(claim: Claim, model: Published) -> None:
     row = judge(claim, INFO, Stand(model))
     assert row.status == "fail"
@@ -176,6 +176,7 @@ def whole(model: Published, own: Mapping[str, Figure]) -> Mapping[str, Figure]:
     return {**own, **compared(model, [claim for claim in CLAIMS if claim.id in COSTLY])}
 
 
+@pytest.mark.slow
 def test_every_figure_but_the_costly_ones_is_compared_by_a_claim(
     own: Mapping[str, Figure],
 ) -> None:

@@ -67,7 +67,7 @@ def some_places(values: Tensor) -> list[tuple[int, ...]]:
     return [tuple(map(int, largest)), last, middle]
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.slow
 @pytest.mark.parametrize("key", sorted({r: k for k, r in RECIPES.items()}.values()))
 def test_a_sweep_is_one_forward_pass_a_place(key: str, precise: Published) -> None:
     recipe, network = RECIPES[key], as_network(lens())
@@ -99,6 +99,7 @@ def test_sweeps_move_something(precise: Published) -> None:
         assert precise.patching.shares(recipe).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_shares_of_parts_add_up(precise: Published) -> None:
     direct = precise.direct()
     found = direct.by_part

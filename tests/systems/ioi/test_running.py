@@ -42,6 +42,7 @@ def test_without_slips_the_right_name_follows(made: Text) -> None:
     assert (made.tokens[made.row, made.answer_at] == to).all()
 
 
+@pytest.mark.slow
 def test_the_wrong_name_follows_as_often_as_said() -> None:
     slipping = running_text(N, np.random.default_rng(0), 0.25)
     inside = (slipping.answer_at + 1 < CONTEXT) & (slipping.probability != 0.5)

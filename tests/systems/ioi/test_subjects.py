@@ -25,7 +25,7 @@ def test_only_what_the_document_speaks_of_gates() -> None:
 SHIPPED = [toy for toy in TOYS if toy.weights in fixtures.manifest()]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("toy", SHIPPED, ids=lambda toy: toy.name)
 def test_every_toy_does_the_task_and_one_of_one_sentence_has_another_regime_beside_it(
     toy: Toy,
@@ -37,6 +37,7 @@ def test_every_toy_does_the_task_and_one_of_one_sentence_has_another_regime_besi
         assert found.other.name.split("/")[0] != toy.regime
 
 
+@pytest.mark.slow
 def test_one_toy_repairs_itself_and_the_other_does_not() -> None:
     repairing, plain = (ioi.subject(name) for name in ("repairing/seed0", "plain/seed0"))
     assert isinstance(repairing, IoiSubject)

@@ -234,6 +234,7 @@ def test_every_shipped_run_is_in_the_manifest() -> None:
     assert {f"seed{seed}" for seed in range(5)} <= set(SHIPPED)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("stem", SHIPPED)
 def test_shipped_weights_are_what_their_metadata_says(stem: str) -> None:
     meta = json.loads((FOLDER / f"{stem}.json").read_text())

@@ -34,7 +34,7 @@ def by_hand() -> NameRecallSubject:
     return found
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize(("claim", "group"), CASES, ids=[f"{c.id}-{g}" for c, g in CASES])
 def test_a_claim_is_judged_with_its_controls(
     claim: Claim,

@@ -46,7 +46,7 @@ def holds(claim: Claim, group: str, model: NameRecallSubject) -> bool:
     return claim.expect[group].judge(claim.measure(model)).holds
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(("claim", "group"), CASES, ids=[f"{c.id}-{g}" for c, g in CASES])
 def test_a_claim_holds_where_it_is_true_and_every_part_has_a_control(
     claim: Claim, group: str
@@ -122,6 +122,7 @@ nothing copies, the path of the first name is a ratio of the other heads' noise.
 NOISE_ALONE = {made.COPYING: {"gelu2l-firstname-path"}}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("head", RED)
 def test_without_one_head_exactly_the_claims_about_it_turn_red(head: Head) -> None:
     draft = made.two_layers()
@@ -192,6 +193,7 @@ SMALLER_CHANGES: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

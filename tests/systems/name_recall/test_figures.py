@@ -56,6 +56,7 @@ def test_every_plot_of_the_list_is_drawn() -> None:
     assert registry.pictures_of("name_recall") == figures.PICTURES
 
 
+@pytest.mark.slow
 def test_maps_show_the_logit_difference_of_each_corruption(subject: NameRecallSubject) -> None:
     kinds: dict[str, Kind] = {"residual-patching": "residual", "head-patching": "heads"}
     for name, kind in kinds.items():

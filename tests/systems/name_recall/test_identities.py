@@ -73,6 +73,7 @@ def test_information_moves_leftward_where_attention_is_bidirectional(
     assert (found.values - found.base)[:, :LAST].abs().max() > 1e-3
 
 
+@pytest.mark.sampled(3)
 @EVERY_CORRUPTION
 def test_patching_all_positions_is_running_the_corrupted_prompt(
     model: NameRecallSubject, corruption: Corruption

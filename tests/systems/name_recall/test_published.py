@@ -35,6 +35,7 @@ def test_all_printed_numbers_are_compared() -> None:
     assert count() == 3 * 13 * 9 + 2 * 5
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("claim", HERE, ids=lambda claim: claim.id)
 def test_on_random_weights_a_claim_fails_cleanly(
     claim: Claim, originals: dict[str, NameRecallSubject]

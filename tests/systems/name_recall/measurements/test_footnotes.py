@@ -52,6 +52,7 @@ def test_a_metric_is_the_right_name_on_a_scale_of_all_logits(subject: NameRecall
     assert found[1, LAST].item() == pytest.approx(right.mean().item())
 
 
+@pytest.mark.slow
 def test_a_mark_is_likelier_by_its_log_probability(
     originals: dict[str, NameRecallSubject],
 ) -> None:

@@ -69,6 +69,7 @@ def test_half_of_the_sentences_end_in_the_name_that_was_introduced(
     assert not torch.equal(tokens, sentences(made.task, 400, seed=1))
 
 
+@pytest.mark.slow
 def test_the_account_recovers_all_and_each_wrong_one_less(made: NameRecallSubject) -> None:
     found = {name: made.scrubbing.recovered(name) for name in made.scrubbing.hypotheses}
     assert found["nothing scrubbed"]["recovered"] == pytest.approx(1)
