@@ -55,6 +55,9 @@ NEEDS_GPU = pytest.mark.skipif(
 SOME = ("sandwich",)
 """What every engine is tried on here; `make slow` tries it on the other architectures too."""
 
+QUICK = ("swept", "patched_to_logits", "attributed", "sets_of_edges")
+"""The engines that are tried here on a pretended GPU too."""
+
 
 # ---------------------------------------------------------------------------------- the engines
 def swept(model: Network, name: str, how: Execution) -> list[Tensor]:
@@ -194,7 +197,7 @@ def cases() -> Iterator[Any]:
                 continue
             for device, dtype, quick in (
                 ("cpu", torch.float32, SOME),
-                ("pretended", torch.float64, () if engine == "discovered" else ("gpt",)),
+                ("pretended", torch.float64, ("gpt",) if engine in QUICK else ()),
             ):
                 marks = [] if name in quick else [pytest.mark.slow]
                 yield case(engine, name, device, dtype, *marks)

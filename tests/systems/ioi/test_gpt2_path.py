@@ -42,14 +42,6 @@ FILES: tuple[ModuleType, ...] = (
     test_9_circuit_edges,
 )
 SAMPLES = {GPT2: Document(), OWN: draw(12)}
-COSTLY = {
-    "ioi/prev-token-key-patching",
-    "ioi/edges-curve",
-    "ioi/signal-identity",
-    "ioi/each-s-inhib-positional",
-    "ioi/circuit-minimal",
-}
-"""Claims that need many runs of the model; `make claims` judges them on the construction."""
 
 
 def claims(groups: Collection[str] = tuple(SAMPLES)) -> Iterator[tuple[str, Claim]]:
@@ -58,15 +50,6 @@ def claims(groups: Collection[str] = tuple(SAMPLES)) -> Iterator[tuple[str, Clai
             found = getattr(value, "claim", None)
             if isinstance(found, Claim):
                 yield from ((name, found) for name in groups if name in found.expect)
-
-
-def slow(number: int, name: str, claim: Claim) -> bool:
-    """Whether a case is left to `make slow`, which is fifteen in sixteen and others.
-
-    The others are costly, or measured on the other sample already.
-    """
-    again = name == OWN and GPT2 in claim.expect
-    return number % 16 > 0 or claim.id in COSTLY or again
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +66,10 @@ def test_there_are_claims_about_it() -> None:
     assert len(list(claims())) > 75
 
 
+@pytest.mark.slow  # `make claims` judges them on the construction
 @pytest.mark.parametrize(
     ("name", "claim"),
-    [
-        pytest.param(*case, marks=[pytest.mark.slow] * slow(i, *case), id=f"{case[0]}-{case[1].id}")
-        for i, case in enumerate(claims())
-    ],
+    [pytest.param(name, claim, id=f"{name}-{claim.id}") for name, claim in claims()],
 )
 def test_every_claim_and_control_can_be_measured(
     name: str, claim: Claim, stand_ins: dict[str, IoiSubject]

@@ -151,6 +151,7 @@ def by_hand() -> IoiSubject:
     return found
 
 
+@pytest.mark.slow
 def test_the_heads_of_the_construction_are_found(by_hand: IoiSubject) -> None:
     # Four prompts are enough where nothing is noise.
     task = Task(by_hand.lens, by_hand.task.tokenizer, bos=True, sample=draw(4))
