@@ -1,6 +1,6 @@
 # Each target installs into .venv what it needs and no more, and again when pyproject.toml changes.
 #   make claims ARGS="-k cosine"     any pytest option; quotes inside are kept
-#   make claims WORKERS=0            one process; a worker needs up to about 1 GiB
+#   make claims WORKERS=0            one process; a worker needs up to about 1.3 GiB
 #   REPLICATIONS_TORCH="torch==2.13.0" make test     the build of torch to install first
 PYTHON ?= python3
 VENV := .venv
