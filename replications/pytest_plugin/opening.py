@@ -14,7 +14,7 @@ from replications.pytest_plugin.systems import Registered
 RARELY = (50_000, 20, 100)
 """Thresholds of the garbage collector while claims are judged, as `gc.set_threshold` takes them.
 
-With Python's own it takes an eighth of the time. When a subject is closed, all garbage is collected.
+With Python's own it takes an eighth of the time. Closing a subject collects all garbage.
 """
 
 
