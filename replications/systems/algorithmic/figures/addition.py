@@ -23,7 +23,7 @@ def _subject(subject: Any) -> SumSubject:
 @picture(
     "Who writes where what a digit needs",
     "The rise in the loss of each digit with a head of layer 0 mean-ablated at one position. "
-    "Little is lost outside B3, =, C0, C1 and C2.",
+    "In the published model little is lost outside B3, =, C0, C1 and C2.",
 )
 def write_map(subject: Any) -> Figure:
     s = _subject(subject)

@@ -35,7 +35,8 @@ def number_line(subject: Any) -> Figure:
 
 @picture(
     "What is lost without one neuron",
-    "The rise in loss with one neuron at zero. Neuron 2 matters most, 5 and 6 not at all.",
+    "The rise in loss with one neuron at zero. In the published model neuron 2 matters most, 5 and "
+    "6 not at all.",
 )
 def neurons_off(subject: Any) -> Figure:
     s = _subject(subject)

@@ -25,7 +25,8 @@ def _subject(subject: Any) -> PalindromeSubject:
 @picture(
     "What is left without one head",
     "The mean logit difference with each head replaced by its mean over the data set, or by zero. "
-    "Without 0.0 or 1.0 little is left. Zero ablation makes 0.1 look important, too.",
+    "In the published model little is left without 0.0 or 1.0, and zero ablation makes 0.1 look "
+    "important, too.",
 )
 def ablations(subject: Any) -> Figure:
     s = _subject(subject)
@@ -42,9 +43,9 @@ def ablations(subject: Any) -> Figure:
 
 
 @picture(
-    "Head 0.0 matches numbers and positions",
-    "Attention among numbers by their scores alone: the diagonal shows that every number asks for "
-    "itself.",
+    "Which numbers look at which by number alone",
+    "Attention among numbers by their scores alone. In head 0.0 of the published model the "
+    "diagonal shows that every number asks for itself.",
 )
 def token_matching(subject: Any) -> Figure:
     s = _subject(subject)
@@ -58,7 +59,8 @@ def token_matching(subject: Any) -> Figure:
 
 @picture(
     "Where positions look by position alone",
-    "In head 0.0 every position of the second half (11 to 20) looks at its mirror or at itself.",
+    "In head 0.0 of the published model every position of the second half (11 to 20) looks at its "
+    "mirror or at itself.",
 )
 def position_matching(subject: Any) -> Figure:
     s = _subject(subject)
@@ -73,7 +75,8 @@ def position_matching(subject: Any) -> Figure:
 @picture(
     "Where END looks",
     "Mean attention from END to each position of the second half, where its pair is unequal and "
-    "where it is equal. Head 1.0 looks at unequal pairs, but not at 17, 19 and 20.",
+    "where it is equal. Head 1.0 of the published model looks at unequal pairs, but not at 17, 19 "
+    "and 20.",
 )
 def end_attention(subject: Any) -> Figure:
     s = _subject(subject)
@@ -89,8 +92,8 @@ def end_attention(subject: Any) -> Figure:
 
 @picture(
     "One direction for unequal pairs",
-    "Cosines between what head 0.0 writes for each pair when it is unequal. Seven pairs share a "
-    "direction; 17, 19 and 20 have others.",
+    "Cosines between what the head that compares writes for each pair when it is unequal. In the "
+    "published model seven pairs share a direction; 17, 19 and 20 have others.",
 )
 def difference_cosines(subject: Any) -> Figure:
     s = _subject(subject)

@@ -22,9 +22,10 @@ def _subject(subject: Any) -> SortedSubject:
 
 
 @picture(
-    "Each head copies its own numbers",
-    "What attention to a number adds to each answer, without divisors: head 0.0 copies the numbers "
-    "28 to 37, head 0.1 the others. Answers below a number are boosted, too.",
+    "Which head copies which numbers",
+    "What attention to a number adds to each answer, without divisors. In the published model head "
+    "0.0 copies the numbers 28 to 37, head 0.1 the others, and answers below a number are boosted, "
+    "too.",
 )
 def copying(subject: Any) -> Figure:
     s = _subject(subject)
@@ -36,8 +37,8 @@ def copying(subject: Any) -> Figure:
 
 @picture(
     "Which numbers look at which",
-    "Scores of numbers for numbers, by tokens alone and without divisors: most rows have their "
-    "largest score a little to the right of the diagonal.",
+    "Scores of numbers for numbers, by tokens alone and without divisors. In the published model "
+    "most rows have their largest score a little to the right of the diagonal.",
 )
 def number_scores(subject: Any) -> Figure:
     s = _subject(subject)
@@ -48,7 +49,7 @@ def number_scores(subject: Any) -> Figure:
 
 
 @picture(
-    "Large gaps are not crossed",
+    "How far a gap is crossed",
     "The accuracy after x on lists x, x + g, …, x + g + 8.",
 )
 def by_gap(subject: Any) -> Figure:

@@ -22,8 +22,8 @@ def _subject(subject: Any) -> UniqueSubject:
 
 @picture(
     "Looking back at earlier copies",
-    "Mean attention to all earlier copies of a letter that has occurred before, by letter. Head "
-    "0.1 does it for all letters but a; head 0.2 for a, b and g.",
+    "Mean attention to all earlier copies of a letter that has occurred before, by letter. In the "
+    "published model head 0.1 does it for all letters but a; head 0.2 for a, b and g.",
 )
 def duplicates(subject: Any) -> Figure:
     s = _subject(subject)
@@ -37,7 +37,8 @@ def duplicates(subject: Any) -> Figure:
 
 @picture(
     "Scores of letters for letters",
-    "Attention scores in layer 0 by letters alone. The diagonal of head 0.1 is positive but for a.",
+    "Attention scores in layer 0 by letters alone. In the published model the diagonal of head 0.1 "
+    "is positive but for a.",
 )
 def letter_scores(subject: Any) -> Figure:
     s = _subject(subject)
@@ -53,8 +54,8 @@ def letter_scores(subject: Any) -> Figure:
 
 @picture(
     "Paths to the answer",
-    "What each path adds to the logit of a letter itself. Paths from 0.1 suppress letters, each "
-    "through the head of layer 1 that the letter belongs to.",
+    "What each path adds to the logit of a letter itself. In the published model paths from 0.1 "
+    "suppress letters, each through the head of layer 1 that the letter belongs to.",
 )
 def paths(subject: Any) -> Figure:
     s = _subject(subject)
