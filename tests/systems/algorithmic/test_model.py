@@ -113,8 +113,6 @@ def test_a_model_from_the_published_start_resembles_the_published_one(published:
         for info in algorithmic.SUBJECTS
         if info.kind == "retrained" and info.name.startswith(f"{problem}-retrained/")
     }
-    if f"{problem}-retrained/seed42" not in found:
-        return
     start = correlation(published.model.untrained(42), weights)
     assert found.pop(f"{problem}-retrained/seed42") > start
     assert max(map(abs, found.values()), default=0.0) < 0.1
