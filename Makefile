@@ -9,6 +9,7 @@ HAS := $(VENV)/.installed-
 INSTALL := $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(PY),$(PY) -m pip install)
 LEDGER ?= claims.json
 LESIONS ?= lesions.json
+REPLICAS ?= $(wildcard fixtures/*/replicate-*.json.gz)
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))' 2>/dev/null)
 ARGS ?=
 
@@ -98,7 +99,7 @@ ledger: $(HAS)parallel $(HAS)plots
 	$(PY) -m pytest claims/brackets -n $(WORKERS) --lesions --no-controls \
 	  --claims-json brackets-$(LESIONS)
 	$(PY) -m replications ledger $(LEDGER) --lesions $(LESIONS) brackets-$(LESIONS) \
-	  --out CLAIMS.md --picture docs/findings.png --excerpt README.md
+	  $(if $(REPLICAS),--replicas $(REPLICAS)) --out CLAIMS.md --picture docs/findings.png --excerpt README.md
 	$(PY) -m replications audit $(LEDGER) $(LESIONS) brackets-$(LESIONS)
 
 # The claims on several versions of TransformerLens: make matrix TL="3.9.0 4.3.0"

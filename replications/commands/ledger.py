@@ -51,6 +51,14 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         help="ledgers of runs with --lesions",
     )
     ledger.add_argument(
+        "--replicas",
+        type=user_path,
+        nargs="+",
+        default=[],
+        metavar="LEDGER3",
+        help="ledgers that `replicate` wrote: rates of many seeds",
+    )
+    ledger.add_argument(
         "--picture", type=user_path, metavar="FILE", help="draw all claims in one picture"
     )
     ledger.add_argument("--excerpt", type=user_path, metavar="README.md", help=EXCERPT)
@@ -76,10 +84,11 @@ def _run(args: argparse.Namespace) -> int:
         return NEGATIVE if stale else OK
     if args.picture:
         _draw(ledger, args.picture)
-    text = claims_md.render(ledger, lesions)
+    replicas = [Ledger.read(path) for path in args.replicas]
+    text = claims_md.render(ledger, lesions, replicas)
     if args.excerpt:
         page = excerpt.refresh(read_text(args.excerpt), text)
-        write_text(args.excerpt, opening.refresh(page, ledger))
+        write_text(args.excerpt, opening.refresh(page, ledger, replicas))
     if args.out:
         write_text(args.out, text)
     else:

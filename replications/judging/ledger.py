@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -81,7 +83,10 @@ class Ledger:
         )
 
     def write(self, path: str | Path) -> None:
-        """Write to `path`, whole or not at all.  OSError if that is not possible."""
+        """Write to `path`, whole or not at all, compressed if it ends in .gz.
+
+        OSError if that is not possible.
+        """
         content = {
             "schema": self.schema,
             "environment": dict(self.environment),
@@ -91,16 +96,21 @@ class Ledger:
             "not_run": [asdict(entry) for entry in self.not_run],
         }
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        files.put(Path(path), text.encode("utf-8"))
+        written = text.encode("utf-8")
+        if Path(path).suffix == ".gz":
+            written = gzip.compress(written, mtime=0)  # equal ledgers are equal bytes
+        files.put(Path(path), written)
 
     @classmethod
     def read(cls, path: str | Path) -> Ledger:
-        """The ledger in a file; one of schema 1 is converted to this schema.
+        """The ledger in a file, maybe a .gz; one of schema 1 is converted to this schema.
 
         BadInput if the file is missing, truncated, not a ledger, or of an unknown schema.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(_text(Path(path)))
+        except (gzip.BadGzipFile, EOFError, zlib.error) as exc:
+            raise BadInput(f"{path} is not a whole .gz file ({exc}); write it again") from exc
         except OSError as exc:
             raise BadInput(f"cannot read the ledger {path}: {exc.strerror}") from exc
         except ValueError as exc:
@@ -178,3 +188,8 @@ def expectations(entry: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("" if group == EVERY_GROUP else group, data["words"], data["because"])
         for group, data in entry["expect"].items()
     ]
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from replications.judging.claim import Claim
 from replications.judging.ledger import Ledger, describe, expectations
 from replications.judging.row import STATUSES, Row
-from replications.report import audit_md, board, planted_md
+from replications.report import audit_md, board, planted_md, replicas_md
 from replications.report.audit import audit
 from replications.report.board import Line
 from replications.report.closing import control, margin, tally
@@ -63,14 +63,19 @@ _ROW = re.compile(r"^\| (?P<says>.*)<br>`(?P<id>[^`]+)` \| (?P<published>.*?) \|
 _DETAIL = re.compile(r"^- \*\*`(?P<id>[^`]+)`\*\* expects (?P<rest>.*)$")
 
 
-def render(ledger: Ledger, lesions: Ledger | None = None) -> str:
-    """The whole of CLAIMS.md, with the lesions and the audit if `lesions` is given."""
+def render(ledger: Ledger, lesions: Ledger | None = None, replicas: Sequence[Ledger] = ()) -> str:
+    """The whole of CLAIMS.md, with the lesions and the audit if `lesions` is given.
+
+    `replicas` are ledgers that the command `replicate` wrote.
+    """
     sections = [PREAMBLE, _summary(ledger), _not_reached(ledger)]
     for system, of_system in groupby(board.lines(ledger), key=lambda line: line.entry["system"]):
         sections.append(f"## {system}")
         sections += _system(list(of_system))
     if planted := planted_md.section(ledger):
         sections.append(planted)
+    if replicas:
+        sections.append(replicas_md.section(replicas))
     if lesions is not None:
         sections.append(lesion_section(ledger, lesions))
         sections.append(f"## Audit\n\n{audit_md.section(audit([ledger, lesions]))}")

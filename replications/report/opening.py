@@ -33,11 +33,15 @@ RATES = (
 )
 
 
-def opening(ledger: Ledger) -> str:
-    """A table: in how many originals and trained models the findings of each system replicate."""
+def opening(ledger: Ledger, replicas: Sequence[Ledger] = ()) -> str:
+    """A table: in how many originals and trained models the findings of each system replicate.
+
+    `replicas` are ledgers of the command `replicate`, each of which has a row of its own.
+    """
     systems: dict[str, list[Line]] = {}
-    for line in board.lines(ledger):
-        systems.setdefault(line.entry["system"], []).append(line)
+    for of in (ledger, *replicas):
+        for line in board.lines(of):
+            systems.setdefault(line.entry["system"], []).append(line)
     rows = [row for name, lines in systems.items() for row in _rows(name, lines)]
     return f"{table(HEAD, rows)}\n\n{RATES}"
 
@@ -84,10 +88,10 @@ def _counted(group: str, n: int, of: Sequence[int]) -> list[str]:
     ]
 
 
-def refresh(page: str, ledger: Ledger) -> str:
+def refresh(page: str, ledger: Ledger, replicas: Sequence[Ledger] = ()) -> str:
     """`page` with what is between the two marks made anew; BadInput if it has no such place."""
     place = re.compile(re.escape(BEGIN) + r".*?" + re.escape(END), re.DOTALL)
     if not place.search(page):
         raise BadInput(f"the page has no place for what replicates: put in {BEGIN} and {END}")
-    text = f"{BEGIN}\n{opening(ledger)}\n{END}"
+    text = f"{BEGIN}\n{opening(ledger, replicas)}\n{END}"
     return place.sub(lambda _: text, page, count=1)

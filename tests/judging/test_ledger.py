@@ -157,3 +157,21 @@ def test_ledgers_of_different_rows_are_merged() -> None:
     both = Ledger.merged([one, two])
     assert [found.subject for found in both.rows] == ["arena", "arena~cut"]
     assert both.claims == one.claims
+
+
+def test_a_compressed_ledger_is_the_same_and_equal_ledgers_are_equal_bytes(tmp_path: Path) -> None:
+    plain, packed, again = (tmp_path / name for name in ("l.json", "l.json.gz", "again.json.gz"))
+    for path in (plain, packed, again):
+        ledger().write(path)
+    assert Ledger.read(packed) == Ledger.read(plain)
+    assert packed.read_bytes() == again.read_bytes()
+    assert packed.stat().st_size < plain.stat().st_size / 2
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100])
+def test_a_compressed_ledger_that_is_not_whole_is_refused(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "l.json.gz"
+    ledger().write(path)
+    path.write_bytes(path.read_bytes()[:kept] if kept else b"{}")
+    with pytest.raises(BadInput, match=r"l\.json\.gz is not a whole \.gz file"):
+        Ledger.read(path)
