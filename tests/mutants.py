@@ -4,10 +4,10 @@
 
 draws single-point changes ("mutants") of judging/, analysis/, patching/ and the systems'
 measurements, each in a copy of the repository, and runs the tests that mirror the changed file,
-then the claims of one subject. A mutant that makes any of them fail is *killed*; the others
-*survive* and are listed. With `--reached coverage.json` mutants are drawn only from lines that
-claims execute, and the tests and claims that execute the line come first, since one of them will
-probably notice; what they let through must still pass the rest:
+then the claims of one subject, then the slow tests. A mutant that makes any of them fail is
+*killed*; the others *survive* and are listed. With `--reached coverage.json` mutants are drawn only
+from lines that claims execute, and the tests and claims that execute the line come first, since one
+of them will probably notice; what they let through must still pass the rest:
 
     python -m coverage run --source replications -m pytest -p tests.mutants tests/ claims/ --offline
     python -m coverage json --show-contexts
@@ -22,7 +22,6 @@ seeded sample or chooses the tests of the changed place, hence this script.
 from __future__ import annotations
 
 import argparse
-import ast
 import importlib
 import json
 import os
@@ -40,6 +39,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutations import Mutant, mutants
+
 ROOT = Path(__file__).parents[1]
 PLACES = ("judging", "analysis", "patching", "systems/*/measurements", "systems/*/roles.py")
 """Under replications/: what is mutated unless `--where` says otherwise."""
@@ -55,36 +56,6 @@ SECONDS = 300
 """A mutant that runs longer than this is stuck, which counts as killed, unless `--seconds` says
 otherwise: on a machine that does something else as well, tests take longer."""
 
-COMPARISONS = {
-    ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<", ast.Eq: "!=", ast.NotEq: "==",
-    ast.In: "not in", ast.NotIn: "in",
-}  # fmt: skip
-ARITHMETIC = {
-    ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "*", ast.Mod: "*",
-    ast.Pow: "*", ast.BitAnd: "|", ast.BitOr: "&",
-}  # fmt: skip
-METHODS = {
-    "max": "min", "min": "max", "amax": "amin", "amin": "amax", "argmax": "argmin",
-    "argmin": "argmax", "sum": "mean", "mean": "sum", "any": "all", "all": "any", "abs": "neg",
-    "tril": "triu", "triu": "tril", "cumsum": "cumprod", "softmax": "sigmoid",
-    "clamp_min": "clamp_max",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change: characters `start` to `stop` of a file become `new`."""
-
-    path: str
-    line: int
-    start: int
-    stop: int
-    old: str
-    new: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.old!r} → {self.new!r}"
-
 
 @dataclass(frozen=True)
 class Result:
@@ -95,105 +66,7 @@ class Result:
     seconds: float
 
 
-# ---- where a change can be made ----------------------------------------------------------------
-
-
-def mutants(path: str, source: str) -> list[Mutant]:
-    """Every mutant of one file, in the order of the text."""
-    lines = source.splitlines(keepends=True)
-    begins = [0]
-    for line in lines:
-        begins.append(begins[-1] + len(line))
-
-    def offset(line: int, column: int) -> int:
-        # ast counts bytes of UTF-8.
-        return begins[line - 1] + len(lines[line - 1].encode()[:column].decode())
-
-    def span(node: ast.expr) -> tuple[int, int]:
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
-        end = offset(node.end_lineno, node.end_col_offset)
-        return offset(node.lineno, node.col_offset), end
-
-    found = []
-    for node in _code(ast.parse(source)):
-        for start, stop, new in _changes(node, source, span):
-            number = source.count("\n", 0, start) + 1
-            found.append(Mutant(path, number, start, stop, source[start:stop], new))
-    return sorted(found, key=lambda mutant: (mutant.start, mutant.new))
-
-
-Span = Callable[[ast.expr], tuple[int, int]]
-
-
-def _changes(node: ast.AST, source: str, span: Span) -> Iterator[tuple[int, int, str]]:
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
-        start, stop = span(node.left)[1], span(node.comparators[0])[0]
-        yield start, stop, _between(source[start:stop], COMPARISONS[type(node.ops[0])])
-    elif isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
-        start, stop = span(node.left)[1], span(node.right)[0]
-        yield start, stop, _between(source[start:stop], ARITHMETIC[type(node.op)])
-    elif isinstance(node, ast.BoolOp):
-        start, stop = span(node.values[0])[1], span(node.values[1])[0]
-        word = "or" if isinstance(node.op, ast.And) else "and"
-        yield start, stop, _between(source[start:stop], word)
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Invert, ast.Not)):
-        start = span(node)[0]
-        yield start, start + (3 if isinstance(node.op, ast.Not) else 1), ""
-    elif isinstance(node, ast.Constant):
-        new = _constant(node.value)
-        if new is not None:
-            yield *span(node), new
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        name = node.func.attr
-        if name in METHODS:
-            stop = span(node.func)[1]
-            yield stop - len(name), stop, METHODS[name]
-    elif isinstance(node, (ast.If, ast.IfExp)):
-        start, stop = span(node.test)
-        yield start, stop, f"not ({source[start:stop]})"
-
-
-def _between(text: str, operator: str) -> str:
-    """`text` is what stands between two operands; brackets of the operands stay."""
-    before = text[: len(text) - len(text.lstrip(")\n "))]
-    after = text[len(text.rstrip("(\n ")) :]
-    return f"{before.rstrip(' ')} {operator} {after.lstrip(' ')}"
-
-
-def _constant(value: object) -> str | None:
-    if isinstance(value, bool):
-        return str(not value)
-    if isinstance(value, int):
-        return str(value + 1)
-    if isinstance(value, float):
-        return repr(value * 2 if value else 1.0)
-    return None
-
-
-def _code(tree: ast.AST) -> Iterator[ast.AST]:
-    """Nodes that compute: no annotations, decorators, default texts, messages of errors."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, (ast.Raise, ast.Assert, ast.Import, ast.ImportFrom, ast.JoinedStr)):
-            continue
-        if isinstance(node, ast.AnnAssign):
-            if node.value is not None:
-                yield node.value
-                yield from _code(node.value)
-            continue
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if node.name == "__repr__":
-                continue
-            for statement in node.body:
-                yield statement
-                yield from _code(statement)
-            continue
-        if isinstance(node, ast.ClassDef):
-            for statement in node.body:
-                yield from _code(ast.Module([statement], []))
-            continue
-        yield node
-        yield from _code(node)
+# ---- which are tried ---------------------------------------------------------------------------
 
 
 def files(places: Sequence[str]) -> list[str]:
@@ -257,12 +130,12 @@ def commands(path: str, reaching: Sequence[str] = ()) -> list[tuple[str, list[st
     """What must notice a change of a file.
 
     The test functions `reaching` the line, then the tests that mirror the file, then the claims of
-    one subject of each system that uses it.
+    one subject of each system that uses it, then the slow tests.
     """
     parts = Path(path).parts
     folder = Path("tests", *parts[1:3]) if parts[1] == "systems" else Path("tests", parts[1])
     systems = [parts[2]] if parts[1] == "systems" else list(SUBJECTS)
-    usual = ["-m", "not packaging and not tutorial and not slow"]
+    usual, slow = (["-m", f"not packaging and not tutorial and {m}"] for m in ("not slow", "slow"))
     found = []
     first = [name for name in reaching if name.startswith(f"{folder.as_posix()}/")]
     if first:
@@ -272,7 +145,8 @@ def commands(path: str, reaching: Sequence[str] = ()) -> list[tuple[str, list[st
         if here:
             found.append(("claims", [*here, *_of_subject(system)]))
     found.append(("tests", [str(folder), *usual]))
-    return found + [("claims", [f"claims/{s}", *_of_subject(s)]) for s in systems]
+    found += [("claims", [f"claims/{s}", *_of_subject(s)]) for s in systems]
+    return [*found, ("tests", [str(folder), *slow])]
 
 
 def _of_subject(system: str) -> list[str]:

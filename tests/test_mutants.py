@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import mutants
+from tests import mutants, mutations
 
 
 def changed(source: str) -> list[str]:
-    return [source[: m.start] + m.new + source[m.stop :] for m in mutants.mutants("x.py", source)]
+    return [source[: m.start] + m.new + source[m.stop :] for m in mutations.mutants("x.py", source)]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,14 @@ def test_a_sample_is_the_same_for_one_seed_and_keeps_to_the_reached_lines() -> N
 
 
 def test_the_tests_of_the_place_and_the_claims_of_its_system_judge_a_mutant() -> None:
-    (tests, claims) = mutants.commands("replications/systems/ioi/measurements/backup.py")
+    tests, claims, slow = mutants.commands("replications/systems/ioi/measurements/backup.py")
     assert tests == (
         "tests",
         ["tests/systems/ioi", "-m", "not packaging and not tutorial and not slow"],
     )
     assert claims[1][0] == "claims/ioi"
-    assert len(mutants.commands("replications/judging/verdict.py")) == 1 + len(mutants.SUBJECTS)
+    assert slow[1] == ["tests/systems/ioi", "-m", "not packaging and not tutorial and slow"]
+    assert len(mutants.commands("replications/judging/verdict.py")) == 2 + len(mutants.SUBJECTS)
 
 
 def test_what_executes_the_line_comes_first() -> None:
@@ -85,12 +86,13 @@ def test_what_executes_the_line_comes_first() -> None:
         ("claims", "claims/ioi/test_e.py::test_f"),
         ("tests", "tests/systems/ioi"),
         ("claims", "claims/ioi"),
+        ("tests", "tests/systems/ioi"),
     ]
     assert found[2:] == mutants.commands(path)
 
 
 def test_the_report_names_every_survivor() -> None:
-    here = mutants.Mutant("replications/analysis/x.py", 3, 0, 1, "<", ">=")
+    here = mutations.Mutant("replications/analysis/x.py", 3, 0, 1, "<", ">=")
     text = mutants.report(
         [mutants.Result(here, "", 1.0), mutants.Result(here, "tests", 1.0)], "command"
     )
@@ -103,7 +105,7 @@ def test_what_was_written_by_hand_is_kept(tmp_path: Path) -> None:
     assert mutants._by_hand(path) == ""
     one = [
         mutants.Result(
-            mutants.Mutant("replications/analysis/x.py", 3, 0, 1, "<", ">="), "tests", 1.0
+            mutations.Mutant("replications/analysis/x.py", 3, 0, 1, "<", ">="), "tests", 1.0
         )
     ]
     path.write_text(mutants.report(one, "old", f"{mutants.LOOKED_AT}\n\nOne is the same.\n"))
