@@ -52,7 +52,7 @@ SUBJECTS = {
     "name_recall": "toy/seed0",
 }
 """The subject whose claims are run for each system."""
-SECONDS = 300
+SECONDS = 1200
 """A mutant that runs longer than this is stuck, which counts as killed, unless `--seconds` says
 otherwise: on a machine that does something else as well, tests take longer."""
 
