@@ -235,19 +235,11 @@ def test_a_ledger_that_cannot_be_written_fails_the_run(
     assert "NOT WRITTEN: claims.json: No space left on device" in last_line(result)
 
 
-def test_a_folder_that_cannot_be_written_is_noticed_before_anything_is_measured(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
-    result = run(GOOD)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--claims-json claims.json: * cannot be written"])
-
-
 def test_it_works_where_xdist_is_not_installed(run: Run) -> None:
     assert run(GOOD, "-p", "no:xdist").ret == 0
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_two_workers_write_the_same_rows(run: Run, pytester: pytest.Pytester) -> None:
     source = GOOD + BAD + UNREACHED
