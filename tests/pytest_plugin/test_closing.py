@@ -240,7 +240,6 @@ def test_it_works_where_xdist_is_not_installed(run: Run) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_two_workers_write_the_same_rows(run: Run, pytester: pytest.Pytester) -> None:
     source = GOOD + BAD + UNREACHED
     run(source)
