@@ -73,7 +73,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from replications.judging.ledger import Ledger
-    from replications.report import claims_md, excerpt, opening
+    from replications.report import claims_md, excerpt, opening, replicas_md
 
     ledger = Ledger.read(args.ledger)
     lesions = Ledger.merged([Ledger.read(p) for p in args.lesions]) if args.lesions else None
@@ -85,6 +85,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.picture:
         _draw(ledger, args.picture)
     replicas = [Ledger.read(path) for path in args.replicas]
+    replicas_md.check(ledger, replicas)
     text = claims_md.render(ledger, lesions, replicas)
     if args.excerpt:
         page = excerpt.refresh(read_text(args.excerpt), text)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from replications.cli import main
+from replications.errors import BadInput
 from replications.judging.ledger import Ledger
 from replications.report.claims_md import check, render
 from replications.report.opening import BEGIN, END, opening
+from replications.report.replicas_md import check as check_replicas
 from replications.report.replicas_md import section
 from tests.sample_ledger import BIG, CLAIMS, SIDES, ledger, row
 
@@ -34,13 +38,26 @@ def replicas(n: int = 8, held: int = 7) -> Ledger:
 def test_each_finding_has_its_rate_and_the_range_of_its_value() -> None:
     lines = section([replicas()]).splitlines()
     assert f"### `{COMMAND}`" in lines
-    assert lines[-1] == "| `toys/big` | 7/8 [0.47, 1.00] | 0.25 … 1 |"  # the error has no rate
+    assert lines[-2:] == [
+        "| `toys/big` | 7/8 [0.47, 1.00] | 0.25 … 1 |",
+        "| `toys/sides` | 1 not judged | – |",
+    ]
 
 
 def test_several_recipes_have_a_table_each() -> None:
     text = section([replicas(), replicas(4, 0)])
     assert text.count("| finding | replicates in | measured |") == 2
     assert "| `toys/big` | 0/4 [0.00, 0.60] | 0.25 |" in text
+
+
+def test_a_claim_that_changed_since_is_refused() -> None:
+    made = replicas()
+    check_replicas(ledger(), [made])
+    older = replace(made, claims={**made.claims, BIG.id: {**made.claims[BIG.id], "version": 0}})
+    with pytest.raises(BadInput, match="toys/big has changed since it was judged on many seeds"):
+        check_replicas(ledger(), [older])
+    with pytest.raises(BadInput, match="toys/sides has changed"):
+        check_replicas(ledger(row(BIG, "arena", "pass"), claims=(BIG,)), [made])
 
 
 def test_claims_md_has_the_section_and_is_not_stale_by_it() -> None:

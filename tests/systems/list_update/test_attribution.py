@@ -14,14 +14,8 @@ from tests.systems.list_update.random_model import (
     PREVIOUS,
     close,
     plain,
-    random_subject,
     random_weights,
 )
-
-
-@pytest.fixture(scope="module")
-def subject() -> ListUpdateSubject:
-    return random_subject()
 
 
 def test_the_output_of_head_1_0_is_the_sum_of_two_terms(subject: ListUpdateSubject) -> None:

@@ -18,14 +18,8 @@ from tests.systems.list_update.random_model import (
     PREVIOUS,
     close,
     plain,
-    random_subject,
     random_weights,
 )
-
-
-@pytest.fixture(scope="module")
-def subject() -> ListUpdateSubject:
-    return random_subject()
 
 
 # ---------------------------------------------------------------------------------- the run
