@@ -161,7 +161,7 @@ def _tokens(model: OwnModel) -> Finding:
         )
     except Exception as exc:  # whatever transformers raises about a tokenizer
         says = f"transformers cannot read the tokenizer: {_first_line(exc)}"
-        return Finding("tokens", "note", says)
+        return Finding("tokens", "wrong", says)
     if bare != ours[0]:
         says = f"transformers cuts {TEXT!r} into other tokens than {checkpoint.TOKENIZER} says"
         return Finding("tokens", "note", says)

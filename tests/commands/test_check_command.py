@@ -121,6 +121,18 @@ def test_a_head_that_is_not_that_of_transformers_is_found(
     assert (status, found["residual stream"][0], found["logits"][0]) == (1, "ok", "wrong")
 
 
+def test_a_tokenizer_that_transformers_cannot_read_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*given: object, **options: object) -> None:
+        raise ValueError("no such tokenizer")
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", unreadable)
+    status, found = check(made(tmp_path / "model"))
+    assert (status, found["tokens"][0]) == (1, "wrong")
+    assert "transformers cannot read the tokenizer: no such tokenizer" in found["tokens"][1]
+
+
 def test_an_edit_that_changes_nothing_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
