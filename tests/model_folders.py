@@ -140,6 +140,10 @@ def pickled(folder: Path) -> None:
     (folder / WEIGHTS).unlink()
 
 
+named = settings(tokenizer_class="PreTrainedTokenizerFast")
+"""The class that reads tokenizer.json as it is; without it transformers takes the family's own."""
+
+
 def with_prefix(found: dict[str, Tensor]) -> dict[str, Tensor]:
     """The names that GPT2LMHeadModel saves."""
     return {f"transformer.{name}": value for name, value in found.items()}
@@ -162,4 +166,5 @@ def of_family(folder: Path, name: str, **changes: Any) -> Path:
     for parameter in made.parameters():
         parameter.data = 0.4 * torch.randn(parameter.shape) + (parameter.ndim == 1)
     made.save_pretrained(folder)
+    named(folder)
     return folder

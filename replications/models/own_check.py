@@ -160,7 +160,10 @@ def _tokens(model: OwnModel) -> Finding:
             for special in (False, True)
         )
     except Exception as exc:  # whatever transformers raises about a tokenizer
-        says = f"transformers cannot read the tokenizer: {_first_line(exc)}"
+        says = (
+            f"transformers cannot read the tokenizer: {_first_line(exc)}; if another class wrote "
+            "it, tokenizer_config.json must name it as tokenizer_class"
+        )
         return Finding("tokens", "wrong", says)
     if bare != ours[0]:
         says = f"transformers cuts {TEXT!r} into other tokens than {checkpoint.TOKENIZER} says"
