@@ -1,4 +1,7 @@
-"""Ablations as edits: parts of a model replaced by their mean over the data set, or by zero."""
+"""Ablations as edits: parts of a model replaced by their mean over the data set, or by zero.
+
+What is asked for twice is the same edit, and `Task` runs it once.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,13 @@ def mean(
     `by_position=False` one for all. Positions in `spare` keep what they have. For sequences as
     long as those of the data set.
     """
+    name = ("mean", head, of, frozenset(spare), by_position)
+    return task.once(name, lambda: _mean(task, head, of, spare, by_position))
+
+
+def _mean(
+    task: Task, head: Head, of: Literal["z", "v"], spare: Collection[int], by_position: bool
+) -> Edit:
     values = task.per_head(of, head).mean(0)
     if not by_position:
         values = values.mean(0).expand_as(values)
@@ -39,9 +49,10 @@ def mean(
     return apply(PER_HEAD[of](head[0]).pick(head=head[1]), change)
 
 
-def zero(head: Head) -> Edit:
+def zero(task: Task, head: Head, **pick: int) -> Edit:
     """Replace a head's output by zero; what that means depends on where value biases are."""
-    return put(sites.Z(head[0]).pick(head=head[1]), torch.zeros(()))
+    place = sites.Z(head[0]).pick(head=head[1], **pick)
+    return task.once(("zero", place), lambda: put(place, torch.zeros(())))
 
 
 def at(task: Task, head: Head, position: int) -> Edit:
@@ -49,6 +60,6 @@ def at(task: Task, head: Head, position: int) -> Edit:
     return mean(task, head, spare=[p for p in range(task.tokens.shape[1]) if p != position])
 
 
-def zero_at(head: Head, position: int) -> Edit:
+def zero_at(task: Task, head: Head, position: int) -> Edit:
     """Replace a head's output by zero, at one position."""
-    return put(sites.Z(head[0]).pick(head=head[1], pos=position), torch.zeros(()))
+    return zero(task, head, pos=position)

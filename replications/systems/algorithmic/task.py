@@ -6,14 +6,14 @@ final one. Matrices act on row vectors: W_QK = W_Q W_K^T and W_OV = W_V W_O.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from replications.lens import Lens
+from replications.lens import Lens, Run
 from replications.models import Edit, Head, Network, Place, sites
 from replications.models.layers import EPSILON
 from replications.systems.algorithmic.data import Examples
@@ -25,6 +25,7 @@ Preparation = Literal["processed", "value biases kept", "raw"]
 Kind = Literal["q", "v", "z"]
 PER_HEAD = {"q": sites.Q, "v": sites.V, "z": sites.Z}
 """Activations that each head has for itself."""
+STREAM = (sites.RESID_PRE, sites.RESID_POST)
 
 
 class Task:
@@ -42,6 +43,8 @@ class Task:
         self.preparation = preparation
         self._activations: dict[Place, Tensor] = {}
         self._scales: dict[int | None, Tensor] = {}
+        self._edits: dict[Hashable, Edit] = {}
+        self._answers: dict[tuple[Edit, ...], Tensor] = {}
 
     # ---------------------------------------------------------------- the model
     @cached_property
@@ -89,14 +92,31 @@ class Task:
     @cached_property
     def all_logits(self) -> Tensor:
         """Logits at every position: [n pos output]."""
-        return self.prepared.run(self.tokens).logits.double()
+        return self._whole.logits.double()
 
     def activation(self, place: Place) -> Tensor:
         """What stands at a place, in float64; each place is read once."""
         if place not in self._activations:
-            found = self.prepared.read(self.tokens, {"value": place})["value"]
+            if place in self._places:
+                found = self._whole[str(place)]
+            else:
+                found = self.prepared.read(self.tokens, {"value": place})["value"]
             self._activations[place] = found.double()
         return self._activations[place]
+
+    @cached_property
+    def _whole(self) -> Run:
+        """One run for all that measurements read."""
+        return self.prepared.run(self.tokens, {str(place): place for place in self._places})
+
+    @cached_property
+    def _places(self) -> Collection[Place]:
+        """What is read together: what this TransformerLens shows rightly of the sites used."""
+        shape, wrong = self.prepared.shape, self.prepared.soundness().wrong
+        used = [*STREAM, *PER_HEAD.values(), sites.PATTERN]
+        if not shape.attn_only:
+            used += [sites.RESID_MID, sites.MLP_POST]
+        return {site(n) for site in used if site not in wrong for n in range(shape.n_layers)}
 
     def pattern(self, head: Head) -> Tensor:
         """Attention of a head: [n query key]."""
@@ -116,14 +136,26 @@ class Task:
         return self._scales[layer]
 
     # ---------------------------------------------------------------- metrics
+    def once(self, name: Hashable, make: Callable[[], Edit]) -> Edit:
+        """The edit of this name, made when it is first asked for, so that it is also run once."""
+        if name not in self._edits:
+            self._edits[name] = make()
+        return self._edits[name]
+
     def logits(self, edits: Sequence[Edit] = (), examples: Examples | None = None) -> Tensor:
-        """Logits where answers are read, of a run with edits: [n answer output]."""
+        """Logits where answers are read, of a run with edits: [n answer output].
+
+        Each edit is run on the task's own examples once.
+        """
         given = self.examples if examples is None else examples
-        if not edits and examples is None:
-            found = self.all_logits
-        else:
-            found = self.prepared.run(given.tokens, edits=edits).logits.double()
-        return found[:, list(given.answered)]
+        if not edits and given.tokens is self.tokens:
+            return self.all_logits[:, list(given.answered)]
+        if given is self.examples and tuple(edits) in self._answers:
+            return self._answers[tuple(edits)].double()
+        found = self.prepared.run(given.tokens, edits=edits).logits[:, list(given.answered)]
+        if given is self.examples:
+            self._answers[tuple(edits)] = found
+        return found.double()
 
     def log_probability(
         self, edits: Sequence[Edit] = (), examples: Examples | None = None

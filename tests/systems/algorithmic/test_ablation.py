@@ -50,10 +50,11 @@ def test_with_all_positions_spared_nothing_happens(palindromes: PalindromeSubjec
 def test_zero_ablation_depends_on_where_value_biases_are(palindromes: PalindromeSubject) -> None:
     z = torch.zeros(len(palindromes.tokens), 22, 14, dtype=torch.float64)
     expected = logits_with(palindromes, sites.Z(0).pick(head=1), z)
-    found = palindromes.task.logits([ablation.zero((0, 1))])
+    found = palindromes.task.logits([ablation.zero(palindromes.task, (0, 1))])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
-    kept = palindromes.value_biases_kept.task.logits([ablation.zero((0, 1))])
-    assert (kept - found).abs().max() > 1e-3
+    kept = palindromes.value_biases_kept.task
+    left = kept.logits([ablation.zero(kept, (0, 1))])
+    assert (left - found).abs().max() > 1e-3
 
 
 def test_mean_ablation_does_not(palindromes: PalindromeSubject) -> None:

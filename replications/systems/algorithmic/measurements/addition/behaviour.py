@@ -34,7 +34,6 @@ class Behaviour:
     def __init__(self, task: Task, roles: SumRoles) -> None:
         self._task = task
         self._roles = roles
-        self._found: dict[tuple[Head, int, bool], Tensor] = {}
 
     # ---------------------------------------------------------------- the whole model
     def headline(self, rule: Rule = "sum", *, late: bool = False) -> Mapping[str, float]:
@@ -74,16 +73,9 @@ class Behaviour:
     # ---------------------------------------------------------------- one head at one position
     def rises(self, head: Head, position: int, *, zero: bool = False) -> Tensor:
         """The rise in the loss of C0 to C3 with a head ablated at a position: [answer]."""
-        key = (head, position, zero)
-        if key not in self._found:
-            edit = (
-                ablation.zero_at(head, position)
-                if zero
-                else ablation.at(self._task, head, position)
-            )
-            without = self._task.log_probability([edit])
-            self._found[key] = (self._task.log_probability() - without).mean(0)
-        return self._found[key]
+        ablated = ablation.zero_at if zero else ablation.at
+        without = self._task.log_probability([ablated(self._task, head, position)])
+        return (self._task.log_probability() - without).mean(0)
 
     def write_map(
         self, arrows: Mapping[str, str], *, layer: int = 0, zero: bool = False
@@ -158,5 +150,5 @@ class Behaviour:
     # ---------------------------------------------------------------- layer 1
     def without(self, head: Head, *, zero: bool = False) -> float:
         """The rise in loss with a head mean-ablated at all positions, or zero-ablated."""
-        edit = ablation.zero(head) if zero else ablation.mean(self._task, head)
+        edit = ablation.zero(self._task, head) if zero else ablation.mean(self._task, head)
         return self._task.loss([edit]) - self._task.loss()

@@ -64,7 +64,7 @@ class Behaviour:
         if how == "nothing":
             return []
         if how == "attention":
-            return [ablation.zero((0, 0))]
+            return [ablation.zero(self._task, (0, 0))]
         if how == "zero":
             return [put(sites.MLP_POST(0), torch.zeros(()))]
         mean = self._task.activation(sites.MLP_POST(0)).mean(0)

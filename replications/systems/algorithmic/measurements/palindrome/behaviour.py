@@ -25,8 +25,6 @@ class Behaviour:
     def __init__(self, task: Task, roles: PalindromeRoles) -> None:
         self._task = task
         self._roles = roles
-        self._ablated: dict[tuple[Head, str], float] = {}
-        self._losses: dict[tuple[Head, str, tuple[int, ...]], float] = {}
 
     # ---------------------------------------------------------------- the whole model
     def logit_difference(
@@ -64,13 +62,11 @@ class Behaviour:
     # ---------------------------------------------------------------- one head at a time
     def _without(self, head: Head, how: Literal["mean", "one mean", "zero"]) -> float:
         """The logit difference with one head ablated at all positions."""
-        if (head, how) not in self._ablated:
-            if how == "zero":
-                edit = ablation.zero(head)
-            else:
-                edit = ablation.mean(self._task, head, by_position=how == "mean")
-            self._ablated[head, how] = self.logit_difference([edit])
-        return self._ablated[head, how]
+        if how == "zero":
+            edit = ablation.zero(self._task, head)
+        else:
+            edit = ablation.mean(self._task, head, by_position=how == "mean")
+        return self.logit_difference([edit])
 
     def mean_ablated(
         self, *, by_position: bool = True, exchanged: bool = False
@@ -136,8 +132,4 @@ class Behaviour:
         }
 
     def _loss_without(self, head: Head, of: Literal["z", "v"], *spare: int) -> float:
-        key = (head, of, spare)
-        if key not in self._losses:
-            edit = ablation.mean(self._task, head, of=of, spare=spare)
-            self._losses[key] = self._task.loss([edit])
-        return self._losses[key]
+        return self._task.loss([ablation.mean(self._task, head, of=of, spare=spare)])

@@ -66,7 +66,7 @@ class Behaviour:
         if head is None:
             return self._task.log_probability()
         if how == "zero":
-            return self._task.log_probability([ablation.zero(head)])
+            return self._task.log_probability([ablation.zero(self._task, head)])
         edit = ablation.mean(self._task, head, by_position=how == "mean")
         return self._task.log_probability([edit])
 
