@@ -67,6 +67,7 @@ def test_a_node_with_another_version_is_refused_in_one_line(tmp_path: Path) -> N
     assert "code of the suite" in errors[0]
 
 
+@pytest.mark.cluster
 @with_ray
 def test_an_address_where_nothing_listens_is_refused_at_once() -> None:
     with pytest.raises(BadInput, match="no Ray cluster answers there"):
