@@ -135,7 +135,7 @@ def observe(task: Task) -> Seen:
     for head, value in task.path_effect_of_each(Q, [mover]).items():
         effect[head] = value
     fuzzy, on_abc = (
-        task.attention_of_every_head("S2", "S1+1", tokens) for tokens in (None, task.abc.tokens)
+        task.attention_of_every_head("S2", "S1+1", three_names=three) for three in (False, True)
     )
     return Seen(
         direct=direct,

@@ -40,6 +40,7 @@ class Task:
         self.sample = sample
         self.batch = self.encode(sample)
         self._z: dict[tuple[str, int], Tensor] = {}
+        self._attention: dict[tuple[str, str, bool], Tensor] = {}
 
     def with_lens(self, lens: Lens) -> Task:
         """The same prompts for another model with the same tokenizer."""
@@ -109,31 +110,29 @@ class Task:
         place = sites.PATTERN(layer).pick(head=number)
         return self.lens.read(tokens, {"pattern": place}, edits)["pattern"]
 
-    def attention(
-        self,
-        head: Head,
-        query: str,
-        key: str,
-        edits: Sequence[Edit] = (),
-        *,
-        tokens: Tensor | None = None,
-    ) -> Tensor:
-        """Attention of one head between two of `positions`: float64 [n].
-
-        On the prompts, or on other `tokens` of the same layout.
-        """
-        pattern = self.patterns(head, self.batch.tokens if tokens is None else tokens, edits)
+    def attention(self, head: Head, query: str, key: str, edits: Sequence[Edit] = ()) -> Tensor:
+        """Attention of one head between two of `positions`, on the prompts: float64 [n]."""
+        if not edits:
+            return self.attention_of_every_head(query, key)[head]
+        pattern = self.patterns(head, self.batch.tokens, edits)
         rows = torch.arange(len(pattern))
         return pattern[rows, self.positions[query], self.positions[key]].double()
 
-    def attention_of_every_head(self, query: str, key: str, tokens: Tensor | None = None) -> Tensor:
-        """Attention of every head between two of `positions`: float64 [layer head n]."""
-        layers = range(self.lens.shape.n_layers)
-        places = {str(layer): sites.PATTERN(layer) for layer in layers}
-        seen = self.lens.read(self.batch.tokens if tokens is None else tokens, places)
-        rows = torch.arange(len(self.batch))
-        at = (self.positions[query], self.positions[key])
-        return torch.stack([seen[name].double()[rows, :, *at].T for name in places])
+    def attention_of_every_head(self, query: str, key: str, *, three_names: bool = False) -> Tensor:
+        """Attention of every head between two of `positions`: float64 [layer head n].
+
+        With `three_names`, on ABC prompts. Run once.
+        """
+        asked = (query, key, three_names)
+        if asked not in self._attention:
+            layers = range(self.lens.shape.n_layers)
+            places = {str(layer): sites.PATTERN(layer) for layer in layers}
+            seen = self.lens.read((self.abc if three_names else self.batch).tokens, places)
+            rows = torch.arange(len(self.batch))
+            at = (self.positions[query], self.positions[key])
+            found = [seen[name].double()[rows, :, *at].T for name in places]
+            self._attention[asked] = torch.stack(found)
+        return self._attention[asked]
 
     def source(self, head: Head) -> str:
         """The one of `positions` from which a head, at the end, takes most of its attribution."""

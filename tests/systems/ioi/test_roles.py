@@ -201,8 +201,11 @@ def test_what_heads_do_is_that_of_one_run_for_each_head(subject: IoiSubject) -> 
     for head in ((0, 1), (1, 0), (2, 1)):
         changed = task.difference(task.outputs_on(ABC, [head])).mean()
         assert seen.matters[head].item() == pytest.approx(abs(changed / clean - 1).item(), abs=1e-9)
-        on_abc = task.attention(head, "S2", "S1+1", tokens=task.abc.tokens)
-        looks = (task.attention(head, "S2", "S1+1") - on_abc).mean().item()
-        assert seen.fuzzy[head].item() == pytest.approx(looks, abs=1e-12)
+        rows, at = torch.arange(len(task.batch)), (task.positions["S2"], task.positions["S1+1"])
+        here, on_abc = (
+            task.patterns(head, tokens)[rows, *at].double().mean().item()
+            for tokens in (task.batch.tokens, task.abc.tokens)
+        )
+        assert seen.fuzzy[head].item() == pytest.approx(here - on_abc, abs=1e-9)
         by_head = task.path_effect_of_each(Q, [top_heads(seen.direct, 1)[0]])
         assert seen.effect[head].item() == by_head.get(head, 0.0)

@@ -76,10 +76,11 @@ class EarlyHeads:
 
         On ABC prompts, the third name is a new one.
         """
-        task = self._task
-        on_prompts = [task.attention(h, "S2", "S1+1").mean() for h in heads]
-        on_abc = [task.attention(h, "S2", "S1+1", tokens=task.abc.tokens).mean() for h in heads]
-        return [(a - b).item() for a, b in zip(on_prompts, on_abc, strict=True)]
+        on_prompts, on_abc = (
+            self._task.attention_of_every_head("S2", "S1+1", three_names=three_names)
+            for three_names in (False, True)
+        )
+        return [(on_prompts[head].mean() - on_abc[head].mean()).item() for head in heads]
 
     def share_to_next(self, heads: Heads, *, three_names: bool = False) -> list[float]:
         """Share of prompts on which each head attends from S2 most to the token after S1.
