@@ -7,8 +7,7 @@ published ones.  TransformerLens processes in float32, so the second is only tha
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,37 +16,21 @@ import torch
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from replications.errors import BadInput, FixtureCorrupt, FixtureMissing, Unsupported
+from replications.errors import Unsupported
 from replications.lens import Lens, lines, open_pretrained
 from replications.models import sites
 from replications.models.edits import Edit, apply, put_rows
 from replications.models.sites import Place
-from replications.models.tokenizers import open_tokenizer
 from tests import oracle, stand_in
 from tests.toy import EXACT, PLACES, distance, key, random
 
+pytestmark = pytest.mark.usefixtures("folder")
 MODELS = tuple(stand_in.WEIGHTS)
 EVERY_MODEL = pytest.mark.parametrize("model", MODELS)
 EVERY_PLACE = pytest.mark.parametrize("place", PLACES, ids=repr)
 TOKENS = torch.tensor([[0, 270, 31, 5, 99, 7], [1, 4, 4, 250, 11, 12], [2, 3, 250, 4, 5, 31]])
 PROCESSED = 2e-6  # float32, on logits and weights of a few units
 ACTIVATION = {"gpt2-small": "gelu_new", "gelu-2l": "gelu"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Stand-ins on disk, listed by a manifest of their own; no other copy is in sight."""
-    found = tmp_path_factory.mktemp("published")
-    stand_in.write(found)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REPLICATIONS_MANIFEST", str(found / "manifest.toml"))
-        patch.setenv("REPLICATIONS_FIXTURES", str(found / "right"))
-        patch.setenv("REPLICATIONS_CACHE", str(found / "cache"))
-        for name, content in stand_in.files("gelu-2l").items():
-            digest = found / "cache" / "gelu-2l" / f"{name}.sha256"
-            digest.parent.mkdir(parents=True, exist_ok=True)
-            digest.write_text(stand_in.digest(content))
-        yield found
 
 
 OPENED: dict[str, Lens] = {}
@@ -316,99 +299,3 @@ def test_opening_is_in_float32_processes_once_and_draws_nothing(
     logits = lens.run(TOKENS).logits
     assert logits.dtype == torch.float32
     assert distance(logits, truth(model)["logits", None]) < 1e-5
-
-
-# ------------------------------------------------------------------------------- bad files
-def test_an_altered_file_is_never_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REPLICATIONS_FIXTURES", str(folder / "altered"))
-    for model in MODELS:
-        with pytest.raises(FixtureCorrupt, match=r"expected .*sha256 .*; got .* Remedy"):
-            open_pretrained(model)
-
-
-def test_a_model_that_cannot_be_reached_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    manifest = Path(__file__).parents[2] / "fixtures" / "manifest.toml"
-    monkeypatch.setenv("REPLICATIONS_MANIFEST", str(manifest))
-    monkeypatch.delenv("REPLICATIONS_FIXTURES")
-    monkeypatch.setattr("replications.fixtures.finding._shipped", lambda: Path("/nowhere"))
-    monkeypatch.setenv("REPLICATIONS_CACHE", "/nowhere")
-    monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
-    with pytest.raises(FixtureMissing, match=r"gpt2-small/config\.json.*downloads are off.*fetch"):
-        open_pretrained("gpt2-small")
-    with pytest.raises(FixtureMissing, match=r"no sha256 of gelu-2l.*was published.*--sha256"):
-        open_pretrained("gelu-2l")
-    with pytest.raises(FixtureMissing, match=r"tokenizer\.json"):
-        open_tokenizer("gpt2-small")
-
-
-def test_an_unknown_model_is_refused() -> None:
-    with pytest.raises(BadInput, match="unknown model 'gpt3'; there are: gpt2-small, gelu-2l"):
-        open_pretrained("gpt3")
-
-
-@pytest.mark.parametrize("drop", ["h.1.mlp.c_fc.bias", "wte.weight"])
-def test_weights_that_do_not_fit_the_configuration_are_refused(drop: str) -> None:
-    from replications.lens.pretrained import open_gpt2
-
-    files = stand_in.files("gpt2-small")
-    weights = safetensors.torch.load(files["model.safetensors"])
-    del weights[drop]
-    for content in (safetensors.torch.save(weights), b"nothing of the kind"):
-        with pytest.raises(BadInput, match="not the weights of the configured GPT-2"):
-            open_gpt2(files["config.json"], content)
-
-
-def test_a_gpt2_that_scales_scores_by_layer_has_no_lens() -> None:
-    from replications.lens.pretrained import open_gpt2
-
-    files = stand_in.files("gpt2-small")
-    config = json.loads(files["config.json"]) | {"scale_attn_by_inverse_layer_idx": True}
-    with pytest.raises(Unsupported, match="scales attention scores in another way"):
-        open_gpt2(json.dumps(config).encode(), files["model.safetensors"])
-
-
-@pytest.mark.parametrize("drop", ["blocks.1.ln1.w", "pos_embed.W_pos", "blocks.0.mlp.W_in"])
-def test_a_state_dict_that_lacks_something_is_refused(drop: str) -> None:
-    from replications.lens.pretrained import open_classic
-
-    weights = stand_in.classic_weights(30)
-    del weights[drop]
-    content = io.BytesIO()
-    torch.save(weights, content)
-    for wrong in (content.getvalue(), b"nothing of the kind"):
-        with pytest.raises(BadInput, match="not a TransformerLens state dict"):
-            open_classic(wrong, "gelu")
-
-
-def test_a_missing_unembedding_bias_is_zero() -> None:
-    from replications.lens.pretrained import open_classic
-
-    weights = stand_in.classic_weights(30)
-    contents = []
-    for bias in (torch.zeros(30), None):
-        weights.pop("unembed.b_U")
-        saved = weights if bias is None else weights | {"unembed.b_U": bias}
-        weights["unembed.b_U"] = torch.zeros(30)
-        content = io.BytesIO()
-        torch.save(dict(saved), content)
-        contents.append(content.getvalue())
-    tokens = torch.tensor([[1, 2, 3]])
-    with_bias, without = (open_classic(c, "gelu").run(tokens).logits for c in contents)
-    assert with_bias.equal(without)
-
-
-# ------------------------------------------------------------------------------ tokenizers
-@pytest.mark.parametrize(
-    ("model", "bos"), [("gpt2-small", "<|endoftext|>"), ("gelu-2l", "<|BOS|>")]
-)
-def test_the_tokenizer_of_a_model_fits_its_vocabulary(model: str, bos: str) -> None:
-    tokens = open_tokenizer(model)
-    encoded = tokens.encode(" Mary went", bos=True)
-    assert tokens.strings(encoded)[:2] == [bos, " Mary"]
-    assert len(tokens) == opened(model).shape.d_vocab
-    assert opened(model).run(torch.tensor([encoded])).logits.isfinite().all()
-
-
-def test_a_tokenizer_of_no_model_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"unknown fixture 'gpt3/tokenizer.json'"):
-        open_tokenizer("gpt3")
