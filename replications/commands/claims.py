@@ -72,7 +72,7 @@ def _settings() -> list[str]:
     # Nothing of the folder the user is in may configure the run, and nothing is written beside the
     # package, where one may not be allowed to.
     alone = ["-c", os.devnull, "--rootdir", str(folder)]
-    alone += ["-p", "no:cacheprovider", "-p", "no:benchmark"]
+    alone += ["-p", "no:cacheprovider", "-p", "no:benchmark", "-p", "no:logging"]
     return [*alone, "--import-mode=importlib", "--strict-markers", str(folder)]
 
 
