@@ -180,17 +180,33 @@ def left_out(ledger: Ledger) -> list[NotRun]:
     return [entry for entry in ledger.not_run if entry.reason == LEFT_OUT]
 
 
+def not_run(ledger: Ledger) -> list[NotReached]:
+    """The rows that the run has not, lost ones first."""
+    kinds = (
+        ("lost", lost(ledger), "pytest claims/ --resume LEDGER"),
+        ("left out", left_out(ledger), "pytest claims/ --thorough"),
+    )
+    return [
+        NotReached(status, _subjects(entries), len(entries), entries[0].reason, command)
+        for status, entries, command in kinds
+        if entries
+    ]
+
+
 def not_reached(ledger: Ledger) -> list[NotReached]:
     """The rows that were skipped or are unsupported, by status and reason."""
     found: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in ledger.rows:
         if row.status in NOT_REACHED:
             found[row.status, row.reason, row.remedy].append(row)
-    result = []
-    for (status, reason, remedy), rows in found.items():
-        subjects = ", ".join(dict.fromkeys(subject_of(row) for row in rows))
-        result.append(NotReached(status, subjects, len(rows), reason, remedy))
-    return result
+    return [
+        NotReached(status, _subjects(rows), len(rows), reason, remedy)
+        for (status, reason, remedy), rows in found.items()
+    ]
+
+
+def _subjects(rows: Sequence[Row] | Sequence[NotRun]) -> str:
+    return ", ".join(dict.fromkeys(subject_of(row) for row in rows))
 
 
 def subject_of(row: Row | NotRun) -> str:

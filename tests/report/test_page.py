@@ -17,7 +17,7 @@ import pytest
 from replications.commands import figures, report
 from replications.errors import BadInput
 from replications.judging.claim import Kind, SubjectInfo
-from replications.judging.ledger import Ledger
+from replications.judging.ledger import LEFT_OUT, LOST, Ledger, NotRun
 from replications.judging.row import FAILURES, STATUSES
 from replications.report import board, claims_md
 from replications.report.page import Page, by_subject, gallery, render
@@ -134,6 +134,21 @@ def test_what_was_not_reached_names_the_command() -> None:
     (missing,) = answer(ledger(skipped)).not_reached
     assert (missing.subjects, missing.command) == ("toys/arena", "python -m replications x y")
     assert "<code>python -m replications x y</code>" in render(Page(ledger(skipped)))
+
+
+def test_a_run_that_did_not_finish_does_not_hold() -> None:
+    gone = (NotRun("toys/big", "arena", LOST), NotRun("toys/big", "seed1", LEFT_OUT))
+    unfinished = replace(ledger(), not_run=gone)
+    found = answer(unfinished)
+    assert found.outcome == "fails"
+    assert found.headline.startswith("The run did not finish: 1 row was lost. Every row is")
+    assert "1 row was left to a thorough run." in found.more
+    said = " ".join(Text(render(Page(unfinished))).text[""].split())
+    assert "lost: toys/arena (1 row) pytest claims/ --resume LEDGER" in said
+    assert "left out: toys/seed1 (1 row) pytest claims/ --thorough" in said
+    assert "Every row of this ledger was measured" not in said
+    only_left_out = answer(replace(ledger(), not_run=gone[1:]))
+    assert (only_left_out.outcome, len(only_left_out.not_run)) == ("holds", 1)
 
 
 def test_what_a_ledger_says_is_escaped_and_nothing_is_loaded() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from replications.judging.ledger import Ledger
+from replications.judging.ledger import Ledger, NotRun
 from replications.judging.row import FAILURES, Row
 from replications.report import board, claims_md
 from replications.report.board import Counted, NotReached
@@ -40,6 +40,7 @@ class Answer:
     counted: tuple[Counted, ...]
     failures: tuple[Failure, ...]
     not_reached: tuple[NotReached, ...]
+    not_run: tuple[NotReached, ...]
     environment: str
 
 
@@ -47,22 +48,28 @@ def answer(ledger: Ledger) -> Answer:
     """The first screen of a ledger."""
     failures = _failures(ledger)
     judged = [row for row in ledger.rows if row.holds is not None]
-    outcome = "fails" if failures else "holds" if judged else "nothing"
+    lost = board.lost(ledger)
+    outcome = "fails" if failures or lost else "holds" if judged else "nothing"
     return Answer(
         outcome=outcome,
-        headline=_headline(outcome, judged, failures),
+        headline=_unfinished(lost) + _headline(judged, failures),
         more=tuple(_more(ledger)),
         counted=tuple(board.by_kind(ledger)),
         failures=failures,
         not_reached=tuple(board.not_reached(ledger)),
+        not_run=tuple(board.not_run(ledger)),
         environment=claims_md.environment(ledger),
     )
 
 
-def _headline(outcome: str, judged: Sequence[Row], failures: Sequence[Failure]) -> str:
-    if outcome == "nothing":
+def _unfinished(lost: Sequence[NotRun]) -> str:
+    return f"The run did not finish: {_rows(lost)} {_were(lost)} lost. " if lost else ""
+
+
+def _headline(judged: Sequence[Row], failures: Sequence[Failure]) -> str:
+    if not judged and not failures:
         return "Nothing was measured, so this run cannot say whether the findings hold."
-    if outcome == "holds":
+    if not failures:
         return f"Every row is as asserted or as recorded: {_rows(judged)} {_were(judged)} judged."
     found = Counter(f.status for f in failures)
     said = [f"{n} {_SAID[s][n > 1]}" for s in FAILURES if (n := found[s])]
@@ -86,15 +93,18 @@ def _more(ledger: Ledger) -> list[str]:
     if unreached:
         names = ", ".join(dict.fromkeys(board.subject_of(row) for row in unreached))
         said.append(f"{_rows(unreached)} of {names} {_were(unreached)} not reached.")
+    left_out = board.left_out(ledger)
+    if left_out:
+        said.append(f"{_rows(left_out)} {_were(left_out)} left to a thorough run.")
     said.append(_sentence(board.controls(ledger.rows)))
     return said
 
 
-def _rows(rows: Sequence[Row]) -> str:
+def _rows(rows: Sequence[object]) -> str:
     return f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}"
 
 
-def _were(rows: Sequence[Row]) -> str:
+def _were(rows: Sequence[object]) -> str:
     return "was" if len(rows) == 1 else "were"
 
 
