@@ -30,5 +30,10 @@ class Unsupported(ReplicationError):
     """The installed TransformerLens, or this package, cannot do what was asked for."""
 
 
+class Unsound(Unsupported):
+    """The installed TransformerLens does something else at a site than the weights say, and no
+    tested version is known for it: never a reason to pass over a claim."""
+
+
 class BadInput(ReplicationError, ValueError):
     """An argument, a file or a record makes no sense."""

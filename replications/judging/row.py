@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from replications.errors import BadInput, FixtureLost, FixtureMissing, Unsupported
+from replications.errors import BadInput, FixtureLost, FixtureMissing, Unsound, Unsupported
 from replications.judging.claim import Claim, SubjectInfo
 from replications.judging.outcome import Outcome
 from replications.judging.values import to_json
@@ -122,7 +122,7 @@ class Row:
             remedy = exc.command if info.remedy in reason else info.remedy
             reason = reason if info.remedy in reason else f"{reason} ({info.remedy})"
             facts = {"status": "skip", "reason": reason, "remedy": remedy}
-        elif isinstance(exc, Unsupported):
+        elif isinstance(exc, Unsupported) and not isinstance(exc, Unsound):
             facts = {"status": "unsupported", "reason": reason}
         else:
             facts = {"status": "error", "reason": f"{type(exc).__name__}: {reason}"}

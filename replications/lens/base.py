@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from replications.errors import BadInput, Unsupported
+from replications.errors import BadInput, Unsound, Unsupported
 from replications.lens import lines
 from replications.models.edits import Edit
 from replications.models.shape import Shape
@@ -116,7 +116,8 @@ class Lens(ABC):
         Padding keys are masked unless `masked=False` (only to show that the mask matters). `batch`
         is how many examples run at a time. Results come back on the device of `tokens`, without
         gradients. Raises BadInput for a place in a layer, MLP or LayerNorm that the model lacks,
-        and Unsupported for one that the installed TransformerLens shows wrongly or cannot edit.
+        and Unsound for one that the installed TransformerLens shows wrongly or cannot edit, which
+        is Unsupported where a tested line is known for it.
         """
         return self._run(tokens, read or {}, edits, masked, batch, stop=None)
 
@@ -170,13 +171,14 @@ class Lens(ABC):
         sound = self.soundness()
         for place in [r.place for r in reads]:
             if place.site in sound.wrong:
-                raise Unsupported(
+                raise Unsound(
                     f"{place!r}: what the installed TransformerLens shows there is not what the "
                     f"weights give; install a version that was tested: {lines.supported()}"
                 )
         for place in [e.place for e in edits]:
             if place.site in (*sound.wrong, *sound.dead):
-                raise Unsupported(
+                known = lines.drops_edits(place.site.name)
+                raise (Unsupported if known else Unsound)(
                     f"{place!r}: this kind of model of the installed TransformerLens drops "
                     "edits there; use --lens hooked, or TransformerLens 4.3"
                 )

@@ -27,6 +27,9 @@ SUPPORTED: Mapping[str, tuple[str, ...]] = {
 }
 """The kinds of each line that was tested; the first is opened unless another is asked for."""
 
+DROPS_EDITS: Mapping[tuple[str, str], tuple[str, ...]] = {("3.9", "bridge"): ("pattern",)}
+"""Sites at which small models of a tested line and kind are known to drop edits."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -65,6 +68,12 @@ def installed() -> Line:
             f"lines and kinds that work: {supported()}"
         )
     return Line(version, kind, tested)
+
+
+def drops_edits(site: str) -> bool:
+    """Whether the line in use is known to drop edits at the site of this name."""
+    line = installed()
+    return site in DROPS_EDITS.get((_name(line.version), line.kind), ())
 
 
 def kind_or_none() -> str | None:

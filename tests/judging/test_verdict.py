@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from replications.errors import FixtureCorrupt, FixtureLost, FixtureMissing, Unsupported
+from replications.errors import FixtureCorrupt, FixtureLost, FixtureMissing, Unsound, Unsupported
 from replications.judging.claim import SubjectInfo
 from replications.judging.control import Control, instead, on
 from replications.judging.expectation import (
@@ -217,6 +217,7 @@ def test_of_a_lesion_nothing_is_asserted_or_recorded(value: float, status: str) 
         (FixtureLost("no file of ours"), "error", "FixtureLost: no file of ours"),
         (FixtureMissing("no file; run: fetch it"), "skip", "no file; run: fetch it"),
         (Unsupported("too old"), "unsupported", "too old"),
+        (Unsound("not the weights"), "error", "Unsound: not the weights"),
         (FixtureCorrupt("wrong\nbytes"), "error", "FixtureCorrupt: wrong bytes"),
         (KeyError("x"), "error", "KeyError: 'x'"),
     ],

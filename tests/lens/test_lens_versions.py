@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from claims import _settings
-from replications.errors import BadInput, Unsupported
+from replications.errors import BadInput, Unsound, Unsupported
 from replications.lens import Lens, Soundness, hooks, lines, open_lens, soundness
 from replications.models import sites
 from replications.models.edits import apply
@@ -175,11 +175,9 @@ def test_planted_lens_that_reads_layernorms_by_name_is_refused(dtype: torch.dtyp
     lens = opened("padded", dtype)
     assert lens.soundness().wrong == LAYERNORMS
     for place in (sites.LN1(1), sites.LN_FINAL()):
-        with pytest.raises(
-            Unsupported, match=r"ln.*shows there is not what the weights give.*4\.3"
-        ):
+        with pytest.raises(Unsound, match=r"ln.*shows there is not what the weights give.*4\.3"):
             lens.run(TOKENS, {"x": place})
-        with pytest.raises(Unsupported, match="drops edits there"):
+        with pytest.raises(Unsound, match="drops edits there"):
             lens.run(TOKENS, edits=[apply(place, torch.zeros_like)])
     lens.run(TOKENS, {"x": sites.Z(0)})
 
@@ -193,7 +191,7 @@ def test_planted_edit_that_is_dropped_is_refused(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(type(lens), "_editor", staticmethod(drops_z))
     assert sites.Z in lens.soundness().dead
-    with pytest.raises(Unsupported, match=r"z\[layer=1\].*drops edits there; use --lens hooked"):
+    with pytest.raises(Unsound, match=r"z\[layer=1\].*drops edits there; use --lens hooked"):
         lens.run(TOKENS, edits=[apply(sites.Z(1), torch.zeros_like)])
     lens.run(TOKENS, {"z": sites.Z(1)})
 
@@ -212,3 +210,20 @@ def test_a_reopened_model_is_examined_with_its_sister(monkeypatch: pytest.Monkey
     lens.reopen(weights(seed=1)).run(TOKENS)
     lens.with_edits([apply(sites.Z(0), torch.zeros_like)]).run(TOKENS)
     assert examined == [lens]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "site", "known"),
+    [
+        ("3.9.0", "bridge", "pattern", True),
+        ("3.9.0", "bridge", "z", False),
+        ("3.9.0", "hooked", "pattern", False),
+        ("4.3.1", "bridge", "pattern", False),
+    ],
+)
+def test_what_a_tested_line_is_known_to_drop(
+    version: str, kind: str, site: str, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "version", lambda name: version)
+    monkeypatch.setenv(lines.KIND, kind)
+    assert lines.drops_edits(site) is known
