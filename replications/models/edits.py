@@ -11,11 +11,12 @@ from replications.errors import BadInput
 from replications.models.sites import Place
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edit:
     """A change to the picked part of a place: `change(current, rows)` returns its new value.
 
-    `rows` says which examples are being run, for edits that have a value for each example.
+    `rows` says which examples are being run, for edits that have a value for each example. Two
+    edits are equal only if they are one: their functions cannot be compared.
     """
 
     place: Place
