@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import torch
@@ -64,16 +64,15 @@ class Probe:
         edge = d_model**-0.5
         start = (2 * torch.rand(d_model + 1, DIGITS, generator=generator) - 1) * edge
         W, b = (s.expand(probes, -1, -1).clone().requires_grad_() for s in (start[1:], start[:1]))
-        order = torch.cat([torch.randperm(n, generator=generator) for _ in range(EPOCHS)])
+        batches = _batches(inputs, labels, generator)
 
-        def loss(step: int) -> Tensor:
-            rows = order[step * BATCH : (step + 1) * BATCH]
-            logits = torch.baddbmm(b, inputs[:, rows], W)
-            wanted = labels[:, rows].flatten()
-            return probes * functional.cross_entropy(logits.flatten(0, 1), wanted)
+        def loss(_: int) -> Tensor:
+            rows, wanted = next(batches)
+            logits = torch.baddbmm(b, rows, W)
+            return probes * functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
 
         optimizer = torch.optim.Adam([W, b], lr=RATE, weight_decay=DECAY, fused=True)
-        descend(loss, optimizer, len(order) // BATCH, label="probe")
+        descend(loss, optimizer, EPOCHS * n // BATCH, label="probe")
         with torch.no_grad():
             right = torch.baddbmm(b, inputs, W).argmax(-1) == labels
         return [
@@ -99,3 +98,14 @@ class Probe:
     def accuracies(self) -> Mapping[str, float]:
         """The share of right answers of each probe, on what it was trained on."""
         return {name: share for name, (_, share) in self._trained.items()}
+
+
+def _batches(
+    inputs: Tensor, labels: Tensor, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """All batches of all epochs: inputs [probe row d_model] and labels [probe row]."""
+    orders = [torch.randperm(inputs.shape[1], generator=generator) for _ in range(EPOCHS)]
+    for order in orders:
+        # Rows are gathered once an epoch, which is faster than once a batch.
+        parts = (whole[:, order].split(BATCH, 1) for whole in (inputs, labels))
+        yield from zip(*parts, strict=True)
