@@ -31,8 +31,8 @@ class Unsupported(ReplicationError):
 
 
 class Unsound(Unsupported):
-    """The installed TransformerLens does something else at a site than the weights say, and no
-    tested version is known for it: never a reason to pass over a claim."""
+    """The installed TransformerLens does something else at a site than the weights say, which no
+    tested version is known to do. This is never a reason to pass over a claim."""
 
 
 class BadInput(ReplicationError, ValueError):

@@ -116,8 +116,8 @@ class Lens(ABC):
         Padding keys are masked unless `masked=False` (only to show that the mask matters). `batch`
         is how many examples run at a time. Results come back on the device of `tokens`, without
         gradients. Raises BadInput for a place in a layer, MLP or LayerNorm that the model lacks,
-        and Unsound for one that the installed TransformerLens shows wrongly or cannot edit, which
-        is Unsupported where a tested line is known for it.
+        and Unsound for one that the installed TransformerLens shows wrongly or cannot edit: plain
+        Unsupported where a tested line is known to drop edits there.
         """
         return self._run(tokens, read or {}, edits, masked, batch, stop=None)
 

@@ -116,7 +116,7 @@ class Task:
         used = [*STREAM, *PER_HEAD.values(), sites.PATTERN]
         if not shape.attn_only:
             used += [sites.RESID_MID, sites.MLP_POST]
-        return {site(n) for site in used if site not in wrong for n in range(shape.n_layers)}
+        return [site(n) for site in used if site not in wrong for n in range(shape.n_layers)]
 
     def pattern(self, head: Head) -> Tensor:
         """Attention of a head: [n query key]."""
