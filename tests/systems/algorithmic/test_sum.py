@@ -106,7 +106,7 @@ def test_steps_and_circles_are_recognised() -> None:
     circle = torch.stack([turns.sin(), turns.cos(), (2 * turns).cos()], dim=1)
     assert _circle(circle) == pytest.approx(1)
     assert _circle(circle[:, [0, 2, 1]]) == pytest.approx(1)
-    assert _circle(circle[:, [0, 2, 2]]) == pytest.approx(0, abs=1e-9)
+    assert _circle(circle[:, [0, 2, 2]]) == pytest.approx(0, abs=1e-3)
 
 
 def test_a_perfect_circle_of_answers(sums: SumSubject) -> None:
@@ -116,7 +116,7 @@ def test_a_perfect_circle_of_answers(sums: SumSubject) -> None:
     found = sums.circuits.unembedding(matrix)
     assert found["two"] == pytest.approx(1)
     assert found["step"] == pytest.approx(0, abs=1e-5)
-    assert found["radius"] == pytest.approx(0, abs=1e-9)
+    assert found["radius"] == pytest.approx(0, abs=1e-3)
 
 
 def test_answers_by_rank_two_and_by_angle(sums: SumSubject) -> None:
@@ -231,6 +231,21 @@ def test_what_heads_write_by_role(sums: SumSubject) -> None:
     assert sums.circuits.unembedding() == {
         "values": sums.circuits.unembedding()["values"], **sums.circuits.answers()
     }  # fmt: skip
+
+
+def test_a_mirrored_circle_is_the_same_circle(sums: SumSubject) -> None:
+    """Singular vectors have no sign; on a processor of another kind they came out mirrored.
+
+    Digits in an order that goes round no way at all, of which each step is far from 36 degrees.
+    """
+    angles = 2 * math.pi / 10 * torch.tensor([0, 5, 1, 6, 2, 7, 3, 8, 4, 9])
+    for mirror in (1.0, -1.0):
+        points = torch.stack([angles.cos(), mirror * angles.sin()]).double()
+        found = sums.circuits.answers(points)
+        assert found["step"] == pytest.approx(144)
+        even = torch.arange(10, dtype=torch.float64) * 2 * math.pi / 10
+        circle = torch.stack([even.cos(), mirror * even.sin()]).double()
+        assert sums.circuits.answers(circle)["step"] == pytest.approx(0, abs=1e-3)
 
 
 def test_a_cell_that_looks_at_nothing_is_found_all_the_same(sums: SumSubject) -> None:

@@ -140,18 +140,20 @@ class Circuits:
 
         `two` is the share of the first two singular values in the squared sum. `step` is how far an
         angle between neighbours is from 36 degrees, at most, and `radius` how far a radius is from
-        the mean one, in units of it, at most.
+        the mean one, in units of it, at most. Singular vectors have no sign, so that the circle may
+        come out mirrored: angles count in the direction that is nearer to 36 degrees.
         """
         W_U = self._unembedding if matrix is None else matrix
         _, S, Vh = torch.linalg.svd(W_U, full_matrices=False)
         points = [complex(x, y) for x, y in Vh[:2].T.tolist()]
-        angles = [cmath.phase(b / a) for a, b in zip(points, points[1:] + points[:1], strict=True)]
-        turn = math.copysign(2 * math.pi / DIGITS, sum(angles))
+        turns = [b / a for a, b in zip(points, points[1:] + points[:1], strict=True)]
+        even = cmath.rect(1, 2 * math.pi / DIGITS)
+        steps = [max(abs(cmath.phase(t / way)) for t in turns) for way in (even, 1 / even)]
         radii = [abs(point) for point in points]
         mean = sum(radii) / DIGITS
         return {
             "two": (S[:2].square().sum() / S.square().sum()).item(),
-            "step": max(math.degrees(abs(angle - turn)) for angle in angles),
+            "step": math.degrees(min(steps)),
             "radius": max(abs(radius - mean) for radius in radii) / mean,
         }
 
