@@ -38,6 +38,7 @@ from replications.commands import (
 )
 from replications.commands.waiting import let_threads_sleep
 from replications.errors import ReplicationError
+from replications.judging.garbage import collected_rarely
 
 COMMANDS = (
     claims,
@@ -81,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     let_threads_sleep()
     args = parser().parse_args(argv)
     try:
-        return int(args.run(args))
+        with collected_rarely():
+            return int(args.run(args))
     except ReplicationError as exc:
         complain(exc)
         return USAGE

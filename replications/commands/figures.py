@@ -109,10 +109,11 @@ def draw_all(names: Sequence[str], out: Path, formats: Sequence[str], *, progres
     try:
         # disable=None shows the bar on a terminal only.
         with tqdm(total=total, unit="picture", disable=None if progress else True) as bar:
-            for info, pictures in work:
+            for number, (info, pictures) in enumerate(work):
+                if number:
+                    gc.collect()  # what is left of the subject before
                 bar.set_description(f"{info.system}/{info.name}")
                 _subject(info, pictures, out, formats, index, bar)
-                gc.collect()
     finally:
         text = json.dumps({"schema": SCHEMA, **index}, indent=1, ensure_ascii=False)
         files.write_text(out / INDEX, text + "\n")

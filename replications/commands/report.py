@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import shlex
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replications import files
 from replications.commands import OK, PROGRAM, Commands, add_command
-from replications.errors import BadInput, ReplicationError
+from replications.errors import BadInput
 from replications.files import user_path
 
 if TYPE_CHECKING:
     from replications.judging.ledger import Ledger
-    from replications.report.page.gallery import Album, Gallery
+    from replications.report.page.gallery import Gallery
 
 ABOUT = """\
 Write one HTML page that says whether the findings hold. It begins with what
@@ -97,34 +96,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _gallery(args: argparse.Namespace, ledger: Ledger) -> Gallery:
+    from replications.commands.drawing import drawn
     from replications.report.page.gallery import Gallery, read
 
     if args.no_figures:
         return Gallery()
-    return read(args.figures, ledger) if args.figures else _drawn(ledger)
-
-
-def _drawn(ledger: Ledger) -> Gallery:
-    """Pictures of one subject of each system, or the reason why there is none."""
-    from replications.commands.figures import draw_all
-    from replications.report.page.gallery import Gallery, chosen, read
-
-    albums: dict[str, tuple[Album, ...]] = {}
-    missing: dict[str, tuple[str, ...]] = {}
-    with tempfile.TemporaryDirectory(prefix="report-") as folder:
-        for name in chosen(ledger):
-            system = name.split("/")[0]
-            try:
-                index = draw_all([name], Path(folder) / system, ["png"], progress=True)
-            except (
-                ReplicationError
-            ) as exc:  # matplotlib is not installed, or a file is not the right one
-                missing[system] = (str(exc),)
-                continue
-            found = read(index.parent, ledger)
-            albums |= found.albums
-            missing |= found.missing
-    return Gallery(albums, missing)
+    return read(args.figures, ledger) if args.figures else drawn(ledger)
 
 
 def _digest(path: Path) -> tuple[str, str]:

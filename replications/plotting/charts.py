@@ -22,6 +22,7 @@ from replications.errors import BadInput
 try:
     import matplotlib as mpl
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 except ImportError as exc:
@@ -39,6 +40,8 @@ SVG_FONTS = f"'{FONT}', Verdana, sans-serif"
 """An SVG keeps its text as text; Verdana is as wide where the reader lacks the first."""
 LETTER, LINE = 0.075, 0.15
 """Width of a letter and height of a line of the labels, in inches, generously."""
+DOTS = 150
+"""Dots to an inch of a PNG, and of the points within an SVG."""
 TICKS = 24
 """More labels than this on an axis are thinned."""
 WIDEST, TALLEST = 11.0, 9.0
@@ -80,7 +83,6 @@ def style() -> Iterator[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "figure.dpi": 100,
-        "savefig.dpi": 150,
         "savefig.facecolor": "white",
         "svg.hashsalt": "interp-claims",
         "svg.fonttype": "none",
@@ -96,11 +98,24 @@ def encode(figure: Figure, form: str) -> bytes:
     if engine := figure.get_layout_engine():
         engine.execute(figure)  # once: each time it runs it moves things by a hair
         figure.set_layout_engine("none")
+    return _svg(figure) if form == "svg" else _png(figure)
+
+
+def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
-    figure.savefig(buffer, format=form, metadata=metadata)
-    if form == "svg":
-        return buffer.getvalue().replace(f"'{FONT}'".encode(), SVG_FONTS.encode())
+    figure.savefig(buffer, format="svg", dpi=DOTS, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue().replace(f"'{FONT}'".encode(), SVG_FONTS.encode())
+
+
+def _png(figure: Figure) -> bytes:
+    """As `savefig` would write it, which goes through everything twice to lay it out once more."""
+    buffer, dots = io.BytesIO(), figure.dpi
+    figure.set_dpi(DOTS)
+    surface: Any = FigureCanvasAgg(figure)
+    try:
+        surface.print_png(buffer, metadata={"Software": None})
+    finally:
+        figure.set_dpi(dots)
     return buffer.getvalue()
 
 

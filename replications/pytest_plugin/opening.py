@@ -9,13 +9,8 @@ from typing import Any
 
 import pytest
 
+from replications.judging.garbage import RARELY
 from replications.pytest_plugin.systems import Registered
-
-RARELY = (50_000, 20, 100)
-"""Thresholds of the garbage collector while claims are judged, as `gc.set_threshold` takes them.
-
-With Python's own it takes an eighth of the time. Closing a subject collects all garbage.
-"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,10 @@ class Opened:
 
 
 class Opener:
-    """Holds the subject that was opened last; it is freed before the next one is opened."""
+    """Holds the subject that was opened last; it is freed before the next one is opened.
+
+    Meanwhile the garbage collector comes rarely. Closing a subject collects all garbage.
+    """
 
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None

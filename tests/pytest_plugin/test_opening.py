@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 
-from replications.pytest_plugin.opening import RARELY, Opener
+from replications.judging.garbage import RARELY
+from replications.pytest_plugin.opening import Opener
 
 
 def test_the_garbage_collector_works_as_before_after_a_session() -> None:
