@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from replications.judging.garbage import RARELY
 from replications.pytest_plugin.systems import Registered
 
 
@@ -37,6 +36,8 @@ class Opener:
     def __init__(self) -> None:
         self._key: tuple[str, str] | None = None
         self._opened: Opened | None = None
+        from replications.judging.garbage import RARELY
+
         self._frozen_before = gc.get_freeze_count() > 0
         self._threshold_before = gc.get_threshold()
         gc.set_threshold(*RARELY)
