@@ -103,6 +103,10 @@ class Sweep(Workload):
         return random.Random(0).sample(places, len(places) // self.share)
 
     def run(self, case: Case) -> Outcome:
+        return self.swept(case)
+
+    def swept(self, case: Case, *, cuda_graphs: bool = False) -> Outcome:
+        """All parts by the engine, on a GPU also as a recorded pass."""
         chunks = 0
 
         def count(done: int, of: int) -> None:
@@ -114,7 +118,9 @@ class Sweep(Workload):
             grid = self.parts(case.network)
         found = sweep(
             case.network, case.base, case.source, grid, case.answers,
-            execution=Execution(memory_mb=memory_mb(case.network), progress=count),
+            execution=Execution(
+                memory_mb=memory_mb(case.network), progress=count, cuda_graphs=cuda_graphs
+            ),
         )  # fmt: skip
         return Outcome(found.mean().flatten(), found.backend, found.flops, chunks)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from replications.models.rotary import turned
+from replications.models.rotary import Rotary, table, turned
 from replications.models.shape import Shape
 
 EPSILON = 1e-5
@@ -159,8 +160,13 @@ class Layers:
             x = self.norm(f"{name}_norm", layer, x)
         if not self.shape.rotary:
             return x
-        cos, sin = self.shape.rotary[layer].table(positions)
+        cos, sin = table(self._rates[self.shape.rotary[layer]], positions)
         return turned(x, cos[:, None].to(x.dtype), sin[:, None].to(x.dtype))
+
+    @cached_property
+    def _rates(self) -> dict[Rotary, Tensor]:
+        """The rates of each rotation, where the weights are."""
+        return {rotary: rotary.rates().to(self.device) for rotary in self.shape.rotary or ()}
 
     def scaled(self, layer: int, products: Tensor) -> Tensor:
         """Scores, from products of queries and keys."""

@@ -44,12 +44,6 @@ class Rotary:
             rates = rates / self.factor
         return rates if self.stretch is None else _stretched(rates, self.stretch)
 
-    def table(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of positions [n]: float32 [n width]."""
-        angles = positions[:, None].float() * self.rates().to(positions.device)
-        angles = torch.cat([angles, angles], dim=-1)
-        return angles.cos(), angles.sin()
-
 
 def _stretched(rates: Tensor, stretch: Stretch) -> Tensor:
     waves = 2 * math.pi / rates
@@ -59,10 +53,17 @@ def _stretched(rates: Tensor, stretch: Stretch) -> Tensor:
     return torch.where(long, rates / stretch.factor, torch.where(short, rates, between))
 
 
+def table(rates: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of positions [n] at these rates [width / 2]: float32 [n width]."""
+    angles = positions[:, None].float() * rates
+    angles = torch.cat([angles, angles], dim=-1)
+    return angles.cos(), angles.sin()
+
+
 def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """x [… d_head] with its first dimensions turned; cos and sin are [… width] and broadcast.
 
-    >>> cos, sin = Rotary(2).table(torch.tensor([0, 1]))
+    >>> cos, sin = table(Rotary(2).rates(), torch.tensor([0, 1]))
     >>> turned(torch.tensor([1.0, 0.0, 5.0]).expand(2, 3), cos, sin).round(decimals=3)
     tensor([[1.0000, 0.0000, 5.0000],
             [0.5400, 0.8410, 5.0000]])

@@ -73,7 +73,8 @@ def sweep(
     slower: every position of every patched run is computed to the end and unembedded, and the
     logits of the whole batch are held for one place after another.
 
-    CUDA gets one attention call per layer, without CUDA graphs; that path was run on a CPU only.
+    CUDA gets one attention call per layer, and CUDA graphs if `execution` asks for them; both were
+    run on a CPU only.
 
     Raises BadInput for tokens, places, positions or answers that do not fit the model, Unsupported
     for a lens with standing edits.
@@ -106,7 +107,10 @@ def sweeps(
     table = PatchTable.of([p for some, _ in listed for p in some], network.shape, prompts.length)
     packed = execution.pack(network)
     budget = execution.numbers(packed.network.dtype)
-    runner = Runner(packed, prompts, table, budget=budget, progress=execution.progress)
+    runner = Runner(
+        packed, prompts, table, budget=budget, progress=execution.progress,
+        graphs=execution.cuda_graphs,
+    )  # fmt: skip
     with torch.no_grad(), execution.precision(packed.network):
         if metric is not None:
             found = runner.metric(metric)

@@ -39,6 +39,11 @@ class Execution:
     """Allow TF32 on CUDA: faster, with errors of about 1e-3, so the result is not called exact."""
     progress: Progress | None = None
     """Called after each part of the work."""
+    cuda_graphs: bool = False
+    """On CUDA, record a sweep when it comes a second time with prompts and places of the same
+    structure (lengths, first difference, metric position), and launch it as a whole from then on.
+    Only a sweep that fits `memory_mb` at once is recorded. Each recording keeps its memory, and
+    those of the last eight sweeps on a network are kept. No GPU has run this yet."""
 
     def __post_init__(self) -> None:
         if not self.memory_mb > 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,31 +18,34 @@ from replications.patching._engine.problem import Ints
 
 Mask = npt.NDArray[np.bool_]
 """An array of booleans."""
+Array = npt.NDArray[Any]
+A = TypeVar("A")
+"""What holds numbers of rows: Array while a plan is made, Tensor once it is where it runs."""
 BLOCK = 32
 """About how many positions such a longer sequence has."""
 
 
 @dataclass(frozen=True)
-class AttentionBatch:
+class AttentionBatch(Generic[A]):
     """The rows of one attention call; *filler* rows only make its tables rectangular."""
 
-    queries: Ints
+    queries: A
     """Rows of q: [sequence query]"""
-    keys: Ints
+    keys: A
     """Rows of k: [sequence key]"""
-    values: Ints
+    values: A
     """Rows of v: [sequence key]"""
-    allowed: Mask | None
+    allowed: A | None
     """Which keys a query may see: [sequence|1 query|1 key]; None where it may see all."""
     pairs: int
     """Pairs of a query and a key that causality lets it see, without filler and other runs."""
-    real: Ints | None = None
+    real: A | None = None
     """The queries that are no filler, as indices of `queries` laid flat; None for all."""
 
 
 def side_by_side(
     example: Ints, queries: Ints, prefix: Ints, own: Ints, allowed: Mask | None, pairs: int
-) -> AttentionBatch:
+) -> AttentionBatch[Array]:
     """A batch of runs that all have one window, and come ordered by example [run].
 
     `queries` are [run query]. The keys of a run are `prefix` [run key], those before the window,
@@ -76,12 +80,12 @@ def side_by_side(
     per_block = min(max(1, BLOCK // own.shape[1]), int(count.max()))
     if per_block == 1:
         keys = np.hstack([prefix, own])
-        return AttentionBatch(queries, keys, keys, allowed, pairs)
+        return AttentionBatch[Array](queries, keys, keys, allowed, pairs)
     runs = _blocks(example, count, per_block)
     real = np.repeat(runs >= 0, queries.shape[1], axis=1)
     runs = np.where(runs < 0, runs[:, :1], runs)
     keys = np.hstack([prefix[runs[:, 0]], own[runs].reshape(len(runs), -1)])
-    return AttentionBatch(
+    return AttentionBatch[Array](
         queries[runs].reshape(len(runs), -1), keys, keys,
         _apart(runs, (queries.shape[1], prefix.shape[1], own.shape[1]), allowed),
         pairs, None if real.all() else np.flatnonzero(real),
@@ -124,7 +128,7 @@ def _apart(runs: Ints, sizes: tuple[int, int, int], allowed: Mask | None) -> Mas
     return found.reshape(len(each), per_block * n_queries, -1)
 
 
-def merge(batches: Sequence[AttentionBatch]) -> AttentionBatch:
+def merge(batches: Sequence[AttentionBatch[Array]]) -> AttentionBatch[Array]:
     """One batch in place of several, filled up to the most queries and keys: fewer launches.
 
     >>> short = AttentionBatch(*np.array([[[0]], [[0]], [[0]]]), None, pairs=1)
@@ -151,7 +155,7 @@ def merge(batches: Sequence[AttentionBatch]) -> AttentionBatch:
         inside[slice(None) if batch.real is None else batch.real] = True
         real[mine, :n_queries] = inside.reshape(batch.queries.shape)
     pairs = sum(batch.pairs for batch in batches)
-    return AttentionBatch(queries, keys, values, allowed, pairs, np.flatnonzero(real))
+    return AttentionBatch[Array](queries, keys, values, allowed, pairs, np.flatnonzero(real))
 
 
 def _stack(tables: Sequence[Ints]) -> Ints:

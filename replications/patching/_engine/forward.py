@@ -11,7 +11,6 @@ from torch import Tensor
 from replications.models.layers import capped
 from replications.patching._engine.attention_batches import AttentionBatch
 from replications.patching._engine.gemm import Layer, Linear, Packed
-from replications.patching._engine.problem import Ints, as_tensor
 from replications.patching._engine.steps import LayerStep, Plan
 
 MLP_ROWS = 512
@@ -27,12 +26,15 @@ class Forward:
         self._shape = packed.network.shape
         self.flops = 0
 
-    def stream(self, plan: Plan) -> Tensor:
-        """The residual stream after the last layer, [row d_model]."""
+    def stream(self, plan: Plan[Tensor], tokens: Tensor) -> Tensor:
+        """The residual stream after the last layer, [row d_model].
+
+        `tokens` are those of all base prompts, then of all source prompts, one after the other.
+        """
         n = self._network
-        x = n.W_E[self._rows(plan.tokens)]
+        x = n.W_E[tokens[plan.tokens]]
         if self._shape.positions == "standard":
-            x = x + n.W_pos[self._rows(plan.positions)]
+            x = x + n.W_pos[plan.positions]
         x = self._enter(x, plan.copied)
         for i, (layer, step) in enumerate(zip(self._packed.layers, plan.steps, strict=True)):
             x = self._layer(i, layer, step, x)
@@ -56,7 +58,7 @@ class Forward:
         return capped(logits, self._shape.logit_cap)
 
     # ---------------------------------------------------------------- parts of a layer
-    def _layer(self, i: int, layer: Layer, step: LayerStep, x: Tensor) -> Tensor:
+    def _layer(self, i: int, layer: Layer, step: LayerStep[Tensor], x: Tensor) -> Tensor:
         """The stream after a layer, with the rows that enter in it."""
         after = self._attention(i, layer, step, x)
         if self._shape.attn_only:
@@ -67,12 +69,12 @@ class Forward:
         after = self._enter(after, step.mid)
         return self._add(step, after, self._mlp(i, layer, after))
 
-    def _attention(self, i: int, layer: Layer, step: LayerStep, x: Tensor) -> Tensor:
+    def _attention(self, i: int, layer: Layer, step: LayerStep[Tensor], x: Tensor) -> Tensor:
         """The stream after attention: the rows of `step.residual`, each with its attention."""
         values = self._network.norm("ln1", i, x)
         placed = values
         if self._shape.positions == "shortformer":
-            placed = values + self._network.W_pos[self._rows(step.positions)]
+            placed = values + self._network.W_pos[step.positions]
         queried = placed if step.query_rows is None else self._take(placed, step.query_rows)
         q, k = self._linear(layer.q, queried), self._linear(layer.k, placed)
         v = self._linear(layer.v, values)
@@ -88,12 +90,12 @@ class Forward:
         return out.add_(self._take(x, step.residual))
 
     def _compared(
-        self, i: int, step: LayerStep, q: Tensor, k: Tensor, v: Tensor
+        self, i: int, step: LayerStep[Tensor], q: Tensor, k: Tensor, v: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """q and k as scores compare them, and k and v of every head: [row (head d_head)]."""
         shape, n = self._shape, self._network
         if shape.rotary or shape.qk_norm:
-            where = self._rows(step.positions)
+            where = step.positions
             asked = where if step.query_rows is None else self._take(where, step.query_rows)
             heads = (-1, shape.d_head)
             q = n.compared("q", i, q.unflatten(1, heads), asked).flatten(1)
@@ -103,38 +105,32 @@ class Forward:
         return q, k, v
 
     def _changed(
-        self, i: int, step: LayerStep, unpatched: Tensor, q: Tensor, k: Tensor, v: Tensor
+        self, i: int, step: LayerStep[Tensor], unpatched: Tensor, q: Tensor, k: Tensor, v: Tensor
     ) -> Tensor:
         """Rows of z in which some heads are replaced: [row (head d_head)]."""
         heads, width = self._shape.n_heads, self._shape.d_head
         found = self._take(unpatched, step.changed).view(-1, heads, width)
-        into, head, other = (self._rows(part) for part in step.swap)
+        into, head, other = step.swap
         found[into, head] = unpatched.view(-1, heads, width)[other, head]
         q, k, v = (part.view(-1, width) for part in (q, k, v))
         flat = found.view(-1, width)
         for batch, places in step.head_batches:
-            flat[self._rows(places).flatten()] = self._attend(i, q, k, v, batch, 1)
+            flat[places.flatten()] = self._attend(i, q, k, v, batch, 1)
         return found.flatten(1)
 
     def _attend(
-        self, i: int, q: Tensor, k: Tensor, v: Tensor, batch: AttentionBatch, heads: int
+        self, i: int, q: Tensor, k: Tensor, v: Tensor, batch: AttentionBatch[Tensor], heads: int
     ) -> Tensor:
         """Attention of the rows of q, k and v that a batch names: [query (head d_head)]."""
         (runs, queries), keys = batch.queries.shape, batch.keys.shape[1]
         self.flops += 4 * batch.pairs * q.shape[1]
-        k_rows = self._rows(batch.keys).flatten()
-        v_rows = k_rows if batch.values is batch.keys else self._rows(batch.values).flatten()
         q, k, v = (
-            part.index_select(0, rows).view(runs, size, heads, -1).transpose(1, 2)
+            part.index_select(0, rows.flatten()).view(runs, size, heads, -1).transpose(1, 2)
             for part, rows, size in (
-                (q, self._rows(batch.queries).flatten(), queries),
-                (k, k_rows, keys),
-                (v, v_rows, keys),
+                (q, batch.queries, queries), (k, batch.keys, keys), (v, batch.values, keys)
             )
-        )
-        mask = None
-        if batch.allowed is not None:
-            mask = torch.from_numpy(batch.allowed).to(q.device)[:, None]
+        )  # fmt: skip
+        mask = None if batch.allowed is None else batch.allowed[:, None]
         if self._shape.score_cap is None:
             scale = self._shape.score_scale(i)
             z = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
@@ -156,7 +152,7 @@ class Forward:
         out = parts[0] if len(parts) == 1 else torch.cat(parts)
         return self._network.written("ln2", i, out)
 
-    def _add(self, step: LayerStep, x: Tensor, out: Tensor) -> Tensor:
+    def _add(self, step: LayerStep[Tensor], x: Tensor, out: Tensor) -> Tensor:
         """The stream after the MLP, which writes `out`, with the rows that enter after it."""
         begin, add = step.mlp
         entering = self._take(x, begin) + self._take(out, add)
@@ -168,15 +164,12 @@ class Forward:
         self.flops += linear.flops_per_row * len(x)
         return linear(x)
 
-    def _enter(self, x: Tensor, rows: Ints) -> Tensor:
+    def _enter(self, x: Tensor, rows: Tensor) -> Tensor:
         """x with copies of some rows after its own."""
         return torch.cat([x, self._take(x, rows)]) if len(rows) else x
 
-    def _take(self, x: Tensor, rows: Ints) -> Tensor:
-        return x.index_select(0, self._rows(rows))
-
-    def _rows(self, rows: Ints) -> Tensor:
-        return as_tensor(rows, self._network.device)
+    def _take(self, x: Tensor, rows: Tensor) -> Tensor:
+        return x.index_select(0, rows)
 
 
 def _pattern(scores: Tensor, allowed: Tensor | None) -> Tensor:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from replications.errors import BadInput, Unsupported
 from replications.models.network import Network
+from replications.patching._engine.kept import KeptPlans
 
 Backend = Literal["auto", "onednn", "torch"]
 WIDE = 4096
@@ -124,6 +125,8 @@ class Packed:
         self.layers = [Layer(network, i, backend) for i in range(network.shape.n_layers)]
         self.W_U_columns = network.W_U.T
         """[d_vocab_out d_model], a view, so that a few answers are a few rows."""
+        self.plans = KeptPlans()
+        """Of the last sweeps on it."""
 
     @property
     def library(self) -> str:

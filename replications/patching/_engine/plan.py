@@ -19,6 +19,7 @@ import numpy as np
 
 from replications.models.shape import Shape
 from replications.patching._engine.attention_batches import (
+    Array,
     AttentionBatch,
     Mask,
     merge,
@@ -61,7 +62,7 @@ class Planner:
         self._seen = [tokens != prompts.pad for tokens in (prompts.base, prompts.source)]
         """Whether a key is no padding, in the base prompts and in the source prompts."""
 
-    def plan(self) -> Plan:
+    def plan(self) -> Plan[Array]:
         table = self._table
         tokens, positions = table.begin()
         copied, _ = self._between_layers(0)
@@ -73,12 +74,12 @@ class Planner:
             tables = tuple(  # type: ignore[assignment]
                 np.take_along_axis(rows, at, 1) for rows, at in zip(tables, where, strict=True)
             )
-        return Plan(tokens, positions, copied, steps, *tables)
+        return Plan[Array](tokens, positions, copied, steps, *tables)
 
     # ---------------------------------------------------------------- one layer
-    def _layer(self, layer: int) -> LayerStep:
+    def _layer(self, layer: int) -> LayerStep[Array]:
         table = self._table
-        step = LayerStep(table.positions())
+        step = LayerStep[Array](table.positions())
         trim = layer == self._n_layers - 1 and not self._prompts.whole
         # Rows that enter the layer; after attention rows are numbered anew.
         before = table.base.copy(), table.source
@@ -106,7 +107,7 @@ class Planner:
         return _rows_at(source, copied), (_rows_at(base, mlp), _rows_at(source, mlp))
 
     # ---------------------------------------------------------------- attention of all runs
-    def _attend(self, step: LayerStep, layer: int, base: Ints, trim: bool) -> None:
+    def _attend(self, step: LayerStep[Array], layer: int, base: Ints, trim: bool) -> None:
         """Attention of every run; with `trim` (the last layer), at the metric's position alone."""
         table, residual = self._table, []
         groups = table.all_groups()
@@ -149,7 +150,9 @@ class Planner:
         return None if found.all() else found
 
     # ---------------------------------------------------------------- patches inside attention
-    def _enter_attention(self, step: LayerStep, layer: int, before: tuple[Ints, Ints]) -> None:
+    def _enter_attention(
+        self, step: LayerStep[Array], layer: int, before: tuple[Ints, Ints]
+    ) -> None:
         """Rows that enter as z of the base run with some heads changed."""
         table, swaps = self._table, []
         first = table.n_rows
@@ -186,7 +189,7 @@ class Planner:
         run: Ints,
         head: Ints,
         before: tuple[Ints, Ints],
-    ) -> AttentionBatch:
+    ) -> AttentionBatch[Array]:
         """Attention of single heads, with queries, keys or values of the source run where patched.
 
         A patched pattern is that of the source run's queries and keys, over the base run's values.
@@ -206,7 +209,7 @@ class Planner:
         queries, keys, values = (
             table[run] * self._n_heads + head[:, None] for table in (queries, keys, values)
         )
-        return AttentionBatch(
+        return AttentionBatch[Array](
             queries, keys, values, allowed, len(run) * self._pairs(columns, n_keys)
         )
 
@@ -217,7 +220,7 @@ def _rows_at(rows: Ints, entering: Sequence[EnteringRows]) -> Ints:
     return np.concatenate([NONE, *found])
 
 
-def _number_queries(step: LayerStep, n_heads: int) -> None:
+def _number_queries(step: LayerStep[Array], n_heads: int) -> None:
     """Compute queries only where some batch reads them, and number them in that selection.
 
     With two heads, a batch of all heads that reads row 7, and a batch of single heads that reads

@@ -28,7 +28,7 @@ positions 2 and 3, patch 2 that of 1 to 3:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -97,6 +97,11 @@ class PatchTable:
         changes_later_queries = (self.kind == Kind.K) | (self.kind == Kind.V)
         found: npt.NDArray[np.bool_] = (self.pos != ALL) & ~changes_later_queries
         return found
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for equal tables."""
+        return tuple(part.tobytes() for part in (self.kind, self.time, self.pos, self.head))
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -187,6 +192,13 @@ class PromptPairs:
         """One past the last position that the metric may depend on."""
         everything = np.full(len(self), self.length)
         return everything if self.whole or not self.causal else self.at + 1
+
+    @property
+    def structure(self) -> Hashable:
+        """What a plan depends on: equal for prompts with other tokens that have one plan."""
+        padding = [] if self.pad is None else [self.base == self.pad, self.source == self.pad]
+        parts = (self.first, self.stop, self.at, *padding)
+        return self.length, self.causal, self.whole, *(part.tobytes() for part in parts)
 
     def take(self, examples: Ints) -> PromptPairs:
         """Some of the examples."""

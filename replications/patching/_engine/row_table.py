@@ -14,11 +14,11 @@ and one patch, resid_pre of layer 0 at position 1.
 >>> patches = PatchTable.of([sites.RESID_PRE(0).pick(pos=1)], shape, length=3)
 >>> table = RowTable(prompts, patches, needed(patches, prompts, n_layers=2))
 
-The base run has rows 0 to 2. The source run has rows 3 and 4, and uses row 0 of the base run, since
-the prompts agree at position 0:
+The base run has rows 0 to 2, of the tokens 0 to 2 of both prompts together. The source run has rows
+3 and 4, of tokens 4 and 5, and uses row 0 of the base run, since the prompts agree at position 0:
 
 >>> table.begin()
-(array([5, 6, 7, 0, 1]), array([0, 1, 2, 1, 2]))
+(array([0, 1, 2, 4, 5]), array([0, 1, 2, 1, 2]))
 >>> table.base.tolist(), table.source.tolist()
 ([[0, 1, 2]], [[0, 3, 4]])
 
@@ -149,7 +149,10 @@ class RowTable:
         return found
 
     def begin(self) -> tuple[Ints, Ints]:
-        """Give rows to the unpatched runs; returns their tokens and positions."""
+        """Give rows to the unpatched runs; returns where their tokens are, and their positions.
+
+        Tokens are counted through all base prompts, then through all source prompts.
+        """
         prompts, tokens = self.prompts, []
         differ = prompts.first < prompts.stop
         pairs = zip(prompts.first[differ].tolist(), prompts.stop[differ].tolist(), strict=True)
@@ -160,7 +163,8 @@ class RowTable:
             example = np.flatnonzero(mine)
             own = self._new_rows(len(example), stop - start)
             self.unpatched.append(RunGroup(start, stop, example, NONE, own, source))
-            tokens.append((prompts.source if source else prompts.base)[example, start:stop].ravel())
+            first = (example + source * len(prompts)) * prompts.length
+            tokens.append((first[:, None] + np.arange(start, stop)).ravel())
         self._note()
         return np.concatenate(tokens), self.positions()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,16 +13,17 @@ from torch import Tensor
 from replications.patching._engine import chunks
 from replications.patching._engine.forward import Forward
 from replications.patching._engine.gemm import Packed
+from replications.patching._engine.kept import Chunk
 from replications.patching._engine.plan import Planner
 from replications.patching._engine.problem import (
     Ints,
-    PatchedRuns,
     PatchTable,
     PromptPairs,
     as_tensor,
     needed,
 )
-from replications.patching._engine.steps import Plan
+from replications.patching._engine.replay import Replay
+from replications.patching._engine.steps import placed
 
 
 class SweepValues(NamedTuple):
@@ -39,7 +40,8 @@ class SweepValues(NamedTuple):
 class Runner:
     """One sweep of the patches in a table, which holds about `budget` numbers at a time.
 
-    `flops` counts what was computed. `one_call`: see `Planner`; by default on GPUs only.
+    `flops` counts what was computed. `one_call`: see `Planner`; by default on GPUs only. With
+    `graphs` a pass that was made before is recorded on a GPU, and then repeated as a CUDA graph.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class Runner:
         budget: int,
         progress: Callable[[int, int], None] | None = None,
         one_call: bool | None = None,
+        graphs: bool = False,
     ) -> None:
+        self._packed = packed
         self._forward = Forward(packed)
         self._network = packed.network
         self._W_U_columns = packed.W_U_columns
@@ -60,8 +64,9 @@ class Runner:
         self._runs = needed(patches, prompts, packed.network.shape.n_layers)
         self._budget = budget
         self._progress = progress
-        on_cpu = packed.network.device.type == "cpu"
-        self._one_call = not on_cpu if one_call is None else one_call
+        device = packed.network.device.type
+        self._one_call = device != "cpu" if one_call is None else one_call
+        self._graphs = graphs and device == "cuda"
 
     @property
     def flops(self) -> int:
@@ -74,33 +79,32 @@ class Runner:
             biases.new_empty(n, *answers.shape) for n in (len(self._patches), 1, 1)
         )
         skipped = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
-        for examples, runs, plan in self._plans():
-            x = self._forward.stream(plan)
-            rows = np.concatenate([plan.base_rows, plan.source_rows, plan.patched_rows])[:, 0]
-            whose = self._rows(np.concatenate([examples, examples, examples[runs.example]]))
-            x = x.index_select(0, self._rows(rows))
+        for chunk in self._chunks():
+            rows, whose, patch = chunk.read
+            x = self._stream(chunk).index_select(0, rows)
             logits = self._forward.answers(x, columns[whose], biases[whose])
-            n = len(examples)
+            n = len(chunk.examples)
             base[0, whose[:n]], source[0, whose[:n]] = logits[:n], logits[n : 2 * n]
-            values[self._rows(runs.patch), whose[2 * n :]] = logits[2 * n :]
-            skipped[self._rows(runs.patch), whose[2 * n :]] = False
+            values[patch, whose[2 * n :]] = logits[2 * n :]
+            skipped[patch, whose[2 * n :]] = False
         return SweepValues(torch.where(skipped[..., None], base, values), base[0], source[0])
 
     def metric(self, metric: Callable[[Tensor], Tensor]) -> SweepValues:
         """A function of the logits [batch pos d_vocab_out] of the whole batch."""
         values: list[Tensor | None] = [None] * len(self._patches)
         base = source = None
-        for _, runs, plan in self._plans():
-            logits = self._forward.logits(self._forward.stream(plan))
-            unpatched = logits[self._rows(plan.base_rows)]
+        for chunk in self._chunks():
+            runs, plan = chunk.runs, chunk.plan
+            logits = self._forward.logits(self._stream(chunk))
+            unpatched = logits[plan.base_rows]
             if base is None:
                 base = metric(unpatched.clone())
-                source = metric(logits[self._rows(plan.source_rows)])
+                source = metric(logits[plan.source_rows])
             for patch in np.unique(runs.patch):
                 mine = np.flatnonzero(runs.patch == patch)
                 patched = unpatched.clone()
                 patched[self._rows(runs.example[mine])] = logits[
-                    self._rows(plan.patched_rows[mine])
+                    plan.patched_rows[self._rows(mine)]
                 ]
                 values[patch] = metric(patched)
         assert base is not None
@@ -109,9 +113,39 @@ class Runner:
         return SweepValues(torch.stack(filled), base, source)
 
     # ---------------------------------------------------------------- chunks
-    def _plans(self) -> Iterator[tuple[Ints, PatchedRuns, Plan]]:
-        """For each chunk its examples, its runs (which number these examples) and its plan."""
-        prompts, done = self._prompts, 0
+    def _stream(self, chunk: Chunk) -> Tensor:
+        """The last stream of a chunk."""
+        p, forward = self._prompts, self._forward
+        tokens = self._rows(np.concatenate([p.base[chunk.examples], p.source[chunk.examples]]))
+        tokens = tokens.flatten()
+        if not (self._graphs and chunk.alone):
+            before = forward.flops
+            found = forward.stream(chunk.plan, tokens)
+            chunk.flops = forward.flops - before
+            return found
+        if chunk.replay is None:
+            recording = Forward(self._packed)  # what it counts is not computed
+            chunk.replay = Replay(lambda given: recording.stream(chunk.plan, given), tokens)
+        forward.flops += chunk.flops
+        return chunk.replay(tokens)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        done = 0
+        for chunk in self._packed.plans.chunks(self._key(), self._planned):
+            yield chunk
+            done += len(chunk.runs)
+            if self._progress is not None:
+                self._progress(done, len(self._runs))
+
+    def _key(self) -> Hashable:
+        """What the chunks and the way they are computed depend on, beside the network."""
+        return (
+            self._prompts.structure, self._patches.key, self._budget, self._one_call,
+            self._graphs and torch.get_float32_matmul_precision(),
+        )  # fmt: skip
+
+    def _planned(self) -> Iterator[Chunk]:
+        prompts, device = self._prompts, self._network.device
         stop = prompts.stop
         unpatched = self._size(np.zeros_like(stop), stop)
         unpatched = unpatched + self._size(np.minimum(prompts.first, stop), stop)
@@ -123,10 +157,8 @@ class Runner:
                 prompts.take(examples), self._patches, local, self._network.shape,
                 one_call=self._one_call,
             )  # fmt: skip
-            yield examples, local, planner.plan()
-            done += len(runs)
-            if self._progress is not None:
-                self._progress(done, len(self._runs))
+            plan, size = placed(planner.plan(), device)
+            yield Chunk(examples, local, plan, size)
 
     def _size(self, start: Ints, stop: Ints) -> Ints:
         """How many numbers are held at a time for runs of these windows."""
