@@ -25,6 +25,7 @@ try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
+    from PIL import Image  # which matplotlib needs too
 except ImportError as exc:
     raise BadInput(
         "pictures need matplotlib, which is not installed; run: pip install 'interp-claims[plots]'"
@@ -108,14 +109,16 @@ def _svg(figure: Figure) -> bytes:
 
 
 def _png(figure: Figure) -> bytes:
-    """As `savefig` would write it, which goes through everything twice to lay it out once more."""
+    """What `savefig` would write, without alpha; it goes through everything twice."""
     buffer, dots = io.BytesIO(), figure.dpi
     figure.set_dpi(DOTS)
     surface: Any = FigureCanvasAgg(figure)
     try:
-        surface.print_png(buffer, metadata={"Software": None})
+        surface.draw()
+        drawn = Image.fromarray(np.asarray(surface.buffer_rgba()))
     finally:
         figure.set_dpi(dots)
+    drawn.convert("RGB").save(buffer, format="png", dpi=(DOTS, DOTS))
     return buffer.getvalue()
 
 
