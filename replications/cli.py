@@ -38,7 +38,7 @@ from replications.commands import (
 )
 from replications.commands.waiting import let_threads_sleep
 from replications.errors import ReplicationError
-from replications.judging.garbage import collected_rarely
+from replications.judging.garbage import collected_rarely, leave_garbage_at_exit
 
 COMMANDS = (
     claims,
@@ -80,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.  Usage errors raise SystemExit(2) (argparse)."""
     _replace_what_cannot_be_encoded()
     let_threads_sleep()
+    leave_garbage_at_exit()
     args = parser().parse_args(argv)
     try:
         with collected_rarely():

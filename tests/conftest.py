@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from replications.judging.garbage import RARELY, leave_garbage_at_exit
 from tests import sampling
 
 HERE = Path(__file__).parent
@@ -42,7 +43,8 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(*RARELY)
+    leave_garbage_at_exit()
 
 
 @pytest.hookimpl(tryfirst=True)  # Hypothesis asks the collector who refers to what

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from replications import files
 from replications.errors import ReplicationError
-from replications.judging.garbage import collected_rarely
+from replications.judging.garbage import collected_rarely, leave_garbage_at_exit
 
 if TYPE_CHECKING:
     from replications.judging.ledger import Ledger
@@ -33,9 +33,10 @@ def drawn(ledger: Ledger) -> Gallery:
     """Pictures of one subject of each system, or the reason why there is none."""
     from replications.report.page.gallery import chosen
 
-    measured = Counter(row.claim.split("/")[0] for row in ledger.rows if row.holds is not None)
+    rows = [row for row in ledger.rows if row.holds is not None]
+    measured = Counter(f"{row.claim.split('/')[0]}/{row.subject}" for row in rows)
     # Those with much to draw first, so that no process is left with one of them at the end.
-    names = sorted(chosen(ledger), key=lambda name: -measured[name.split("/")[0]])
+    names = sorted(chosen(ledger), key=lambda name: -measured[name])
     with tempfile.TemporaryDirectory(prefix="report-") as folder:
         return _gathered(names, Path(folder), ledger, side_by_side(names, Path(folder)))
 
@@ -106,5 +107,6 @@ def _gathered(names: Sequence[str], folder: Path, ledger: Ledger, ended: str) ->
 
 
 if __name__ == "__main__":
+    leave_garbage_at_exit()
     with collected_rarely():
         draw_each(sys.argv[2:], Path(sys.argv[1]))

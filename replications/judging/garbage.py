@@ -6,12 +6,19 @@ in which torch and TransformerLens are imported.
 
 from __future__ import annotations
 
+import atexit
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 RARELY = (50_000, 20, 100)
 """Thresholds as `gc.set_threshold` takes them."""
+
+
+def leave_garbage_at_exit() -> None:
+    """Let the process end without a last look at all objects, which takes a second with torch."""
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
 
 
 @contextmanager
