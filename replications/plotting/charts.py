@@ -8,41 +8,29 @@ take `axes` draw one panel.
 
 from __future__ import annotations
 
-import io
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from replications.errors import BadInput
+from replications.plotting.encoding import Shown as Shown
+from replications.plotting.encoding import encode as encode
+from replications.plotting.encoding import style as style
 
-try:
-    import matplotlib as mpl
+if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
-    from PIL import Image  # which matplotlib needs too
-except ImportError as exc:
-    raise BadInput(
-        "pictures need matplotlib, which is not installed; run: pip install 'interp-claims[plots]'"
-    ) from exc
 
 # Okabe and Ito's palette, chosen to stay apart under the common kinds of colour blindness.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#7F7F7F"
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY)
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
-FONT = "DejaVu Sans"  # comes with matplotlib: the same on every machine
-SVG_FONTS = f"'{FONT}', Verdana, sans-serif"
-"""An SVG keeps its text as text; Verdana is as wide where the reader lacks the first."""
 LETTER, LINE = 0.075, 0.15
 """Width of a letter and height of a line of the labels, in inches, generously."""
-DOTS = 150
-"""Dots to an inch of a PNG, and of the points within an SVG."""
 TICKS = 24
 """More labels than this on an axis are thinned."""
 WIDEST, TALLEST = 11.0, 9.0
@@ -74,62 +62,6 @@ LOGITS = Scale("logit", "RdBu")
 SCORES = Scale("attention score", "RdBu")
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """The settings every picture is drawn and written with."""
-    settings: Any = {
-        "font.family": FONT,
-        "font.size": 9,
-        "axes.titlesize": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "figure.dpi": 100,
-        "savefig.facecolor": "white",
-        "svg.hashsalt": "interp-claims",
-        "svg.fonttype": "none",
-    }
-    with mpl.rc_context():
-        mpl.rcdefaults()  # not what the user's own matplotlibrc says
-        mpl.rcParams.update(settings)
-        yield
-
-
-def encode(figure: Figure, form: str) -> bytes:
-    """The figure as PNG or SVG without date or version, so that equal figures are equal bytes."""
-    if engine := figure.get_layout_engine():
-        engine.execute(figure)  # once: each time it runs it moves things by a hair
-        figure.set_layout_engine("none")
-    return _svg(figure) if form == "svg" else _png(figure)
-
-
-def _svg(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", dpi=DOTS, metadata={"Date": None, "Creator": None})
-    return buffer.getvalue().replace(f"'{FONT}'".encode(), SVG_FONTS.encode())
-
-
-def _png(figure: Figure) -> bytes:
-    """What `savefig` would write, without alpha; it goes through everything twice."""
-    buffer, dots = io.BytesIO(), figure.dpi
-    figure.set_dpi(DOTS)
-    surface: Any = FigureCanvasAgg(figure)
-    try:
-        surface.draw()
-        drawn = Image.fromarray(np.asarray(surface.buffer_rgba()))
-    finally:
-        figure.set_dpi(dots)
-    drawn.convert("RGB").save(buffer, format="png", dpi=(DOTS, DOTS))
-    return buffer.getvalue()
-
-
-class Shown(Figure):
-    """A figure that a notebook shows, without pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        with style():
-            return encode(self, "png")
-
-
 def canvas(
     columns: int = 1, rows: int = 1, *, width: float = 4.2, height: float = 3.2, **shared: Any
 ) -> tuple[Figure, np.ndarray]:
@@ -157,6 +89,8 @@ def legend(figure: Figure) -> None:
 
     Drawn anew each time it is called; none for a single label.
     """
+    from matplotlib.collections import PathCollection
+
     for old in list(figure.legends):
         old.remove()
     found: dict[str, Any] = {}
@@ -331,7 +265,7 @@ def scatter(axes: Axes, classes: Mapping[str, tuple[Any, Any]], *, size: float =
             label=name,
             rasterized=True,  # thousands of points would make an SVG that no browser likes
         )
-    legend(cast(Figure, axes.figure))
+    legend(cast("Figure", axes.figure))
 
 
 def _marker(i: int) -> str:
@@ -344,10 +278,10 @@ def lines(axes: Axes, series: Mapping[str, tuple[Any, Any]], *, marks: bool = Tr
     for i, (name, (x, y)) in enumerate(series.items()):
         marker = _marker(i) if marks else None
         axes.plot(x, array(y), color=COLOURS[i % len(COLOURS)], marker=marker, ms=4, label=name)
-    legend(cast(Figure, axes.figure))
+    legend(cast("Figure", axes.figure))
 
 
 def diagonal(axes: Axes) -> None:
     """The line y = x across the panel."""
     axes.axline((0, 0), slope=1, color=GREY, linewidth=1, linestyle="--", label="y = x")
-    legend(cast(Figure, axes.figure))
+    legend(cast("Figure", axes.figure))

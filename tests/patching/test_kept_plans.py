@@ -141,8 +141,9 @@ class OnTheGPUAlone(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def record(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
+def record(run: Callable[[], Tensor], device: torch.device) -> Callable[[], Tensor]:
     """What a graph does: the same operations on the same memory."""
+    assert device.type == "cuda"
     run()
     with OnTheGPUAlone():  # type: ignore[no-untyped-call]
         found = run()
@@ -181,7 +182,7 @@ def test_a_sweep_in_chunks_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_cannot_be_recorded_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    def refuse(run: Callable[[], Tensor], device: torch.device) -> Callable[[], Tensor]:
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
 
     monkeypatch.setattr(replay, "record", refuse)

@@ -121,7 +121,8 @@ def test_an_unknown_system_is_refused(read: Any) -> None:
 def test_without_matplotlib_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
-    for name in ("replications.plotting.charts", "replications.systems.brackets.figures"):
+    ours = ("plotting.charts", "plotting.encoding", "systems.brackets.figures")
+    for name in (f"replications.{each}" for each in ours):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.delattr(plotting, "charts")
     with pytest.raises(BadInput) as caught:

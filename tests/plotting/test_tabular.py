@@ -151,7 +151,8 @@ def test_without_the_library_the_remedy_is_named(
 
 def test_without_matplotlib_a_notebook_shows_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(plotting, "charts", raising=False)
-    monkeypatch.delitem(sys.modules, "replications.plotting.charts", raising=False)
+    for name in ("charts", "encoding"):
+        monkeypatch.delitem(sys.modules, f"replications.plotting.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert RESULTS["pair"]._repr_html_().startswith("<table>")
     with pytest.raises(BadInput, match="pictures need matplotlib"):

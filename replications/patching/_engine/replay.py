@@ -26,7 +26,7 @@ class Replay:
     def __init__(self, run: Pass, tokens: Tensor) -> None:
         self._tokens = tokens.clone()
         try:
-            self._again = record(lambda: run(self._tokens))
+            self._again = record(lambda: run(self._tokens), tokens.device)
         except RuntimeError as exc:
             first = str(exc).partition("\n")[0]
             raise Unsupported(
@@ -38,20 +38,21 @@ class Replay:
         return self._again()
 
 
-def record(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """Record what `run` launches on CUDA; the result launches it again and gives the output.
+def record(run: Callable[[], Tensor], device: torch.device) -> Callable[[], Tensor]:
+    """Record what `run` launches on a GPU; the result launches it again and gives the output.
 
-    Everything that `run` reads must be on the GPU, and stay where it is.
+    Everything that `run` reads must be on this GPU, and stay where it is.
     """
-    # The first pass chooses algorithms and makes workspaces, none of which may be recorded.
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        run()
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        found = run()
+    with torch.cuda.device(device):
+        # The first pass chooses algorithms and makes workspaces, none of which may be recorded.
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            run()
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            found = run()
 
     def again() -> Tensor:
         graph.replay()
