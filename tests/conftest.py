@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from replications import plotting
 from replications.judging.garbage import RARELY, leave_garbage_at_exit
 from tests import sampling
 
@@ -50,6 +52,17 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)  # Hypothesis asks the collector who refers to what
 def pytest_sessionfinish() -> None:
     gc.unfreeze()
+
+
+@pytest.fixture
+def no_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where matplotlib is not installed."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for name in ("charts", "encoding"):
+        monkeypatch.delattr(plotting, name, raising=False)
+        monkeypatch.delitem(sys.modules, f"replications.plotting.{name}", raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

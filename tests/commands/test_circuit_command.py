@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from replications import cli, plotting
+from replications import cli
 from replications.circuits import Edge, eap, patch_edge_sets
 from replications.circuits.prompt_circuit import DRAWN, Method, find_circuit
 from replications.circuits.reference import edge_set_logits
@@ -170,11 +170,8 @@ def test_the_picture_has_an_arrow_for_each_edge_of_the_circuit(question: Questio
 
 
 def test_without_matplotlib_there_is_a_json_and_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    no_matplotlib: None, tmp_path: Path, capsys: Captured
 ) -> None:
-    monkeypatch.delattr(plotting, "charts", raising=False)
-    monkeypatch.delitem(sys.modules, "replications.plotting.charts", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert run(*MODEL, *PAIR, "--out", tmp_path) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["circuit.json"]
     assert "no picture: pictures need matplotlib" in capsys.readouterr().out

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from replications import cli, plotting
+from replications import cli
 from replications.commands import sweep as command
 from replications.lens.networks import as_network
 from replications.models import sites
@@ -230,11 +230,8 @@ def test_the_picture_is_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_there_is_a_csv_and_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+    no_matplotlib: None, tmp_path: Path, capsys: Captured
 ) -> None:
-    monkeypatch.delattr(plotting, "charts", raising=False)
-    monkeypatch.delitem(sys.modules, "replications.plotting.charts", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert sweep(*TOY, *PAIR, "--out", tmp_path) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.csv"]
     assert "no picture: pictures need matplotlib" in capsys.readouterr().out

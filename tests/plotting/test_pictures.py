@@ -12,7 +12,6 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from replications import plotting
 from replications.errors import BadInput
 from replications.plotting import charts
 from replications.plotting import pictures as figures
@@ -118,13 +117,10 @@ def test_an_unknown_system_is_refused(read: Any) -> None:
         read("x")
 
 
-def test_without_matplotlib_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
-        monkeypatch.setitem(sys.modules, name, None)
-    ours = ("plotting.charts", "plotting.encoding", "systems.brackets.figures")
-    for name in (f"replications.{each}" for each in ours):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.delattr(plotting, "charts")
+def test_without_matplotlib_one_line_says_how_to_get_it(
+    no_matplotlib: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "replications.systems.brackets.figures", raising=False)
     with pytest.raises(BadInput) as caught:
         registry.pictures_of("brackets")
     assert "pip install 'interp-claims[plots]'" in str(caught.value)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from replications import plotting
 from replications.analysis.prompt_attribution import attribute_logits
 from replications.circuits.prompt_circuit import find_circuit
 from replications.errors import BadInput
@@ -149,11 +148,7 @@ def test_without_the_library_the_remedy_is_named(
         getattr(RESULTS["pair"], method)()
 
 
-def test_without_matplotlib_a_notebook_shows_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(plotting, "charts", raising=False)
-    for name in ("charts", "encoding"):
-        monkeypatch.delitem(sys.modules, f"replications.plotting.{name}", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+def test_without_matplotlib_a_notebook_shows_the_table(no_matplotlib: None) -> None:
     assert RESULTS["pair"]._repr_html_().startswith("<table>")
     with pytest.raises(BadInput, match="pictures need matplotlib"):
         RESULTS["pair"].plot()
