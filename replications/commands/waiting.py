@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-SLEEP_SOON = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "30000"}
-"""Threads that wait give up their core: at once, or with GNU's OpenMP after 30,000 looks.
+SLEEP_SOON = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000"}
+"""Threads that wait give up their core: at once, or with GNU's OpenMP after 10,000 looks.
 
 A small sweep has many waits that are shorter, in which a thread that slept would come late. By
 default they keep it busy for milliseconds, which another process, or the very thread that is
