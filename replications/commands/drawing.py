@@ -43,7 +43,7 @@ def drawn(ledger: Ledger) -> Gallery:
 
 def draw_each(names: Sequence[str], folder: Path) -> None:
     """Draw those of the subjects, "system/subject", that no other process has taken."""
-    from replications.commands.figures import draw_all
+    from replications.commands.figures import INDEX, draw_all
 
     for name in names:
         mine = _place(folder, name)
@@ -55,6 +55,10 @@ def draw_each(names: Sequence[str], folder: Path) -> None:
             draw_all([name], mine, ["png"], progress=True)
         except ReplicationError as exc:  # no matplotlib, or a file is not the right one
             files.write_text(mine / WHY_NOT, str(exc))
+        except BaseException:
+            # It lists what was drawn until then, which must not pass for all there is.
+            (mine / INDEX).unlink(missing_ok=True)
+            raise
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -51,6 +51,19 @@ def test_a_subject_that_another_process_took_is_left_to_it(
     assert asked == [(["others/seed0"], tmp_path / "others")]
 
 
+def test_a_picture_that_raises_leaves_no_part_that_passes_for_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw_all(names: list[str], out: Path, *_: object, **__: object) -> Path:
+        draw(out)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(figures, "draw_all", draw_all)
+    with pytest.raises(ZeroDivisionError):
+        drawing.draw_each(TWO, tmp_path)
+    assert not (tmp_path / "toys" / "figures.json").exists()
+
+
 def test_what_cannot_be_drawn_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     found = drawn_at_once(monkeypatch, sys.executable, cores=1)
     assert [album.subject for album in found.albums["toys"]] == ["arena"]
